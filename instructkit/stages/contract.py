@@ -1,0 +1,143 @@
+"""What a stage is: two kinds, and the two ends.
+
+    ingest      parts ─┬─ read ──▶ Outcome, Outcome, …        a source becomes shards
+    shard stage        │  apply(shard) ──▶ Outcome            sees one shard and nothing else
+    corpus stage       │  sketch(shard) ─▶ decide ─▶ apply    must know the whole corpus; only `decide` is not parallel
+    export             ▼  apply(shard) ──▶ Outcome of lines   a shard stage whose rows are the rows of a file
+
+A stage is a frozen, keyword-only dataclass in the file of its name (`filter.length` is `stages/filter/length.py`).
+Its fields are the keys of a recipe step, and the docstrings under them are their documentation. It keeps no state and
+never looks at the clock, the environment or the order of shards: the runner memoises each call by fields and inputs.
+
+Class variables every stage declares:
+
+    version: ClassVar[int]                    raised when the output for the same input changes
+    reads: ClassVar[tuple[Noun, ...]]         nouns it takes; () for an ingest
+    yields: ClassVar[Noun | None]             the noun it gives; None: the one it was given
+    packages: ClassVar[tuple[str, ...]]       distributions whose version its output depends on (beside polars)
+
+`apply` obeys the law of counts: rows in = rows kept + rows dropped. A stage that gives several rows for one (or merges
+several into one) declares `conserves: ClassVar[bool] = False`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+import polars as pl
+
+from instructkit.schema import Noun
+
+InputPath = Annotated[str, msgspec.Meta(extra={"input_path": True})]
+"""Type of a field that names a file, folder or glob, relative to the project. Keyed by content, never by name."""
+
+
+class Outcome(NamedTuple):
+    """What a call gives: rows that go on, and a `Drop` for each that does not."""
+
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartFile:
+    """A file, or a range of one, that a part reads."""
+
+    name: str
+    """Path inside the source: what ids and origins are made of."""
+    path: Path
+    """Where it lies on this machine; never part of a key."""
+    digest: str
+    """Content hash of the bytes in the range."""
+    start: int = 0
+    """First byte."""
+    end: int | None = None
+    """One past the last byte; None: to the end of the file."""
+    first_line: int = 1
+    """Line number of the first byte."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A piece of a source that one call reads: a file, a byte range of a large one, or a bucket of small ones."""
+
+    name: str
+    """Shown in progress and plan."""
+    files: tuple[PartFile, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    """What else tells the part from its neighbours, for sources that are not files."""
+
+
+@runtime_checkable
+class IngestStage(Protocol):
+    """A source of documents, or of examples where it already holds conversations."""
+
+    version: Any
+    reads: Any
+    yields: Any
+
+    def parts(self, root: Path) -> list[Part]:
+        """The parts of the source, in a stable order. `root` is the project folder that paths are relative to.
+
+        Raises InputError when there is nothing to read.
+        """
+        ...
+
+    def read(self, part: Part) -> Iterator[Outcome]:
+        """The part's records in source order, in outcomes of bounded size; each becomes a shard of its own.
+
+        Raises InputError when more records are bad than the stage allows.
+        """
+        ...
+
+
+@runtime_checkable
+class ShardStage(Protocol):
+    """Sees one shard and nothing else: parallel, resumable, memoised by the shard."""
+
+    version: Any
+    reads: Any
+    yields: Any
+
+    def apply(self, shard: pl.DataFrame) -> Outcome:
+        """Rows that go on, and drops for the others."""
+        ...
+
+
+@runtime_checkable
+class CorpusStage(Protocol):
+    """Must know the whole corpus; says so in three verbs."""
+
+    version: Any
+    reads: Any
+    yields: Any
+
+    def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
+        """What the decision needs to know of the shard, small."""
+        ...
+
+    def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
+        """The decision. `records` is scanned lazily, only for the rows that need a second look.
+
+        A decision with an `id` column is cut to each shard's rows; one without goes whole to every shard.
+        The result does not depend on the order of rows in either frame.
+        """
+        ...
+
+    def apply(self, shard: pl.DataFrame, decision: pl.DataFrame) -> Outcome:
+        """Rows that go on, and drops for the others, by what was decided."""
+        ...
+
+
+Stage = IngestStage | ShardStage | CorpusStage
+
+
+def noun_after(stage: Stage, noun: Noun | None) -> Noun:
+    """The noun that a stage yields when it is given `noun` (None for an ingest)."""
+    result = stage.yields or noun
+    assert result is not None, f"{type(stage).__name__} yields nothing"
+    return result
