@@ -1,1 +1,1 @@
-"""Filters: each answers for every row whether it goes on, and if not, why."""
+"""Stages that keep or drop each record by looking at that record alone."""

@@ -1,0 +1,34 @@
+"""When two texts count as the same: what a comparison ignores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import polars as pl
+
+Ignorable = Literal["case", "punctuation", "digits", "whitespace"]
+
+# Not ignored with the punctuation: the signs that carry the meaning of arithmetic and code ("2 * 3" is not "2 / 3").
+# Symbols such as + < = are no punctuation in Unicode's sense and stay anyway.
+PUNCTUATION = r"[\p{P}--[*/%&#@\\\-]]+"
+HYPHEN = r"(\p{L})-(\p{L})"
+
+
+def normalised(text: pl.Expr, ignore: Sequence[Ignorable]) -> pl.Expr:
+    """The text for comparison: NFC, then without what is ignored.
+
+    case: lower case. punctuation: becomes a space, except `* / % & # @ \\` and a hyphen that does not join two
+    letters, which carry meaning in arithmetic and code. digits: every number becomes 0. whitespace: runs become one
+    space, none at the ends. Null stays null.
+    """
+    text = text.str.normalize("NFC")
+    if "case" in ignore:
+        text = text.str.to_lowercase()
+    if "punctuation" in ignore:
+        text = text.str.replace_all(HYPHEN, "${1} ${2}").str.replace_all(PUNCTUATION, " ")
+    if "digits" in ignore:
+        text = text.str.replace_all(r"\p{Nd}+", "0")
+    if "whitespace" in ignore:
+        text = text.str.replace_all(r"\s+", " ").str.strip_chars()
+    return text
