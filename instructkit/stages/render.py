@@ -1,0 +1,191 @@
+"""`render`: documents become examples, one example per document and template.
+
+render  {templates: [python/*]}          a recipe step
+  ├── RenderTemplate python/explain_function     a shard stage for each template, keyed by the template's
+  ├── RenderTemplate python/write_docstring      own text and all that it imports: an edited template
+  └── …                                          renders its own examples anew, and no others
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+import orjson
+import polars as pl
+
+from instructkit.errors import StageError
+from instructkit.hashing import record_hash
+from instructkit.schema import Document, Drop, Example, Message, Noun, columns, empty
+from instructkit.stages.contract import Outcome
+from instructkit.templates.library import find_templates, template_folders
+from instructkit.templates.rendering import OF_THE_DOCUMENT, Compiled, Refusal, compiled
+
+Turns = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderTemplate:
+    """Render each document with one template. A recipe says `render`; this is what it unfolds into."""
+
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[Noun, ...]] = (Document,)
+    yields: ClassVar[Noun | None] = Example
+    packages: ClassVar[tuple[str, ...]] = ("jinja2",)
+
+    template: str
+    """Name of the template: its path in the template folder, without `.jinja`."""
+    template_hash: str
+    """Content hash of the template and of everything it imports; stands on every example."""
+    sources: dict[str, str]
+    """Text of the template and of everything it imports, by path in the template folder: no worker reads a file."""
+    seed: int = 0
+    """Seed of `choice`, `shuffle` and `sample` in the template."""
+
+    def apply(self, shard: pl.DataFrame) -> Outcome:
+        """One example or one drop for each document, in the documents' order."""
+        template = compiled(self.template, self.sources)
+        ids = (shard["id"] + f"/{self.template}").to_list() if shard.height else []
+        kept: dict[tuple[str, ...], tuple[list[int], list[Turns]]] = {}
+        refused: list[tuple[int, Refusal]] = []
+        for i, row in enumerate(_rows(template, shard)):
+            result = template.render(row, ids[i], self.seed)
+            if isinstance(result, Refusal):
+                refused.append((i, result))
+            else:
+                rows, turns = kept.setdefault(tuple([role for role, _ in result]), ([], []))
+                rows.append(i)
+                turns.append(result)
+        # One frame for each sequence of roles (most templates have one), then back into the documents' order.
+        parts = [self._examples(shard, template, roles, rows, turns) for roles, (rows, turns) in kept.items()]
+        order = [i for rows, _ in kept.values() for i in rows]
+        examples = pl.concat(parts) if parts else empty(Example)
+        if len(parts) > 1:
+            examples = examples[pl.Series(order).arg_sort()]
+        return Outcome(examples, self._drops(shard, refused))
+
+    def _examples(
+        self, shard: pl.DataFrame, template: Compiled, roles: tuple[str, ...], rows: list[int], turns: list[Turns]
+    ) -> pl.DataFrame:
+        contents = [[turn[k][1] for turn in turns] for k in range(len(roles))]
+        source = shard[rows].with_columns(
+            pl.Series("content_hash", _content_hashes(roles, contents), dtype=pl.String),
+            *(pl.Series(f"content {k}", texts, dtype=pl.String) for k, texts in enumerate(contents)),
+        )
+        blank = {name: pl.lit(None, dtype=dtype) for name, dtype in columns(Message).items()}
+        messages = [
+            pl.struct(**{**blank, "role": pl.lit(role), "content": pl.col(f"content {k}")})
+            for k, role in enumerate(roles)
+        ]
+        made: dict[str, pl.Expr] = {
+            "id": pl.col("id") + f"/{self.template}",
+            "content_hash": pl.col("content_hash"),
+            "messages": pl.concat_list(messages),
+            "document_ids": pl.concat_list("id"),
+            "exemplar_ids": pl.lit([], dtype=pl.List(pl.String)),
+            "template": pl.lit(self.template),
+            "template_hash": pl.lit(self.template_hash),
+            "task": pl.lit(template.template.front.task),
+            "weight": pl.lit(1.0),
+            "repeats": pl.lit(1.0),
+            "meta": pl.lit("{}"),
+        }
+        inherited = ("source", "origin", "language", "group", "split")
+        return source.select(
+            (made.get(name) if name in made else pl.col(name) if name in inherited else pl.lit(None))
+            .cast(dtype)
+            .alias(name)
+            for name, dtype in columns(Example).items()
+        )
+
+    def _drops(self, shard: pl.DataFrame, refused: list[tuple[int, Refusal]]) -> pl.DataFrame:
+        source = shard[[i for i, _ in refused]]
+        reasons = pl.DataFrame(
+            [refusal for _, refusal in refused],
+            schema=dict.fromkeys(("rule", "value", "threshold", "detail"), pl.String),
+            orient="row",
+        )
+        known = {"id": source["id"], "origin": source["origin"], **reasons.to_dict()}
+        return pl.DataFrame(
+            {
+                name: known[name].cast(dtype)
+                if name in known
+                else pl.Series([self.template if name == "template" else None] * len(refused), dtype=dtype)
+                for name, dtype in columns(Drop).items()
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Render:
+    """Make examples of documents with templates: one example for each document and template, or a drop with its reason.
+
+    The rules of the drops: `missing_input` (the document lacks what the template reads), `wrong_type`, `empty_answer`,
+    `empty_message`, `output_too_long`, `template_error`.
+    """
+
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[Noun, ...]] = (Document,)
+    yields: ClassVar[Noun | None] = Example
+    packages: ClassVar[tuple[str, ...]] = ("jinja2",)
+
+    templates: Annotated[list[str], msgspec.Meta(min_length=1)] = field(default_factory=list)
+    """Names (`python/explain_function`) or globs (`python/*`) of templates; those in the project's `templates/` folder
+    stand before the shipped ones of the same name. Every document is rendered with every template."""
+    seed: int = 0
+    """Seed of `choice`, `shuffle` and `sample` in the templates; the recipe's seed when not set."""
+
+    def faults(self) -> list[str]:
+        """What is wrong with the fields taken together."""
+        return [] if self.templates else ["templates: name at least one template, such as python/*"]
+
+    def unfold(self, root: Path) -> list[RenderTemplate]:
+        """A shard stage for each template. `root` is the project folder.
+
+        Raises TemplateFault with every fault of every template, and for each pattern that matches nothing.
+        """
+        return [
+            RenderTemplate(template=t.name, template_hash=t.hash, sources=t.sources, seed=self.seed)
+            for t in find_templates(self.templates, template_folders(root))
+        ]
+
+
+def _rows(template: Compiled, shard: pl.DataFrame) -> Any:
+    """The variables of each row: only what the template reads is taken out of the JSON."""
+    of_fields = [name for name, _ in template.declared if name not in OF_THE_DOCUMENT]
+    of_document = [name for name, _ in template.declared if name in OF_THE_DOCUMENT]
+    given = [shard[name].to_list() for name in of_document]
+    if not of_fields:
+        yield from (dict(zip(of_document, values, strict=True)) for values in zip(*given, strict=True))
+        return
+    slots: list[Any] = [(f"f{i}", Any, None) for i in range(len(of_fields))]
+    wanted = msgspec.defstruct("Fields", slots, rename={f"f{i}": name for i, name in enumerate(of_fields)})
+    decode, as_tuple = msgspec.json.Decoder(wanted).decode, msgspec.structs.astuple
+    names = [*of_fields, *of_document]
+    for i, (text, *values) in enumerate(zip(shard["fields"].to_list(), *given, strict=True)):
+        try:
+            found = as_tuple(decode(text or "{}"))
+        except msgspec.DecodeError as error:
+            raise StageError(f"document {shard['id'][i]}: fields are not a JSON object ({error})") from None
+        yield dict(zip(names, (*found, *values), strict=True))
+
+
+def _content_hashes(roles: tuple[str, ...], contents: list[list[str]]) -> list[str]:
+    """`text.conversation.content_hash` of each row, without building its messages.
+
+    Canonical JSON sorts keys: content comes first and role stands among nulls, so each message is one text around two.
+    """
+    heads, tails = [], []
+    for k, role in enumerate(roles):
+        blank = msgspec.to_builtins(Message(role=role, content=""))
+        text = orjson.dumps(blank, option=orjson.OPT_SORT_KEYS).decode()
+        head, tail = text.split('""', 1)
+        heads.append((b"," if k else b"[") + head.encode())
+        tails.append(tail.encode() + (b"]" if k == len(roles) - 1 else b""))
+    hashes = []
+    for texts in zip(*contents, strict=True):
+        parts = [h + orjson.dumps(t) + e for h, t, e in zip(heads, texts, tails, strict=True)]
+        hashes.append(record_hash(b"".join(parts).decode(), ""))
+    return hashes

@@ -1,0 +1,237 @@
+"""What a template's body may look like, checked before any row is rendered.
+
+At the top level stand blocks (the turns, in order), `set`, `macro`, `import` and `if`; text stands in blocks only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.meta import find_undeclared_variables
+
+from instructkit.errors import Fault, did_you_mean
+from instructkit.templates.environment import Sandbox
+from instructkit.templates.filters import INSTEAD
+
+ROLES = ("system", "user", "assistant", "tool")
+TURN = re.compile(r"(system|user|assistant|tool)(?:_([1-9][0-9]*))?\Z")
+ASSIGNING = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
+Report = Callable[[int, str, str], None]
+"""Takes line, the words to point at in that line ("" for none), message."""
+
+
+@dataclass
+class Body:
+    """What checking found."""
+
+    turns: list[str] = field(default_factory=list)
+    """Block names in file order."""
+    imports: list[tuple[str, int]] = field(default_factory=list)
+    """Names of imported files and the lines that name them."""
+    blocks_only: bool = True
+    """Nothing but blocks at the top level: they can be rendered without running the rest."""
+    stateless: bool = True
+    """An imported file of macros and constants: what it defines cannot remember a row."""
+    faults: list[Fault] = field(default_factory=list)
+
+
+def role_of(block: str) -> str:
+    """`assistant_2` → `assistant`."""
+    return block.partition("_")[0]
+
+
+def check_body(source: str, name: str, file: str, inputs: list[str] | None) -> Body:
+    """Check a template (`inputs` given) or a file of macros (`inputs` None)."""
+    body = Body()
+    lines = source.split("\n")
+
+    def report(line: int, words: str, message: str) -> None:
+        at = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", lines[line - 1]) if words and line <= len(lines) else None
+        body.faults.append(Fault(file, line, at.start() + 1 if at else 0, message))
+
+    environment = Sandbox()
+    environment.globals = {}
+    try:
+        tree = environment.read(source, name)
+    except TemplateSyntaxError as error:
+        report(error.lineno, "", f"not a Jinja template: {error.message}")
+        return body
+    except RecursionError:
+        report(1, "", "nested too deeply to be read")
+        return body
+    known_globals = set(Sandbox().globals)
+    _check_top(tree.body, body, report, macros_only=inputs is None)
+    _check_turns(tree, body, report, macros_only=inputs is None)
+    _check_imports(tree, body, report)
+    _check_words(tree, environment, report)
+    _check_names(tree, body, report, inputs, known_globals)
+    body.stateless = _is_stateless(tree)
+    return body
+
+
+def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: bool) -> None:
+    for node in top:
+        if isinstance(node, nodes.Output):
+            for part in node.nodes:
+                text = part.data if isinstance(part, nodes.TemplateData) else "an expression"
+                if text.strip():
+                    line = part.lineno + (text[: len(text) - len(text.lstrip())].count("\n"))
+                    first = text.strip().split("\n")[0]
+                    where = "a file of macros prints nothing" if macros_only else "put it into a block, or into {# #}"
+                    shown = repr(first[:40]) if text != "an expression" else text
+                    report(
+                        line, first if text != "an expression" else "", f"{shown} stands outside of all blocks; {where}"
+                    )
+        elif isinstance(node, nodes.Block) and not macros_only:
+            body.turns.append(node.name)
+            if node.required:
+                report(node.lineno, "required", f"block '{node.name}': 'required' has no meaning here; remove it")
+        elif isinstance(node, nodes.If):
+            body.blocks_only = False
+            for branch in (node.body, *(other.body for other in node.elif_), node.else_):
+                _check_top(branch, body, report, macros_only)
+        elif isinstance(node, ASSIGNING):
+            body.blocks_only = False
+        elif isinstance(node, nodes.Extends | nodes.Include):
+            pass  # reported with the imports
+        elif macros_only and isinstance(node, nodes.Block):
+            report(
+                node.lineno,
+                node.name,
+                "a file of macros has no blocks; its name starts with '_', rename it if it is a template",
+            )
+        else:
+            kind = type(node).__name__.lower()
+            report(node.lineno, "", f"'{kind}' stands outside of all blocks; only set, macro, import and if may")
+
+
+def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: bool) -> None:
+    if macros_only:
+        return
+    counts: dict[str, int] = {}
+    for block in tree.find_all(nodes.Block):
+        if block.name not in body.turns:
+            report(
+                block.lineno,
+                block.name,
+                f"block '{block.name}' stands inside of something; turns stand at the top level, or in an if there",
+            )
+            continue
+        match = TURN.match(block.name)
+        if match is None:
+            hint = did_you_mean(block.name.partition("_")[0], ROLES)
+            report(
+                block.lineno,
+                block.name,
+                f"block '{block.name}' is not a role; roles are {', '.join(ROLES)}, further turns user_2, assistant_2 …{hint}",
+            )
+            continue
+        role = match[1]
+        counts[role] = counts.get(role, 0) + 1
+        expected = role if counts[role] == 1 else f"{role}_{counts[role]}"
+        if block.name != expected:
+            report(
+                block.lineno,
+                block.name,
+                f"block '{block.name}' is turn {counts[role]} of its role; name it '{expected}'",
+            )
+    if not any(role_of(name) == "assistant" for name in body.turns):
+        report(1, "", "there is no assistant block: nothing to learn from")
+    if "system" in body.turns[1:]:
+        (block,) = (b for b in tree.find_all(nodes.Block) if b.name == "system")
+        report(block.lineno, "system", "block 'system' must be the first turn")
+
+
+def _check_imports(tree: nodes.Template, body: Body, report: Report) -> None:
+    for node in tree.find_all((nodes.Extends, nodes.Include)):
+        word = type(node).__name__.lower()
+        report(node.lineno, word, f"'{word}' is not allowed; import macros from a file of a template folder instead")
+    for node in tree.find_all((nodes.Import, nodes.FromImport)):
+        if node.with_context:
+            report(node.lineno, "with", "'import … with context' is not allowed; hand the macro what it needs")
+        if isinstance(node.template, nodes.Const) and isinstance(node.template.value, str):
+            body.imports.append((node.template.value, node.lineno))
+        else:
+            report(
+                node.lineno, "", "the imported file must be named by a plain string, so that its content can be tracked"
+            )
+        if isinstance(node, nodes.FromImport):
+            for item in node.names:
+                if (item if isinstance(item, str) else item[0]).startswith("_"):
+                    report(node.lineno, "", f"'{item}' starts with an underscore and cannot be imported")
+
+
+def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> None:
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        table = environment.filters if isinstance(node, nodes.Filter) else environment.tests
+        kind = type(node).__name__.lower()
+        if node.name not in table or node.name.startswith("_"):
+            known = [word for word in table if not word.startswith("_")]
+            hint = f"; {INSTEAD[node.name]}" if node.name in INSTEAD else did_you_mean(node.name, known)
+            report(node.lineno, node.name, f"no {kind} named '{node.name}'{hint}")
+    for get in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if isinstance(get, nodes.Getattr):
+            attribute = get.attr
+        else:
+            attribute = get.arg.value if isinstance(get.arg, nodes.Const) else None
+        if isinstance(attribute, str) and attribute.startswith("_"):
+            report(get.lineno, attribute, f"'{attribute}': names that start with an underscore cannot be read")
+
+
+def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[str] | None, known: set[str]) -> None:
+    used = find_undeclared_variables(tree)
+    here = set(_exported(tree))
+    unknown = used - known - here - set(inputs or ())
+    blocks = list(tree.find_all(nodes.Block))
+    for name in sorted(unknown):
+        node = next((n for n in tree.find_all(nodes.Name) if n.name == name and n.ctx == "load"), None)
+        owner = next((b for b in blocks if any(n is node for n in b.find_all(nodes.Name))), None)
+        who = f"block '{owner.name}'" if owner else "the file" if inputs is None else "the top level"
+        line = node.lineno if node else 1
+        if name in ("self", "super"):
+            report(line, name, f"{who} uses '{name}'; a turn cannot be read from another: set a variable above both")
+        elif inputs is None:
+            report(
+                line,
+                name,
+                f"{who} uses '{name}', which it does not define; macros see their arguments only{did_you_mean(name, here | known)}",
+            )
+        else:
+            listed = ", ".join(sorted(inputs))
+            report(
+                line,
+                name,
+                f"{who} uses '{name}', which is not in inputs [{listed}]{did_you_mean(name, [*inputs, *here])}",
+            )
+    for name in inputs or ():
+        if name not in used:
+            body.faults.append(Fault("", 0, 0, f"input '{name}' is never used"))
+
+
+def _exported(tree: nodes.Template) -> Iterator[str]:
+    """Names that the top level defines for the blocks."""
+    pending: list[nodes.Node] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, nodes.If):
+            pending += [*node.body, *node.elif_, *node.else_]
+        elif isinstance(node, nodes.Assign | nodes.AssignBlock):
+            yield from (n.name for n in [node.target, *node.target.find_all(nodes.Name)] if isinstance(n, nodes.Name))
+        elif isinstance(node, nodes.Macro):
+            yield node.name
+        elif isinstance(node, nodes.Import):
+            yield node.target
+        elif isinstance(node, nodes.FromImport):
+            yield from (item if isinstance(item, str) else item[1] for item in node.names)
+
+
+def _is_stateless(tree: nodes.Template) -> bool:
+    return all(
+        isinstance(node, nodes.Macro | nodes.Import | nodes.FromImport)
+        or (isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const))
+        or (isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes))
+        for node in tree.body
+    )

@@ -1,0 +1,55 @@
+"""`choice`, `shuffle` and `sample` for templates: drawn by seed, example and the how-manieth draw of the row.
+
+{{ ["Explain", "Describe"] | choice }} this code.        same row, same seed: same word, on any machine
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jinja2 import pass_context
+
+from instructkit.hashing import uniform
+
+
+class Draws:
+    """The draws of one row; `begin` starts the next."""
+
+    def __init__(self) -> None:
+        self.begin(0, "")
+
+    def begin(self, seed: int, example_id: str) -> None:
+        """Start a row: its draws depend on the seed, its id and their order in the template."""
+        self.seed, self.example_id, self.count = seed, example_id, 0
+
+    def _next(self) -> str:
+        self.count += 1
+        return str(self.count)
+
+    # pass_context keeps Jinja from computing a filter over constants once, when it compiles.
+    @pass_context
+    def choice(self, _context: Any, items: Iterable[Any]) -> Any:
+        """One of the items. Raises ValueError when there are none."""
+        pool = list(items)
+        if not pool:
+            raise ValueError("choice of nothing: the list is empty")
+        return pool[int(uniform(self.seed, self.example_id, self._next()) * len(pool))]
+
+    @pass_context
+    def shuffle(self, _context: Any, items: Iterable[Any]) -> list[Any]:
+        """All items in a drawn order."""
+        return self._order(list(items))
+
+    @pass_context
+    def sample(self, _context: Any, items: Iterable[Any], size: int) -> list[Any]:
+        """`size` of the items, none twice, in a drawn order. Raises ValueError when there are fewer."""
+        pool = list(items)
+        if not 0 <= size <= len(pool):
+            raise ValueError(f"sample of {size} from {len(pool)} items")
+        return self._order(pool)[:size]
+
+    def _order(self, pool: list[Any]) -> list[Any]:
+        draw = self._next()
+        keys = [uniform(self.seed, self.example_id, draw, str(i)) for i in range(len(pool))]
+        return [pool[i] for i in sorted(range(len(pool)), key=keys.__getitem__)]

@@ -1,0 +1,166 @@
+"""The sandbox that templates run in: strict about names, closed to Python, bounded in work, deterministic.
+
+Beside Jinja's own immutable sandbox: attributes are an allow-list by type, filters are an allow-list, and the parsed
+template is rewritten so that loops, concatenations and assignments are charged to the row's `Budget`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jinja2 import FunctionLoader, StrictUndefined, Undefined, nodes, pass_context
+from jinja2.runtime import Context, LoopContext, Macro
+from jinja2.environment import TemplateModule
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Cycler, Joiner, Namespace
+from jinja2.visitor import NodeTransformer
+
+from instructkit.templates.draws import Draws
+from instructkit.templates.filters import filters, text
+from instructkit.templates.limits import MAX_DEPTH, STEP_COST, Budget, WorkExceeded, weight
+
+ATTRIBUTES: dict[type, frozenset[str]] = {
+    str: frozenset(
+        "capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal isdigit isidentifier "
+        "islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip partition removeprefix "
+        "removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase "
+        "title upper zfill".split()
+    ),
+    dict: frozenset({"get", "items", "keys", "values"}),
+    list: frozenset({"count", "index"}),
+    tuple: frozenset({"count", "index"}),
+    # groupby gives named tuples; Jinja's own types keep their public names.
+}
+JINJA_TYPES = (LoopContext, Macro, TemplateModule, Namespace, Cycler, Joiner)
+OPERATORS = frozenset({"+", "*", "**", "%"})
+
+
+class _Charge(NodeTransformer):
+    """`for x in y` → `for x in y | _steps`; `a ~ b` → `[a, b] | _concat`; `set x = y` → `set x = y | _weigh`."""
+
+    def _wrap(self, node: nodes.Expr, name: str) -> nodes.Filter:
+        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.iter = self._wrap(node.iter, "_steps")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        items = nodes.List(node.nodes, lineno=node.lineno, environment=node.environment)
+        return self._wrap(items, "_concat")
+
+    def visit_Assign(self, node: nodes.Assign) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if not isinstance(node.node, nodes.Const):
+            node.node = self._wrap(node.node, "_weigh")
+        return node
+
+    def visit_With(self, node: nodes.With) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.values = [self._wrap(value, "_weigh") for value in node.values]
+        return node
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """One environment for one template and what it imports; it serves one row at a time."""
+
+    intercepted_binops = OPERATORS
+
+    def __init__(self, load: Callable[[str], str | None] | None = None) -> None:
+        self.budget, self.draws = Budget(), Draws()
+        super().__init__(
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+            auto_reload=False,
+            cache_size=-1,
+            finalize=self._printed,
+            loader=FunctionLoader(load) if load else None,
+        )
+        budget = self.budget
+        self.globals = {
+            "range": budget.range, "dict": dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner,
+        }  # fmt: skip
+        self.concat = budget.join  # type: ignore[assignment]
+
+        @pass_context
+        def steps(_context: Any, items: Iterable[Any]) -> Iterable[Any]:
+            return items if isinstance(items, Undefined) else budget.steps(items)
+
+        @pass_context
+        def concat(_context: Any, parts: list[Any]) -> str:
+            return budget.join([self._text(part) for part in parts])
+
+        @pass_context
+        def weigh(_context: Any, value: Any) -> Any:
+            return budget.weigh(value)
+
+        self.filters = {**filters(budget, self.draws), "_steps": steps, "_concat": concat, "_weigh": weigh}
+
+    def _text(self, value: Any) -> str:
+        return value if type(value) is str else text(self.budget.weigh(value))
+
+    def _printed(self, value: Any) -> Any:
+        """Each printed value: a collection is charged before it becomes text, and none is refused."""
+        if type(value) is str:
+            return value
+        if value is None:
+            return text(value)
+        return self.budget.weigh(value)
+
+    def read(self, source: str, name: str) -> nodes.Template:
+        """The template as written, parsed. Raises TemplateSyntaxError."""
+        return super()._parse(source, name, name)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _Charge().visit(super()._parse(source, name, filename))
+        return tree
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Only what is known to be harmless: an allow-list for data, public names for Jinja's own objects."""
+        if isinstance(obj, JINJA_TYPES):
+            return not attr.startswith("_")
+        if isinstance(obj, tuple) and attr in getattr(obj, "_fields", ()):
+            return True
+        return attr in ATTRIBUTES.get(type(obj), ()) or attr in ATTRIBUTES[tuple] and isinstance(obj, tuple)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """`str.format` walks attributes and pads without bound: refused like any other unlisted method."""
+        return None
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The operators that can multiply."""
+        return self.budget.operate(operator, left, right)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """Every call that a template makes, charged and bounded in depth."""
+        budget = __self.budget
+        owner = getattr(__obj, "__self__", None)
+        budget.spend(STEP_COST + (len(owner) if isinstance(owner, str) else 0))
+        if isinstance(owner, str):
+            args = __self._guarded(owner, __obj.__name__, args)
+        for value in (*args, *(v for k, v in kwargs.items() if k not in ("_block_vars", "_loop_vars"))):
+            if not isinstance(value, Undefined):
+                budget.weigh(value)
+        if budget.depth >= MAX_DEPTH:
+            raise WorkExceeded(f"more than {MAX_DEPTH} calls inside one another: does a macro call itself without end?")
+        budget.depth += 1
+        try:
+            return super().call(__context, __obj, *args, **kwargs)
+        finally:
+            budget.depth -= 1
+
+    def _guarded(self, owner: str, method: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if method in ("center", "ljust", "rjust", "zfill") and args and isinstance(args[0], int):
+            self.budget.spend(args[0])
+        elif method == "replace" and len(args) > 1 and isinstance(args[0], str):
+            self.budget.spend(owner.count(args[0]) * weight(args[1]))
+        elif method == "join" and args:
+            items = list(args[0])
+            self.budget.spend(sum(map(weight, items)) + len(owner) * len(items))
+            args = (items, *args[1:])
+        return args

@@ -1,0 +1,142 @@
+"""The filters a template may use: Jinja's own that neither draw at random nor escape for HTML, the dear ones guarded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jinja2.defaults import DEFAULT_FILTERS
+from jinja2.filters import make_attrgetter
+from jinja2 import Environment, pass_environment
+
+from instructkit.templates.draws import Draws
+from instructkit.templates.limits import MAX_RANGE, Budget, WorkExceeded, weight
+
+AS_JINJA = (
+    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last",
+    "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort",
+    "string", "title", "trim", "truncate", "unique", "upper", "wordcount",
+)  # fmt: skip
+
+INSTEAD = {
+    "random": "use `choice`, which draws by seed and row",
+    "safe": "messages are not escaped, so nothing needs it",
+    "escape": "messages are text, not HTML",
+    "e": "messages are text, not HTML",
+    "pprint": "use `tojson`",
+    "attr": "write value.name",
+}
+
+
+def filters(budget: Budget, draws: Draws) -> dict[str, Callable[..., Any]]:
+    """All filters by name, charging the given budget and drawing from the given draws."""
+
+    def guard(at_most: int, number: Any, what: str) -> None:
+        if isinstance(number, int) and abs(number) > at_most:
+            raise WorkExceeded(f"{what} {number:,}; at most {at_most:,}")
+
+    def center(value: str, width: int = 80) -> str:
+        guard(MAX_RANGE, width, "center: width")
+        return str(value).center(width)
+
+    def indent(value: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
+        # Jinja's own also breaks lines at form feeds and Unicode separators, and so changes the text.
+        guard(MAX_RANGE, width, "indent: width")
+        pad = width if isinstance(width, str) else " " * width
+        lines = str(value).split("\n")
+        budget.spend(len(value) + len(pad) * len(lines))
+        return "\n".join(pad + line if (blank or line) and (first or i) else line for i, line in enumerate(lines))
+
+    @pass_environment
+    def join(environment: Environment, value: Iterable[Any], d: str = "", attribute: Any = None) -> str:
+        items = list(value)
+        if attribute is not None:
+            items = list(map(make_attrgetter(environment, attribute), items))
+        for item in items:
+            budget.weigh(item)
+        texts = [text(item) for item in items]
+        budget.spend(sum(map(len, texts)) + len(d) * len(texts))
+        return d.join(texts)
+
+    def replace(value: str, old: str, new: str, count: int | None = None) -> str:
+        value, new = str(value), str(new)
+        budget.spend(len(value) + value.count(old) * len(new))
+        return value.replace(old, new, -1 if count is None else count)
+
+    def format_(value: str, *args: Any, **named: Any) -> str:
+        budget.spend_format(value, named or args)
+        return str(value) % (named or args)
+
+    def batch(value: Iterable[Any], linecount: int, fill_with: Any = None) -> list[Any]:
+        guard(MAX_RANGE, linecount, "batch: size")
+        return list(DEFAULT_FILTERS["batch"](value, linecount, fill_with))
+
+    def slice_(value: Iterable[Any], slices: int, fill_with: Any = None) -> list[Any]:
+        guard(MAX_RANGE, slices, "slice: number")
+        return list(DEFAULT_FILTERS["slice"](value, slices, fill_with))
+
+    def round_(value: float, precision: int = 0, method: Any = "common") -> Any:
+        guard(100, precision, "round: precision")
+        return DEFAULT_FILTERS["round"](value, precision, method)
+
+    @pass_environment
+    def sum_(environment: Environment, value: Iterable[Any], attribute: Any = None, start: float = 0) -> float:
+        items = list(value)
+        if attribute is not None:
+            items = list(map(make_attrgetter(environment, attribute), items))
+        if not all(isinstance(item, (int, float)) for item in [*items, start]):
+            raise TypeError("sum adds numbers only")
+        return sum(items, start)
+
+    def tojson(value: Any, indent: int | None = None) -> str:
+        # Plain JSON: Jinja's own escapes <, >, & and ' for HTML.
+        guard(16, indent, "tojson: indent")
+        budget.weigh(value)
+        return json.dumps(value, ensure_ascii=False, indent=indent)
+
+    @pass_environment
+    def wordwrap(
+        environment: Environment,
+        value: str,
+        width: int = 79,
+        break_long_words: bool = True,
+        wrapstring: str | None = None,
+        break_on_hyphens: bool = True,
+    ) -> str:
+        if len(wrapstring or "") > 10:
+            raise WorkExceeded("wordwrap: a wrapstring of more than 10 characters")
+        wrap: Callable[..., str] = DEFAULT_FILTERS["wordwrap"]
+        return wrap(environment, value, width, break_long_words, wrapstring, break_on_hyphens)
+
+    ours: dict[str, Callable[..., Any]] = {
+        "batch": batch, "center": center, "format": format_, "indent": indent, "join": join, "replace": replace,
+        "round": round_, "slice": slice_, "sum": sum_, "tojson": tojson, "wordwrap": wordwrap,
+        "choice": draws.choice, "sample": draws.sample, "shuffle": draws.shuffle,
+    }  # fmt: skip
+    everything = {**{name: DEFAULT_FILTERS[name] for name in AS_JINJA}, **ours}
+    return {name: _charged(function, budget) for name, function in everything.items()}
+
+
+def text(value: Any) -> str:
+    """A value as it is printed. Raises TypeError for None: the word does not belong into a message."""
+    if value is None:
+        raise TypeError("none would be printed as text; guard it with {% if %} or the default filter")
+    return str(value)
+
+
+def _charged(function: Callable[..., Any], budget: Budget) -> Callable[..., Any]:
+    if getattr(function, "jinja_pass_arg", None) is None:
+
+        def plain(value: Any, *args: Any, **named: Any) -> Any:
+            budget.spend(weight(value))
+            return function(value, *args, **named)
+
+        return plain
+
+    def passed(first: Any, value: Any, *args: Any, **named: Any) -> Any:
+        budget.spend(weight(value))
+        return function(first, value, *args, **named)
+
+    passed.jinja_pass_arg = function.jinja_pass_arg  # type: ignore[attr-defined]
+    return passed

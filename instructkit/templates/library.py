@@ -1,0 +1,137 @@
+"""Where templates are looked up: the project's folder first, then the library that comes with instructkit.
+
+templates/                      names in a recipe
+├── python/
+│   ├── explain_function.jinja  python/explain_function
+│   └── _macros.jinja           only imported: {% from "python/_macros.jinja" import fenced %}
+└── …
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from jinja2 import TemplateSyntaxError, nodes
+
+from instructkit.errors import Fault, TemplateFault
+from instructkit.templates.environment import Sandbox
+from instructkit.templates.frontmatter import read_head
+from instructkit.templates.template import SUFFIX, Template, build, read_source
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def library_folder() -> Path:
+    """The shipped templates: inside an installed package, or at the top of a source checkout."""
+    installed = PACKAGE / "share" / "templates"
+    return installed if installed.is_dir() else PACKAGE.parent / "templates"
+
+
+def template_folders(root: Path) -> list[Path]:
+    """Folders searched for a project, first one first."""
+    return [root / "templates", library_folder()]
+
+
+def template_names(folders: Iterable[Path]) -> dict[str, Path]:
+    """Every template by name; of two with one name the first folder's counts. Files of macros (`_…`) are none."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*" + SUFFIX)) if folder.is_dir() else ():
+            if not path.name.startswith("_"):
+                found.setdefault(path.relative_to(folder).as_posix().removesuffix(SUFFIX), folder)
+    return found
+
+
+def find_templates(patterns: list[str], folders: list[Path]) -> list[Template]:
+    """Templates by name or glob (`python/*`), in the order of the patterns, none twice.
+
+    Raises TemplateFault with the faults of all of them, and one for each pattern that matches nothing.
+    """
+    known = template_names(folders)
+    chosen: dict[str, Path] = {}
+    faults: list[Fault] = []
+    for pattern in patterns:
+        matches = [name for name in sorted(known) if fnmatchcase(name, pattern.removesuffix(SUFFIX))]
+        chosen |= {name: known[name] for name in matches}
+        if not matches:
+            close = get_close_matches(pattern, [*known, *(f"{name.rpartition('/')[0]}/*" for name in known)], n=1)
+            hint = (
+                f"; did you mean '{close[0]}'?"
+                if close
+                else f"; there are {len(known)}, see `instructkit templates ls`"
+            )
+            faults.append(Fault("templates", 0, 0, f"no template matches '{pattern}'{hint}"))
+    templates = []
+    for name, folder in chosen.items():
+        try:
+            templates.append(load_template(name, folder, folders))
+        except TemplateFault as fault:
+            faults += fault.faults
+    if faults:
+        raise TemplateFault(faults)
+    return templates
+
+
+def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Template:
+    """One template of a folder, checked. It imports from its own folder first, then from the others.
+
+    Raises TemplateFault.
+    """
+    path = folder / (name + SUFFIX)
+    shown = {name + SUFFIX: _shown(path)}
+    sources = {name + SUFFIX: read_source(path, _shown(path))}
+    faults: list[Fault] = []
+    pending = [(name + SUFFIX, read_head(sources[name + SUFFIX], "").body)]
+    while pending:
+        importer, text = pending.pop()
+        for imported, line in _imports(text):
+            if imported in sources:
+                continue
+            found = _inside(imported, [folder, *folders])
+            if found is None:
+                message = (
+                    f"no file '{imported}' in the template folders; imports are named by their path in one of them"
+                )
+                faults.append(Fault(shown[importer], line, 0, message))
+                continue
+            shown[imported] = _shown(found)
+            sources[imported] = read_source(found, _shown(found))
+            pending.append((imported, sources[imported]))
+    try:
+        template = build(name, sources, shown, path)
+    except TemplateFault as fault:
+        raise TemplateFault([*faults, *fault.faults]) from None
+    if faults:
+        raise TemplateFault(faults)
+    return template
+
+
+def _imports(text: str) -> list[tuple[str, int]]:
+    try:
+        tree = Sandbox().read(text, "")
+    except (TemplateSyntaxError, RecursionError):
+        return []  # reported when the file is checked
+    named = (node for node in tree.find_all((nodes.Import, nodes.FromImport)) if isinstance(node.template, nodes.Const))
+    return [(str(node.template.value), node.lineno) for node in named]
+
+
+def _inside(name: str, folders: Iterable[Path]) -> Path | None:
+    """The file of that name in the first folder that has it; never one outside, be it by `..` or by a link."""
+    if name.startswith("/") or re.search(r"\\|:", name) or ".." in name.split("/"):
+        return None
+    for folder in folders:
+        path = folder / name
+        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+            return path
+    return None
+
+
+def _shown(path: Path) -> str:
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()

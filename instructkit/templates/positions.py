@@ -1,0 +1,83 @@
+"""YAML with the place of every key: values as the YAML 1.2 core schema reads them, text where text is meant.
+
+PyYAML reads `no` as false, `2e-5` as text and `12:30` as a number; here only true, false, null and plain numbers
+are anything but text, and a scalar in a place that holds text stays as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from instructkit.errors import Fault
+
+Path = tuple[str | int, ...]
+Positions = dict[Path, tuple[int, int]]
+"""Line and column, from 1, of the key or item at each path."""
+
+
+class _CoreLoader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+def read_yaml(
+    text: str, file: str, *, first_line: int, as_text: Callable[[Path], bool]
+) -> tuple[Any, Positions, list[Fault]]:
+    """Value, positions and faults (keys given twice, aliases) of one YAML document. Raises yaml.MarkedYAMLError."""
+    loader = _CoreLoader(text)
+    positions: Positions = {}
+    faults: list[Fault] = []
+    seen: set[int] = set()
+
+    def mark(node: yaml.Node) -> tuple[int, int]:
+        return node.start_mark.line + first_line, node.start_mark.column + 1
+
+    def build(node: yaml.Node, path: Path) -> Any:
+        # An alias is the same node again: a few lines of them unfold into gigabytes.
+        if id(node) in seen:
+            faults.append(Fault(file, *mark(node), "aliases (*name) are not read here; write the value out"))
+            return None
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            for i, item in enumerate(node.value):
+                positions[(*path, i)] = mark(item)
+            return [build(item, (*path, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            result: dict[str, Any] = {}
+            for key_node, value in node.value:
+                key = str(key_node.value)
+                if key in result:
+                    faults.append(Fault(file, *mark(key_node), f"the key '{key}' is given twice"))
+                positions[(*path, key)] = mark(key_node)
+                result[key] = build(value, (*path, key))
+            return result
+        if path and as_text(path) and node.tag != "tag:yaml.org,2002:null":
+            return node.value
+        return _number_or(loader, node)
+
+    try:
+        node = loader.get_single_node()
+        return (None if node is None else build(node, ())), positions, faults
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+
+
+def _number_or(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    kind = node.tag.rpartition(":")[2]
+    if kind == "int":
+        return int(node.value)
+    if kind == "float":
+        return float(node.value)
+    return loader.construct_object(node)  # type: ignore[no-untyped-call]

@@ -1,0 +1,148 @@
+"""Rendering rows: a compiled template, one context for all rows, a message for each block.
+
+Jinja builds a new context for every `render`; here one context is kept and only the row in it changes, about six
+times as fast. It is emptied before each row, thrown away after an error, and files whose variables could remember
+something are run anew, so that a row sees nothing of the row before: the tests compare with plain rendering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+from jinja2.runtime import Context
+
+from instructkit.hashing import canonical_json
+from instructkit.templates.check import role_of
+from instructkit.templates.environment import Sandbox
+from instructkit.templates.frontmatter import fits, read_head
+from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, TooLong
+from instructkit.templates.template import Template, from_sources
+
+OF_THE_DOCUMENT = ("text", "source", "language", "id")
+"""Inputs that are the document's own; they stand before fields of the same name."""
+
+
+class Refusal(NamedTuple):
+    """Why a row was not rendered: the parts of a `Drop`."""
+
+    rule: str
+    value: str | None
+    threshold: str | None
+    detail: str
+
+
+class Compiled:
+    """A template ready for rows. Serves one row at a time: not for several threads at once."""
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.declared = list(template.front.declared().items())
+        body = read_head(template.sources[template.file], template.file).body
+        texts = {**template.sources, template.file: body}
+        self._sandbox = Sandbox(texts.get)
+        self._jinja = self._sandbox.get_template(template.file)
+        self._imported = [self._sandbox.get_template(name) for name in template.stateful_imports]
+        self._globals = dict(self._sandbox.globals)
+        self._rendered: list[tuple[str, str]] = []
+        self._blocks = [(role_of(turn), self._jinja.blocks[turn]) for turn in template.turns]
+        self._empty_context()
+
+    def render(self, values: dict[str, Any], example_id: str, seed: int) -> list[tuple[str, str]] | Refusal:
+        """(role, content) of each turn for a row's variables, or why there are none.
+
+        `values` need not hold every input: what is missing or empty is a refusal, or the input's default.
+        """
+        row = dict(self._globals)
+        for name, declared in self.declared:
+            value = values.get(name)
+            if value is None or (isinstance(value, str) and not value.strip()) or value == [] or value == {}:
+                if not declared.optional:
+                    return Refusal(
+                        "missing_input", name, None, f"the template needs '{name}', which is missing or empty"
+                    )
+                value = declared.default
+            elif declared.type is not None and not fits(value, declared.type):
+                found = type(value).__name__
+                return Refusal(
+                    "wrong_type", name, declared.type, f"'{name}' must be of type {declared.type}, is {found}"
+                )
+            row[name] = value
+        self._sandbox.budget.reset()
+        self._sandbox.draws.begin(seed, example_id)
+        try:
+            turns = self._turns(row)
+        except TooLong as error:
+            self._empty_context()
+            return self._too_long(error.characters)
+        except MemoryError:
+            raise
+        except Exception as error:
+            place = self._place(error)
+            self._empty_context()
+            return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
+        if all(role != "assistant" for role, _ in turns):
+            return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
+        for role, content in turns:
+            if not content:
+                rule = "empty_answer" if role == "assistant" else "empty_message"
+                return Refusal(rule, role, None, f"the {role} message is empty")
+            if len(content) > MAX_MESSAGE_CHARACTERS:
+                return self._too_long(len(content))
+        return turns
+
+    def _turns(self, row: dict[str, Any]) -> list[tuple[str, str]]:
+        context = self._context
+        context.parent = row
+        for imported in self._imported:
+            imported._module = None
+        if self.template.blocks_only:
+            join = self._sandbox.budget.join
+            return [(role, join(block(context)).strip()) for role, block in self._blocks]
+        context.vars.clear()
+        context.exported_vars.clear()
+        self._rendered = []
+        for _ in self._jinja.root_render_func(context):
+            pass  # whitespace between the blocks
+        return self._rendered
+
+    def _empty_context(self) -> None:
+        self._context: Context = self._jinja.new_context({})
+        # The top level calls the blocks through the context: what they make is kept apart, as messages.
+        self._context.blocks = {
+            turn: [self._keep(role, block)]
+            for turn, (role, block) in zip(self.template.turns, self._blocks, strict=True)
+        }
+
+    def _keep(self, role: str, block: Callable[[Context], Iterator[str]]) -> Callable[[Context], Iterator[str]]:
+        def run(context: Context) -> Iterator[str]:
+            self._rendered.append((role, self._sandbox.budget.join(block(context)).strip()))
+            return iter(())
+
+        return run
+
+    def _too_long(self, characters: int) -> Refusal:
+        limit = str(MAX_MESSAGE_CHARACTERS)
+        return Refusal("output_too_long", str(characters), limit, f"a message of {characters:,} characters")
+
+    def _place(self, error: Exception) -> str:
+        """File and line of the innermost template code in the traceback."""
+        place, trace = self.template.file, error.__traceback__
+        while trace is not None:
+            jinja = trace.tb_frame.f_globals.get("__jinja_template__")
+            if jinja is not None:
+                place = f"{jinja.name}:{jinja.get_corresponding_lineno(trace.tb_lineno)}"
+            trace = trace.tb_next
+        return place
+
+
+def compiled(name: str, sources: dict[str, str]) -> Compiled:
+    """The compiled template of these texts; compiled once in a process."""
+    return _compiled(name, canonical_json(sources))
+
+
+@lru_cache(maxsize=256)
+def _compiled(name: str, sources: str) -> Compiled:
+    return Compiled(from_sources(name, orjson.loads(sources)))

@@ -1,0 +1,132 @@
+"""One template, loaded and checked: its front matter, its turns, and the text of everything that it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import TemplateError
+
+from instructkit.errors import Fault, TemplateFault
+from instructkit.hashing import bytes_digest, canonical_json
+from instructkit.templates.check import check_body
+from instructkit.templates.environment import Sandbox
+from instructkit.templates.frontmatter import FrontMatter, Head, read_head
+
+SUFFIX = ".jinja"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A template that has no fault."""
+
+    name: str
+    """`python/explain_function`: its path in a template folder, without the suffix."""
+    front: FrontMatter
+    turns: tuple[str, ...]
+    """Block names in order: the turns."""
+    blocks_only: bool
+    """Nothing but blocks at the top level."""
+    stateful_imports: tuple[str, ...]
+    """Imported files whose variables could remember a row; they are run anew for each."""
+    sources: dict[str, str]
+    """Text of the template file and of everything it imports, by name inside the template folder."""
+    path: Path | None = None
+    """Where it was read from; None when it came as text."""
+
+    @property
+    def file(self) -> str:
+        """Name of its own file in `sources`."""
+        return self.name + SUFFIX
+
+    @property
+    def hash(self) -> str:
+        """Content hash over the template and everything it imports: names and texts."""
+        return sources_hash(self.sources)
+
+
+def sources_hash(sources: dict[str, str]) -> str:
+    """Content hash of named texts, whatever their order."""
+    return bytes_digest(canonical_json(sorted(sources.items())).encode())
+
+
+def read_source(path: Path, shown: str) -> str:
+    """Text of a template file; line ends become plain newlines. Raises TemplateFault where it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise TemplateFault([Fault(shown, line, 0, "not UTF-8 text; save it as UTF-8")]) from None
+
+
+def from_sources(name: str, sources: dict[str, str]) -> Template:
+    """The template of that name from texts alone, as a worker process gets it. Raises TemplateFault."""
+    return build(name, sources, {key: key for key in sources})
+
+
+def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path | None = None) -> Template:
+    """Check a template and what it imports. `shown` says how each source is called in a fault. Raises TemplateFault."""
+    file = name + SUFFIX
+    head = read_head(sources[file], shown[file])
+    inputs = list(head.front.declared()) if head.front else None
+    body = check_body(head.body, file, shown[file], inputs or [])
+    if head.front is None:  # without inputs every name looks unknown
+        body.faults = [f for f in body.faults if "which is not in inputs" not in f.message]
+    unused = [_placed(f, head, shown[file]) for f in body.faults if not f.file]
+    faults = [*head.faults, *(f for f in body.faults if f.file), *unused]
+    stateful = []
+    for key in sources:
+        if key != file:
+            imported = check_body(sources[key], key, shown[key], None)
+            faults += imported.faults
+            if not imported.stateless:
+                stateful.append(key)
+    faults += _cycles(file, {key: head.body if key == file else text for key, text in sources.items()}, shown)
+    if not faults:
+        faults = _compile_faults(head, file, sources, shown)
+    if faults or head.front is None:
+        raise TemplateFault(faults)
+    return Template(
+        name=name,
+        front=head.front,
+        turns=tuple(body.turns),
+        blocks_only=body.blocks_only,
+        stateful_imports=tuple(stateful),
+        sources=sources,
+        path=path,
+    )
+
+
+def _placed(fault: Fault, head: Head, file: str) -> Fault:
+    """A fault about an input, put where the input is declared."""
+    name = fault.message.split("'")[1]
+    assert head.front is not None
+    names = list(head.front.inputs)
+    step = name if isinstance(head.front.inputs, dict) else names.index(name)
+    return Fault(file, *head.positions.get(("inputs", step), (2, 1)), fault.message)
+
+
+def _cycles(file: str, sources: dict[str, str], shown: dict[str, str]) -> list[Fault]:
+    found: list[Fault] = []
+
+    def visit(key: str, above: Sequence[str]) -> None:
+        for imported, line in check_body(sources[key], key, shown[key], []).imports:
+            if imported in (*above, key):
+                found.append(Fault(shown[key], line, 0, f"'{imported}' imports itself, by way of '{key}'"))
+            elif imported in sources:
+                visit(imported, (*above, key))
+
+    visit(file, ())
+    return found
+
+
+def _compile_faults(head: Head, file: str, sources: dict[str, str], shown: dict[str, str]) -> list[Fault]:
+    for key, text in sources.items():
+        try:
+            Sandbox().compile(head.body if key == file else text, key, key)
+        except TemplateError as error:
+            return [Fault(shown[key], getattr(error, "lineno", 0) or 0, 0, f"not a Jinja template: {error.message}")]
+        except (SyntaxError, RecursionError, OverflowError) as error:
+            return [Fault(shown[key], 0, 0, f"too deeply nested to be compiled ({type(error).__name__})")]
+    return []
