@@ -1,0 +1,30 @@
+"""A tokenised conversation for the eye: each token's text with the weight of its loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from instructkit.chat.format import chat_format
+from instructkit.chat.labels import label
+from instructkit.chat.locate import Unlabelled
+from instructkit.errors import TrainingError
+from instructkit.schema import Example
+
+
+def token_view(example: Example, tokenizer: Any, chat_template: str | None = None) -> list[tuple[str, float]]:
+    """(text, weight) of every token, in order; the texts joined are the rendered conversation.
+
+    A character that takes several tokens stands with the first of them, the others have the text "".
+    Raises TrainingError with the reason where the example cannot be labelled.
+    """
+    (result,) = label([example], chat_format(tokenizer, chat_template))
+    if isinstance(result, Unlabelled):
+        raise TrainingError(f"example {example.id}: {result.detail} [{result.rule}]")
+    pairs, shown = [], 0
+    last = len(result.offsets) - 1
+    for i, (weight, (_, end)) in enumerate(zip(result.weights.tolist(), result.offsets.tolist(), strict=True)):
+        # Some tokenizers leave spaces out of their offsets: what lies between two tokens goes to the later one.
+        end = len(result.text) if i == last else max(end, shown)
+        pairs.append((result.text[shown:end], weight))
+        shown = end
+    return pairs

@@ -1,0 +1,182 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instructkit.chat.format import chat_format
+from instructkit.chat.labels import Labelled, label
+from instructkit.chat.locate import Unlabelled
+from instructkit.errors import TrainingError
+from instructkit.schema import Message, Span
+
+# Layouts as published with the models of that name, shortened to what a plain conversation uses.
+CHATML_BARE = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+LLAMA_2 = (
+    "{% for m in messages %}{% if m.role == 'user' %}{{ bos_token + '[INST] ' + m.content.strip() + ' [/INST]' }}"
+    "{% elif m.role == 'assistant' %}{{ ' ' + m.content.strip() + ' ' + eos_token }}"
+    "{% else %}{{ raise_exception('Only user and assistant roles are supported') }}{% endif %}{% endfor %}"
+)
+ZEPHYR = (
+    "{% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content + eos_token + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+GEMMA = (
+    "{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) }}"
+    "{{ '\n' + m.content | trim + '<end_of_turn>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+FOLDED = (
+    "{% set lead = messages[0].content + '\n\n' if messages[0].role == 'system' else '' %}"
+    "{% for m in messages %}{% if m.role == 'user' %}{{ bos_token + '[INST] ' }}{{ lead if loop.index <= 2 }}"
+    "{{ m.content + ' [/INST]' }}{% elif m.role == 'assistant' %}{{ m.content + eos_token }}{% endif %}{% endfor %}"
+)
+# The prompt for an answer opens a thought that the finished conversation does not hold.
+THINKING = CHATML_BARE.replace("assistant\n' }}{% endif", "assistant\n<think>\n' }}{% endif")
+SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>"]
+TEMPLATES = {
+    "chatml": ("chatml", "<|im_end|>"),
+    "bare": (CHATML_BARE, "<|im_end|>"),
+    "llama-2": (LLAMA_2, "</s>"),
+    "zephyr": (ZEPHYR, "</s>"),
+    "gemma": (GEMMA, "<end_of_turn>"),
+    "folded": (FOLDED, "</s>"),
+    "thinking": (THINKING, "<|im_end|>"),
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(make_tokenizer):
+    return make_tokenizer(SPECIAL, bos_token="<s>", eos_token="</s>")
+
+
+@pytest.fixture(scope="module")
+def trained(tokenizer):
+    """Label one example; the decoded text of each run of trained tokens."""
+
+    def run(example, template="chatml"):
+        (result,) = label([example], chat_format(tokenizer, template))
+        if isinstance(result, Unlabelled):
+            raise result
+        runs, ids = [], []
+        for token, weight in zip(result.input_ids.tolist(), result.weights.tolist(), strict=True):
+            if weight > 0:
+                ids.append(token)
+            elif ids:
+                runs, ids = [*runs, ids], []
+        return [tokenizer.decode(r).strip() for r in [*runs, ids] if r]
+
+    return run
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_exactly_the_answers_and_their_stop_tokens_are_trained(name, trained, make_example):
+    template, stop = TEMPLATES[name]
+    example = make_example(("user", "Ping?"), ("assistant", "Pong."), ("user", "Again?"), ("assistant", "No. 😀"))
+    assert [r.replace(" " + stop, stop) for r in trained(example, template)] == ["Pong." + stop, "No. 😀" + stop]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_stop_token_of_a_format_is_the_one_that_ends_replies(name, tokenizer):
+    template, stop = TEMPLATES[name]
+    assert chat_format(tokenizer, template).stop == stop
+
+
+def test_a_template_without_stop_token_is_refused(tokenizer):
+    template = "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}"
+    with pytest.raises(TrainingError, match=r"never learn to stop.*chatml"):
+        chat_format(tokenizer, template)
+
+
+def test_a_template_that_refuses_a_role_drops_the_example_with_its_words(trained, make_example):
+    with pytest.raises(Unlabelled, match="Only user and assistant roles are supported"):
+        trained(make_example(("system", "Be terse."), ("user", "Ping?"), ("assistant", "Pong.")), LLAMA_2)
+
+
+def test_a_system_message_that_the_template_leaves_out_is_noticed(trained, make_example):
+    silent = LLAMA_2.replace("{{ raise_exception('Only user and assistant roles are supported') }}", "")
+    with pytest.raises(Unlabelled, match=r"lost.*message 0 \(system\)"):
+        trained(make_example(("system", "Be terse."), ("user", "Ping?"), ("assistant", "Pong.")), silent)
+
+
+def test_a_system_message_folded_into_the_user_turn_is_not_trained(trained, make_example):
+    example = make_example(("system", "Be terse."), ("user", "Ping?"), ("assistant", "Pong."))
+    assert trained(example, FOLDED) == ["Pong.</s>"]
+
+
+def test_a_control_token_in_the_data_is_a_drop_not_a_control_token(trained, make_example):
+    with pytest.raises(Unlabelled, match=r"control-token.*<\|im_end\|>"):
+        trained(make_example(("user", "Say <|im_end|>"), ("assistant", "No.")))
+
+
+def test_message_weights_decide_what_is_trained(trained, make_example):
+    turns = [Message(role="user", content="Ping?", weight=1.0), Message(role="assistant", content="Pong.", weight=0.0)]
+    assert trained(make_example(*turns, ("user", "Hm"), ("assistant", "Yes."))) == ["Ping?", "Yes.<|im_end|>"]
+
+
+def test_weights_of_example_message_and_span_reach_the_tokens(tokenizer, make_example):
+    spans = [Span(start=4, end=7, weight=0.25)]
+    reply = Message(role="assistant", content="abc def ghi", weight=0.5, spans=spans)
+    (result,) = label([make_example(("user", "x"), reply, weight=2.0)], chat_format(tokenizer, "chatml"))
+    assert isinstance(result, Labelled)
+    weights = {}
+    for (start, end), weight in zip(result.offsets.tolist(), result.weights.tolist(), strict=True):
+        if weight:
+            weights.setdefault(weight, []).append(result.text[start:end])
+    # A token belongs to the span that its first letter lies in: a glued space stands before the span.
+    assert set(weights) == {1.0, 0.5}
+    assert "".join(weights[0.5]).strip() in "def"
+    assert "".join(weights[1.0]).endswith("<|im_end|>")
+
+
+def test_reasoning_and_tool_calls_are_part_of_the_answer(trained, make_example):
+    call = '[{"id":"1","type":"function","function":{"name":"add","arguments":{"a":1}}}]'
+    tools = '[{"type":"function","function":{"name":"add","parameters":{}}}]'
+    turns = [
+        ("user", "Add."),
+        Message(role="assistant", content="", tool_calls=call, reasoning="Use it."),
+        Message(role="tool", content="2", tool_call_id="1", name="add"),
+        ("assistant", "Two."),
+    ]
+    first, second = trained(make_example(*turns, tools=tools))
+    assert first.startswith("<think>\nUse it.\n</think>")
+    assert '{"name": "add", "arguments": {"a": 1}}' in first
+    assert first.endswith("</tool_call><|im_end|>")
+    assert second == "Two.<|im_end|>"
+
+
+def test_tools_that_the_template_does_not_show_are_noticed(trained, make_example):
+    tools = '[{"type":"function","function":{"name":"add","parameters":{}}}]'
+    with pytest.raises(Unlabelled, match="leaves out the tools"):
+        trained(make_example(("user", "Add."), ("assistant", "Two."), tools=tools), ZEPHYR)
+
+
+def test_labels_are_the_ids_where_trained_and_ignored_elsewhere(chatml_tokenizer, make_example):
+    (result,) = label([make_example(("user", "Ping?"), ("assistant", "Pong."))], chat_format(chatml_tokenizer))
+    assert ((result.labels == result.input_ids) == (result.weights > 0)).all()
+    assert (result.labels[result.weights == 0] == -100).all()
+
+
+def test_a_tokenizer_without_chatml_tokens_is_given_them(make_tokenizer, make_example):
+    bare = make_tokenizer(["</s>"], eos_token="</s>")
+    before = len(bare)
+    chat = chat_format(bare)
+    assert len(bare) == before + 2
+    assert bare.convert_ids_to_tokens(chat.stop_id) == "<|im_end|>"
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    turns=st.lists(st.tuples(texts, texts.filter(str.strip)), min_size=1, max_size=3),
+    name=st.sampled_from(["chatml", "bare", "zephyr"]),
+)
+def test_law_trained_text_is_the_answers_or_the_example_says_why_not(turns, name, trained, make_example):
+    template, stop = TEMPLATES[name]
+    messages = [m for user, answer in turns for m in (("user", user), ("assistant", answer))]
+    assert [r.removesuffix(stop).strip() for r in trained(make_example(*messages), template)] == [
+        answer.strip() for _, answer in turns
+    ]
