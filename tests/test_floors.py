@@ -12,7 +12,8 @@ FLOORS = [
     {"store", "text"},
     {"templates", "chat", "generators"},
     {"stages", "train", "evaluate"},
-    {"recipe", "executors", "build"},
+    {"recipe", "executors"},
+    {"build"},
     {"report"},
     {"cli"},
     {"__main__"},
@@ -24,7 +25,7 @@ HEAVY = {"torch", "transformers", "datasets", "peft", "datasketch", "ftfy", "lan
 
 def room(module: str) -> str:
     """`instructkit.store.shards` → `store`; the package itself is `__init__`."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def imports(path: Path, top_level_only: bool = False):

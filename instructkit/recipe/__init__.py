@@ -1,1 +1,1 @@
-"""TODO"""
+"""The recipe: what to build. Read with every fault at once, each with its place in the file."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What a build says of itself: tables, traces, differences."""

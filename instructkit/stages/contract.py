@@ -16,8 +16,16 @@ Class variables every stage declares:
     yields: ClassVar[Noun | None]             the noun it gives; None: the one it was given
     packages: ClassVar[tuple[str, ...]]       distributions whose version its output depends on (beside polars)
 
-`apply` obeys the law of counts: rows in = rows kept + rows dropped. A stage that gives several rows for one (or merges
-several into one) declares `conserves: ClassVar[bool] = False`.
+`apply` obeys the law of counts: rows in = rows kept + rows dropped, and no id changes or repeats. The runner checks it.
+
+Methods a stage may have, and the runner and the recipe ask for:
+
+    faults(self) -> list[str]                 what is wrong with the fields taken together, for the recipe's author
+    unfold(self, root: Path) -> list[Stage]   the stages that a step really runs (`render`: one for each template); the
+                                              step's rows are theirs together, and the law holds for each of them
+
+An export declares `file_format: ClassVar["jsonl" | "parquet"]`: its kept frame has `id`, `split` and the columns of the
+file (one column `line`, the JSON text, for jsonl), and `yields` is None.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The store: what every call gave, by key; the bytes of shards, by content."""

@@ -1,0 +1,88 @@
+"""The command group. Commands are imported when they are called, so `--help` loads none of them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from instructkit import __version__
+
+COMMANDS: dict[str, str] = {
+    "init": "Start a project: a recipe, a template and a little data of your own.",
+    "check": "Report every fault of a recipe and its templates; do no work.",
+    "plan": "Say what a build would do: what is done, what would run.",
+    "build": "Build a recipe's dataset; what has not changed is not built again.",
+    "show": "Look at rows of a step, at what it dropped, at the tokens trained on.",
+    "why": "Walk an id back to file, line and template, or to what dropped it.",
+    "diff": "Compare two builds: inputs, settings, counts, examples.",
+    "export": "Write a step's examples in a format that others read.",
+    "gc": "Remove from the store what the last builds do not use.",
+    "templates": "List and test templates.",
+    "stages": "List the stages of a recipe, and the keys of one.",
+    "train": "Tune a model on a build's examples.",
+    "eval": "Measure a model on a build's examples: loss by template, source and task.",
+    "generate": "Let a model answer.",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line; imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command, imported now; None for an unknown name."""
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f"instructkit.cli.{name}"), name)  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the closest name for an unknown one."""
+        from instructkit.errors import did_you_mean
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)} (commands: {', '.join(COMMANDS)})")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="instructkit")
+def cli() -> None:
+    """Build instruction data from raw corpora, and tune a model on it.
+
+    \b
+      instructkit init my-project          start
+      instructkit build recipes/first.yaml build the dataset
+      instructkit show                     look at it
+      instructkit why ID                   walk an example back to its file and line
+      instructkit train recipes/first.yaml tune a model on it
+
+    Exit codes: 0 done, 1 the run failed, 2 the recipe, a template or the command line is at fault.
+    """
+
+
+def main(args: list[str] | None = None, **extra: Any) -> None:
+    """Run the command line; errors of ours become one message and an exit code."""
+    from instructkit.errors import InstructkitError
+
+    try:
+        cli.main(args, prog_name="instructkit", **extra)
+    except InstructkitError as error:
+        click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # `instructkit show | head`: the reader has gone; leave as quietly as other tools do.
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,56 @@
+"""Options and arguments that several commands share, and how they find a build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+recipe_argument: Decorator = click.argument("recipe", type=click.Path(path_type=Path))
+build_dir_option: Decorator = click.option(
+    "--build-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of builds and their store. Default: `build` in the project.",
+)
+workers_option: Decorator = click.option(
+    "--workers", type=click.IntRange(min=1), help="Worker processes. Default: one a core."
+)
+build_option: Decorator = click.option(
+    "--build",
+    "-b",
+    "build_path",
+    type=click.Path(path_type=Path),
+    help="A recipe, or a build's folder. Default: the last build in ./build.",
+)
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def build_folder(recipe: Any, build_dir: Path | None) -> Path:
+    """The folder of builds: the one named, else the project's own."""
+    return build_dir or recipe.root / "build"
+
+
+def open_build(path: Path | None) -> Any:
+    """The build that a path means: a build's folder, a recipe, or (None) the last one built here.
+
+    Raises UsageFault when there is none.
+    """
+    from instructkit.build.build import last_build
+    from instructkit.build.manifest import Build
+    from instructkit.errors import UsageFault
+
+    if path is None:
+        folder = last_build(Path("build"))
+        if folder is None:
+            raise UsageFault("no build in ./build; run `instructkit build RECIPE` first, or name one with --build")
+        return Build.open(folder)
+    if path.is_file():
+        from instructkit.recipe.recipe import load_recipe
+
+        recipe = load_recipe(path)
+        return Build.open(recipe.root / "build" / recipe.name)
+    return Build.open(path)

@@ -1,0 +1,54 @@
+"""Progress of long work: bars on a terminal, one plain line for each finished step elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from instructkit.build.runner import Observer, StepProgress
+
+
+@contextmanager
+def step_progress() -> Iterator[Observer]:
+    """An observer for the runner that shows each step as it goes."""
+    if not sys.stderr.isatty():
+        yield _plain
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def observe(now: StepProgress) -> None:
+            if now.step not in tasks:
+                tasks[now.step] = bars.add_task(now.step, total=None, said="")
+            bars.update(tasks[now.step], total=now.total or None, completed=now.cached + now.ran, said=_said(now))
+
+        yield observe
+
+
+def _plain(now: StepProgress) -> None:
+    if now.finished:
+        click.echo(f"  {now.step:<16} {now.stage:<18} {_said(now)}", err=True)
+
+
+def _said(now: StepProgress) -> str:
+    if not now.finished:
+        return ""
+    work = f"{now.ran} calls ran" if now.ran else "nothing to do"
+    if now.ran and now.cached:
+        work += f", {now.cached} found done"
+    return f"{now.rows_kept:,} kept, {now.rows_dropped:,} dropped; {work}"

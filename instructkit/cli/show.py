@@ -1,0 +1,78 @@
+"""`instructkit show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from instructkit.cli.options import build_option, json_option, open_build
+
+
+@click.command()
+@click.argument("step", required=False)
+@build_option
+@click.option("--rows", "-n", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
+@click.option("--where", help="SQL condition over the columns, for instance \"template = 'python/explain'\".")
+@click.option("--id", "record_id", help="Only the row with this id.")
+@click.option("--dropped", is_flag=True, help="What the step dropped, with reasons, instead of what it kept.")
+@click.option(
+    "--tokens",
+    "model",
+    metavar="MODEL",
+    help="Show examples as tokens of this model (a folder, hub name or a training of the build), trained ones coloured.",
+)
+@click.option("--full", is_flag=True, help="Long texts whole.")
+@json_option
+def show(
+    step: str | None,
+    build_path: Path | None,
+    rows: int,
+    where: str | None,
+    record_id: str | None,
+    dropped: bool,
+    model: str | None,
+    full: bool,
+    as_json: bool,
+) -> None:
+    """Look at rows of STEP (default: the last step of a build), spread over the whole of it."""
+    from instructkit.errors import UsageFault
+    from instructkit.report.show import drop_lines, export_lines, pick, row_lines, token_lines
+    from instructkit.schema import Example, records
+
+    build = open_build(build_path)
+    if step is None:
+        steps = [name for name, entry in build.manifest.steps.items() if not entry.stage.startswith("export.")]
+        step = steps[-1]
+    if dropped:
+        drops = build.drops(step)
+        if record_id:
+            drops = drops.filter(id=record_id)
+        found = drops.head(rows).collect()
+        click.echo(
+            found.write_ndjson() if as_json else "\n".join(drop_lines(found)) or f"step '{step}' dropped nothing"
+        )
+        return
+    found = pick(build, step, rows, where, record_id)
+    if found.is_empty():
+        click.echo(f"step '{step}': no such rows")
+    elif model is not None:
+        if build.noun(step) is not Example:
+            raise UsageFault(f"step '{step}' holds documents; --tokens shows examples")
+        from instructkit.chat.view import load_tokenizer, token_view
+
+        tokenizer = load_tokenizer(model_path(build.folder, model))
+        for example in records(Example, found):
+            click.echo("\n".join(token_lines(example, token_view(example, tokenizer))) + "\n")
+    elif as_json:
+        click.echo(found.write_ndjson(), nl=False)
+    elif build.step(step).stage.startswith("export."):
+        click.echo("\n".join(export_lines(found)))
+    else:
+        click.echo("\n".join(row_lines(build.noun(step), found, full)))
+
+
+def model_path(folder: Path, model: str) -> str:
+    """A model's folder or hub name; the name of a training of the build means the model it made."""
+    trained = folder / "trainings" / model / "model"
+    return str(trained) if trained.is_dir() else model

@@ -1,0 +1,1 @@
+"""Executors: where calls run. A stage cannot tell which."""

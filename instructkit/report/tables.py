@@ -1,0 +1,103 @@
+"""Tables for the terminal; plain aligned text where there is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from instructkit.build.build import BuildResult
+from instructkit.build.manifest import Build
+from instructkit.build.runner import StepProgress
+from instructkit.recipe.recipe import Recipe
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings; numbers stand right."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def print_table(table: Table) -> None:
+    """Print a table: drawn by rich on a terminal, aligned columns elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table as RichTable
+
+        drawn = RichTable(title=table.title, title_justify="left")
+        for i, name in enumerate(table.columns):
+            numeric = any(isinstance(row[i], int | float) for row in table.rows)
+            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*map(_cell, row))
+        Console().print(drawn)
+        return
+    print(plain(table))
+
+
+def plain(table: Table) -> str:
+    """The table as aligned text, without trailing spaces."""
+    cells = [list(table.columns), *([_cell(value) for value in row] for row in table.rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+    right = [any(isinstance(row[i], int | float) for row in table.rows) for i in range(len(table.columns))]
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in cells
+    ]
+    return "\n".join([table.title, *(f"  {line}" for line in lines), ""])
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else value
+
+
+def build_table(result: BuildResult) -> Table:
+    """Steps of a finished build: rows in, kept, dropped; calls that ran and that were found done."""
+    rows = [
+        (now.step, now.stage, now.rows_in, now.rows_kept, now.rows_dropped, now.ran, now.cached, round(now.seconds, 3))
+        for now in result.steps.values()
+    ]
+    return Table("Steps", ("step", "stage", "rows in", "kept", "dropped", "calls ran", "found done", "CPU s"), rows)
+
+
+def plan_table(steps: dict[str, StepProgress], recipe: Recipe) -> Table:
+    """Steps of a plan."""
+    rows: list[Sequence[Cell]] = []
+    for now in steps.values():
+        if now.unknown:
+            waits = "" if now.pending else f"waits for {', '.join(recipe.steps[now.step].upstream)}"
+            rows.append((now.step, now.stage, now.cached, len(now.pending) or waits, now.rows_in or None, None, None))
+        else:
+            rows.append((now.step, now.stage, now.cached, 0, now.rows_in, now.rows_kept, now.rows_dropped))
+    return Table("Plan", ("step", "stage", "calls done", "to run", "rows in", "kept", "dropped"), rows)
+
+
+def drop_table(build: Build) -> Table | None:
+    """Drops by step and rule; None when nothing was dropped."""
+    counted = (
+        build.drops()
+        .group_by("step", "template", "rule", "threshold")
+        .agg(pl.len().alias("rows"), pl.col("value").sort().first().alias("value"))
+        .collect()
+    )
+    order = {name: i for i, name in enumerate(build.manifest.steps)}
+    found = sorted(
+        counted.iter_rows(named=True), key=lambda r: (order[r["step"]], -r["rows"], r["rule"], r["template"] or "")
+    )
+    rows = [(r["step"], r["rule"], r["template"] or "", _clip(r["threshold"] or ""), r["rows"]) for r in found]
+    return Table("Dropped", ("step", "rule", "template", "threshold", "rows"), rows) if rows else None
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"

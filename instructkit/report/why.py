@@ -1,0 +1,173 @@
+"""Why an id is there, or is not: its way back to file, line and template, or to the drop that ended it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from instructkit.build.manifest import Build, StepEntry
+from instructkit.errors import UsageFault
+from instructkit.schema import Document, Drop, Example, Origin, records
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """The way of one record through a build."""
+
+    id: str
+    noun: str
+    source: str | None
+    origin: Origin
+    location: list[str]
+    """The recipe's own words for where the source lies: its path, packages or name."""
+    passed: list[str]
+    """Steps that kept it, in order."""
+    drops: list[Drop]
+    """Where it, or what a template should have made of it, ended."""
+    made: list[str] = []
+    """A document: ids of the examples that are about it and reached the last step."""
+    record: Example | Document | None = None
+    """The record as the last step that kept it left it."""
+    documents: list[Trace] = []
+    """An example: what it is about."""
+    template_file: str | None = None
+
+
+def why(build: Build, record_id: str) -> Trace:
+    """The trace of an id. Raises UsageFault when no step has seen it, with ids that begin alike."""
+    steps = build.manifest.steps
+    passed = [name for name, step in steps.items() if _is_row(step) and _has(build, name, record_id)]
+    drops = list(records(Drop, build.drops().filter(pl.col("id") == record_id).collect()))
+    if not passed and not drops:
+        raise UsageFault(f"{build.folder}: no record '{record_id}'{_alike(build, record_id)}")
+    if not passed:
+        # Dropped as it was read: the drop is all there is.
+        step = steps[drops[0].step or ""]
+        return Trace(
+            id=record_id,
+            noun="Drop",
+            source=None,
+            origin=drops[0].origin,
+            location=step.location,
+            passed=[],
+            drops=drops,
+        )
+    last = passed[-1]
+    noun = build.noun(last)
+    row = build.rows(last).filter(pl.col("id") == record_id).collect()
+    if noun is Document:
+        (document,) = records(Document, row)
+        return Trace(
+            id=record_id,
+            noun="Document",
+            source=document.source,
+            origin=document.origin,
+            location=_location(build, passed[0]),
+            passed=passed,
+            drops=drops,
+            made=_made(build, record_id),
+            record=document,
+        )
+    (example,) = records(Example, row)
+    return Trace(
+        id=record_id,
+        noun="Example",
+        source=example.source,
+        origin=example.origin,
+        location=_location(build, passed[0]),
+        passed=passed,
+        drops=drops,
+        record=example,
+        documents=[why(build, document) for document in example.document_ids],
+        template_file=_template_file(build, passed[0], example.template),
+    )
+
+
+def trace_lines(trace: Trace, indent: str = "") -> list[str]:
+    """The trace as text, one fact a line."""
+    lines = [f"{trace.noun.lower()} {trace.id}"]
+    record = trace.record
+    if isinstance(record, Example):
+        if record.template:
+            at = f" ({trace.template_file})" if trace.template_file else ""
+            lines.append(f"  template  {record.template}{at} at {record.template_hash}")
+        lines.append(f"  content   {record.content_hash}")
+    if not trace.documents:
+        lines.append(f"  from      {place(trace.origin)}  in {' '.join(trace.location) or trace.source}")
+    if isinstance(record, Document | Example):
+        lines.append(f"  group     {record.group}" + (f"  split {record.split}" if record.split else ""))
+    if trace.passed:
+        lines.append(f"  kept by   {' → '.join(trace.passed)}")
+    for drop in trace.drops:
+        by = f" for template {drop.template}" if drop.template else ""
+        lines.append(f"  dropped   by step '{drop.step}'{by}: {drop.rule}")
+        lines += [f"            {name:<9} {value}" for name, value in _facts(drop) if value is not None]
+    if trace.made:
+        shown = trace.made[:8]
+        lines.append(f"  became    {shown[0]}")
+        lines += [f"            {made}" for made in shown[1:]]
+        if len(trace.made) > len(shown):
+            lines.append(f"            … and {len(trace.made) - len(shown)} more")
+    lines = [indent + line for line in lines]
+    for document in trace.documents:
+        lines += trace_lines(document, indent + "  ")
+    return lines
+
+
+def place(origin: Origin) -> str:
+    """`file:line`, or the file alone."""
+    return origin.file if origin.line is None else f"{origin.file}:{origin.line}"
+
+
+def _facts(drop: Drop) -> list[tuple[str, str | None]]:
+    return [("value", drop.value), ("threshold", drop.threshold), ("detail", drop.detail)]
+
+
+def _is_row(step: StepEntry) -> bool:
+    return bool(step.kept) and not step.stage.startswith("export.")
+
+
+def _has(build: Build, step: str, record_id: str) -> bool:
+    return not build.rows(step).filter(pl.col("id") == record_id).select("id").head(1).collect().is_empty()
+
+
+def _location(build: Build, step: str) -> list[str]:
+    """Of the ingest that a step's rows come from, where it is the only one upstream."""
+    entry = build.step(step)
+    while entry.upstream:
+        if len(entry.upstream) > 1:
+            return []
+        entry = build.step(entry.upstream[0])
+    return entry.location
+
+
+def _made(build: Build, document: str) -> list[str]:
+    ends = [name for name, step in build.manifest.steps.items() if step.noun == "Example" and _is_row(step)]
+    if not ends:
+        return []
+    about = pl.col("document_ids").list.contains(document)
+    return build.rows(ends[-1]).filter(about).select("id").collect()["id"].sort().to_list()
+
+
+def _template_file(build: Build, step: str, template: str | None) -> str | None:
+    for run in build.step(step).runs:
+        if template is not None and run.template == template:
+            return f"templates/{template}.jinja"
+    return None
+
+
+def _alike(build: Build, record_id: str) -> str:
+    head = record_id[: max(4, len(record_id) // 2)]
+    found: set[str] = set()
+    for name, step in build.manifest.steps.items():
+        if _is_row(step):
+            alike = build.rows(name).filter(pl.col("id").str.starts_with(head)).select("id").head(3).collect()
+            found.update(alike["id"].to_list())
+    return f"; ids that begin alike: {', '.join(sorted(found)[:5])}" if found else "; `instructkit show` lists ids"
+
+
+def as_json(trace: Trace) -> dict[str, Any]:
+    """The trace as plain data."""
+    data: dict[str, Any] = msgspec.to_builtins(trace)
+    return data

@@ -1,0 +1,112 @@
+import pytest
+
+from instructkit.errors import RecipeFault, TemplateFault, UsageFault
+from instructkit.recipe.recipe import load_recipe
+from instructkit.schema import Document, Example
+
+
+@pytest.fixture
+def load(project):
+    def load(text: str, name: str = "recipes/r.yaml"):
+        (project / name).write_text(text)
+        return load_recipe(project / name)
+
+    return load
+
+
+def faults(load, text: str) -> list[str]:
+    with pytest.raises(RecipeFault) as caught:
+        load(text)
+    return [str(fault).partition("recipes/r.yaml:")[2] for fault in caught.value.faults]
+
+
+def test_a_recipe_is_a_graph_of_typed_steps(project):
+    recipe = load_recipe(project / "recipes/notes.yaml")
+    assert recipe.root == project
+    assert recipe.steps["unique"].upstream == ("long",)
+    assert recipe.steps["unique"].noun is Document
+    assert recipe.steps["pairs"].noun is Example
+    assert len(recipe.steps["pairs"].runs) == 2
+    assert recipe.steps["raw"].stage.source == "raw"
+    assert recipe.steps["final"].stage.seed == 7
+    assert recipe.ends == ["chat"]
+
+
+def test_every_fault_of_a_recipe_is_reported_at_once(load):
+    found = faults(
+        load,
+        """\
+sede: 3
+steps:
+  raw:    {stage: ingest.jsonl, path: data/*.jsonl, txt: body}
+  short:  {stage: filter.lenght}
+  length: {stage: filter.length, min_words: 0, max_word: 3}
+  pairs:  {stage: render, from: rew, templates: [notes/*]}
+""",
+    )
+    expected = [
+        ("1:1", "unknown key 'sede'; did you mean 'seed'?"),
+        ("3:50", "unknown key 'txt'; did you mean 'text'?"),
+        ("4:18", "no stage named 'filter.lenght'; did you mean 'filter.length'?"),
+        ("5:45", "min_words: expected int >= 1, got '0'"),
+        ("5:48", "unknown key 'max_word'; did you mean 'max_words'?"),
+        ("6:33", "no step named 'rew'; did you mean 'raw'?"),
+    ]
+    for place, said in expected:
+        assert any(fault.startswith(place + ":") and said in fault for fault in found), (place, said, found)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("  a: {stage: clean.text}", "the first step must be an ingest"),
+        ("  a: {stage: ingest.jsonl, path: x, text: t, from: b}", "an ingest reads no other step"),
+        (
+            "  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: export.openai}",
+            "reads Example rows, but 'a' gives Document rows",
+        ),
+        (
+            "  a: {stage: ingest.chat, path: x}\n  b: {stage: render, templates: [notes/*]}",
+            "reads Document rows, but 'a' gives Example",
+        ),
+        (
+            "  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: ingest.chat, path: y}\n  c: {stage: split, from: [a, b]}",
+            "two kinds of rows",
+        ),
+        (
+            "  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: clean.text, from: c}\n  c: {stage: clean.text}",
+            "stands below",
+        ),
+        ("  a: {stage: ingest.jsonl, path: x, text: t}\n  a: {stage: clean.text}", "key 'a' stands twice"),
+        ("  a b: {stage: ingest.jsonl, path: x, text: t}", "a name has letters"),
+        ("  a: {path: x}", "key 'stage' is missing"),
+        ("  a: ingest.jsonl", "must be a mapping"),
+        ("  []", "must be a mapping"),
+        (
+            "  a: {stage: ingest.chat, path: x}\n  b: {stage: export.openai}\n  c: {stage: split}",
+            "'b' is an export; read the step that it reads ('a')",
+        ),
+    ],
+)
+def test_steps_that_do_not_fit_together_are_refused(load, steps, said):
+    found = faults(load, f"steps:\n{steps}\n")
+    assert any(said in fault for fault in found), found
+
+
+def test_a_training_must_name_a_step_of_examples(load):
+    base = "steps:\n  a: {stage: ingest.chat, path: x}\ntrain:\n  t: {examples: %s, model: m}\n"
+    assert load(base % "a").trainings["t"].examples == "a"
+    assert "no step named 'aa'; did you mean 'a'?" in faults(load, base % "aa")[0]
+
+
+def test_a_template_at_fault_stops_the_recipe(load, project):
+    (project / "templates/notes/title.jinja").write_text(
+        "---\nsummary: s\ntask: t\ninputs: [text]\n---\n{% block user %}{{ txt }}{% endblock %}"
+    )
+    with pytest.raises((RecipeFault, TemplateFault), match=r"title\.jinja:\d+"):
+        load("steps:\n  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: render, templates: [notes/*]}\n")
+
+
+def test_a_missing_recipe_lists_those_there_are(project):
+    with pytest.raises(UsageFault, match=r"no such recipe.*notes\.yaml"):
+        load_recipe(project / "recipes/note.yaml")
