@@ -1,4 +1,4 @@
-"""A small project on disk that many tests build: three files of notes, two templates, one of each kind of step."""
+"""A small project on disk that many tests build: three sources of notes, two templates, one of each kind of step."""
 
 import json
 import shutil
@@ -14,8 +14,10 @@ RECIPE = """\
 recipe: notes
 seed: 7
 steps:
-  raw:    {stage: ingest.jsonl, path: data/*.jsonl, text: body, key: number}
-  clean:  {stage: clean.text}
+  one:    {stage: ingest.jsonl, path: data/one/*.jsonl, text: body, key: number}
+  two:    {stage: ingest.jsonl, path: data/two/*.jsonl, text: body, key: number}
+  three:  {stage: ingest.jsonl, path: data/three/*.jsonl, text: body, key: number}
+  clean:  {stage: clean.text, from: [one, two, three]}
   long:   {stage: filter.length, min_words: 4}
   unique: {stage: dedupe.minhash, threshold: 0.7}
   pairs:  {stage: render, templates: [notes/*]}
@@ -59,9 +61,9 @@ def write_notes(path: Path, numbers) -> None:
 @pytest.fixture(scope="session")
 def _project_files(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
-    for i in range(3):
-        write_notes(root / f"data/part{i}.jsonl", range(i * 40, i * 40 + 40))
-    with (root / "data/part2.jsonl").open("a") as file:
+    for i, source in enumerate(("one", "two", "three")):
+        write_notes(root / f"data/{source}/notes.jsonl", range(i * 40, i * 40 + 40))
+    with (root / "data/three/notes.jsonl").open("a") as file:
         copy = note(5) | {"number": 900}
         copy["body"] += " And more."
         file.write(json.dumps(copy) + "\n")

@@ -43,14 +43,14 @@ def _step_diff(a: Build, b: Build, name: str, shown: int) -> StepDiff:
     first, second = a.manifest.steps.get(name), b.manifest.steps.get(name)
     if first is None or second is None:
         return StepDiff(step=name, only_in="a" if second is None else "b")
-    before, after = ({e.part: e.digest for e in step.inputs} for step in (first, second))
+    before, after = ({e.name: e.digest for e in step.inputs} for step in (first, second))
     added, removed, changed, ids = _rows(a, b, name, shown) if first.digest != second.digest else (0, 0, 0, {})
     result = StepDiff(
         step=name,
         settings=_changes(_settings(first), _settings(second)),
-        inputs_added=[part for part in after if part not in before],
-        inputs_removed=[part for part in before if part not in after],
-        inputs_changed=[part for part in after if part in before and before[part] != after[part]],
+        inputs_added=[name for name in after if name not in before],
+        inputs_removed=[name for name in before if name not in after],
+        inputs_changed=[name for name in after if name in before and before[name] != after[name]],
         templates=_changes(_templates(first), _templates(second)),
         packages=_changes(_packages(first), _packages(second)),
         rows=(first.rows_kept, second.rows_kept),

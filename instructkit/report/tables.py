@@ -68,7 +68,7 @@ def build_table(result: BuildResult) -> Table:
         (now.step, now.stage, now.rows_in, now.rows_kept, now.rows_dropped, now.ran, now.cached, round(now.seconds, 3))
         for now in result.steps.values()
     ]
-    return Table("Steps", ("step", "stage", "rows in", "kept", "dropped", "calls ran", "found done", "CPU s"), rows)
+    return Table("Steps", ("step", "stage", "rows in", "kept", "dropped", "calls ran", "found done", "seconds"), rows)
 
 
 def plan_table(steps: dict[str, StepProgress], recipe: Recipe) -> Table:
