@@ -1,1 +1,1 @@
-"""TODO"""
+"""Sources: files, tables, conversations, hub datasets and Python code become shards of documents or examples."""
