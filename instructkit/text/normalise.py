@@ -16,9 +16,9 @@ HYPHEN = r"(\p{L})-(\p{L})"
 
 
 def normalised(text: pl.Expr, ignore: Sequence[Ignorable]) -> pl.Expr:
-    """The text for comparison: NFC, then without what is ignored.
+    r"""The text for comparison: NFC, then without what is ignored.
 
-    case: lower case. punctuation: becomes a space, except `* / % & # @ \\` and a hyphen that does not join two
+    case: lower case. punctuation: becomes a space, except `* / % & # @ \` and a hyphen that does not join two
     letters, which carry meaning in arithmetic and code. digits: every number becomes 0. whitespace: runs become one
     space, none at the ends. Null stays null.
     """

@@ -1,0 +1,57 @@
+"""`dedupe.exact`: keep one of the records whose text is the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from instructkit.hashing import text_hashes
+from instructkit.schema import Document, Example, Noun
+from instructkit.stages.contract import Outcome
+from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, decide, standing
+from instructkit.text.normalise import Ignorable, normalised
+from instructkit.text.view import View, view
+
+
+@dataclass(frozen=True, kw_only=True)
+class DedupeExact:
+    """Keep one of the records whose text is the same, and give all of them one group.
+
+    Texts are compared by a 128-bit hash. The group matters for examples: what else was made from the documents of two
+    equal examples then falls into one split with them.
+    """
+
+    version: ClassVar[int] = 1
+    reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
+    yields: ClassVar[None] = None
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    of: View = "all"
+    """Which text is compared. On documents only `all`, the text. On examples `all` messages, the `prompt` (everything
+    but the assistant's messages) or the `response` (the assistant's)."""
+    ignore: tuple[Ignorable, ...] = ("case", "whitespace")
+    """Differences that do not count: `case`, `whitespace` (runs count as one space), `punctuation` (not the signs of
+    arithmetic), `digits` (all numbers are alike). `[]` compares the text as it is, but for its Unicode form (NFC)."""
+    keep: Keep = "first"
+    """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, then as
+    `first`; `all` drops nothing and only gives the equal ones one group."""
+
+    def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
+        """A hash of each text (32 characters), and what it takes to choose a survivor."""
+        text = view(shard, self.of)
+        texts = shard.select(normalised(text, self.ignore).alias("text"))["text"]
+        return shard.select(standing(text)).with_columns(cluster=pl.Series(text_hashes(texts), dtype=pl.String))
+
+    def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
+        """One survivor for each text. Raises StageError when an id stands twice."""
+        rows = sketches.collect()
+        check_ids(rows)
+        clusters = rows.filter(pl.col("cluster").is_duplicated()).select("id", "cluster")
+        alike = pl.DataFrame(schema={"id": pl.String, "nearest": pl.String, "similarity": pl.Float64})
+        return decide(rows.drop("cluster"), clusters, self.keep, alike)
+
+    def apply(self, shard: pl.DataFrame, decision: pl.DataFrame) -> Outcome:
+        """Drops with rule `duplicate`; the detail names who was kept."""
+        return carry_out(shard, decision, "duplicate", None)

@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from instructkit.errors import StageError
+from instructkit.schema import Origin
+from instructkit.stages.dedupe.exact import DedupeExact
+
+texts = st.lists(st.sampled_from(["a b", "A  b", "a c", "", "月亮", "a.b", "1"]), max_size=12)
+
+
+def test_case_and_whitespace_do_not_tell_texts_apart(documents, run_corpus_stage):
+    kept, dropped = run_corpus_stage(
+        DedupeExact(), [documents("The moon\n pulls", "the moon pulls", "the moon pulls!")]
+    )
+    assert kept["id"].to_list() == ["d0", "d2"]
+    assert dropped.select("id", "rule", "detail").rows() == [("d1", "duplicate", "kept 'd0'; most like 'd0'")]
+
+
+def test_sums_of_other_signs_are_other_sums_even_without_punctuation(documents, run_corpus_stage):
+    stage = DedupeExact(ignore=("case", "punctuation", "whitespace"))
+    shard = documents("What is 6 * 2?", "What is 6 / 2?", "What is 6 + 2?", "What is 6 - 2?", "what is 6 * 2")
+    kept, _ = run_corpus_stage(stage, [shard])
+    assert kept["id"].to_list() == ["d0", "d1", "d2", "d3"]
+
+
+def test_first_is_first_in_the_sources_and_not_in_the_shards(documents, run_corpus_stage):
+    shard = documents(
+        {"text": "x", "id": "a", "origin": Origin(file="b.txt", line=1)},
+        {"text": "x", "id": "b", "origin": Origin(file="a.txt", line=10)},
+        {"text": "x", "id": "c", "origin": Origin(file="a.txt", line=9)},
+    )
+    kept, _ = run_corpus_stage(DedupeExact(), [shard])
+    assert kept["id"].to_list() == ["c"]
+
+
+def test_longest_keeps_the_longest(documents, run_corpus_stage):
+    kept, _ = run_corpus_stage(DedupeExact(keep="longest"), [documents("a b", "a    b", "a  b")])
+    assert kept["id"].to_list() == ["d1"]
+
+
+def test_all_drops_nothing_and_gives_one_group(documents, run_corpus_stage):
+    kept, dropped = run_corpus_stage(DedupeExact(keep="all"), [documents("x", "y", "X")])
+    assert kept["group"].to_list() == ["g0", "g1", "g0"]
+    assert dropped.is_empty()
+
+
+def test_siblings_of_a_duplicate_follow_it_into_its_group(documents, run_corpus_stage):
+    """b stems from the document of d; d goes as a duplicate of a, yet b must not land in another split than a."""
+    shard = documents(
+        {"text": "same", "id": "a", "group": "g1"},
+        {"text": "other", "id": "b", "group": "g2"},
+        {"text": "alone", "id": "c", "group": "g3"},
+        {"text": "same", "id": "d", "group": "g2"},
+    )
+    kept, _ = run_corpus_stage(DedupeExact(), [shard])
+    assert dict(kept.select("id", "group").rows()) == {"a": "g1", "b": "g1", "c": "g3"}
+
+
+def test_examples_are_compared_by_prompt_when_asked(examples, run_corpus_stage):
+    shard = examples([("user", "q"), ("assistant", "one")], [("user", "q"), ("assistant", "two")])
+    assert run_corpus_stage(DedupeExact(), [shard])[1].is_empty()
+    assert run_corpus_stage(DedupeExact(of="prompt"), [shard])[1]["id"].to_list() == ["e1"]
+
+
+def test_an_id_that_stands_twice_is_an_error_and_not_a_double_drop(documents, run_corpus_stage):
+    shard = documents({"text": "x", "id": "a"}, {"text": "x", "id": "a"})
+    with pytest.raises(StageError, match="id 'a' stands more than once"):
+        run_corpus_stage(DedupeExact(), [shard])
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(texts, st.integers(1, 11), st.randoms())
+def test_each_text_has_exactly_one_survivor_in_any_order_and_sharding(
+    documents, run_corpus_stage, written, cut, random
+):
+    shard = documents(*written)
+    kept, dropped = run_corpus_stage(DedupeExact(), [shard])
+    assert len(kept) == len({" ".join(text.lower().split()) for text in written})
+    order = list(range(shard.height))
+    random.shuffle(order)
+    mixed = shard[order] if order else shard
+    kept_2, dropped_2 = run_corpus_stage(DedupeExact(), [mixed[:cut], mixed[cut:]])
+    assert kept_2.sort("id").equals(kept.sort("id"))
+    assert dropped_2.sort("id").equals(dropped.sort("id"))

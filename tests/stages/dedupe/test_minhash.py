@@ -1,0 +1,156 @@
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from instructkit.stages.dedupe.lsh import HUBS
+from instructkit.stages.dedupe.minhash import DedupeMinhash
+from instructkit.stages.dedupe.verify import similarities
+
+WORDS = [f"word{n}" for n in range(400)]
+
+
+def prose(start, length=60):
+    return " ".join(WORDS[start : start + length])
+
+
+def changed(text, *places):
+    words = text.split()
+    for place in places:
+        words[place] = "changed"
+    return " ".join(words)
+
+
+def jaccard(a, b, size=5):
+    """By plain sets of tuples: the brute force that the engine must agree with."""
+    a, b = (tuple(text.lower().split()) for text in (a, b))
+    one, two = ({t[i : i + size] for i in range(max(1, len(t) - size + 1))} for t in (a, b))
+    return len(one & two) / len(one | two)
+
+
+def test_the_first_of_near_duplicates_stays_and_the_drop_says_which(documents, run_corpus_stage):
+    shard = documents(prose(0), changed(prose(0), 59), prose(100))
+    kept, dropped = run_corpus_stage(DedupeMinhash(), [shard])
+    assert kept["id"].to_list() == ["d0", "d2"]
+    (row,) = dropped.select("id", "rule", "value", "threshold", "detail").rows()
+    measured = f"{round(jaccard(*shard['text'][:2]), 4)}"
+    assert row == ("d1", "near_duplicate", measured, "0.8", "kept 'd0'; most like 'd0'")
+
+
+def test_a_chain_is_one_cluster_and_names_the_nearest_beside_the_survivor(documents, run_corpus_stage):
+    one = prose(0)
+    two = changed(one, 59)
+    three = changed(two, 0, 1, 2)
+    assert jaccard(one, three) < 0.87 < jaccard(two, three)
+    kept, dropped = run_corpus_stage(DedupeMinhash(threshold=0.87), [documents(one, two, three)])
+    assert kept["id"].to_list() == ["d0"]
+    assert dropped["detail"].to_list()[1] == "kept 'd0'; most like 'd1'"
+
+
+def test_kin_share_a_group_also_when_all_are_kept(documents, run_corpus_stage):
+    kept, dropped = run_corpus_stage(
+        DedupeMinhash(keep="all"), [documents(prose(100), prose(0), changed(prose(0), 5, 6))]
+    )
+    assert dropped.is_empty()
+    assert kept["group"].to_list() == ["g0", "g1", "g1"]
+
+
+def test_chinese_is_compared_by_characters(documents, run_corpus_stage):
+    text = "月亮的引力使海水发生周期性的涨落，叫做潮汐。地球上大部分海岸每天有两次高潮和两次低潮，间隔约为十二小时。"
+    shard = documents(
+        text, text.replace("海岸", "海边"), "股票市场今天大幅上涨，投资者信心恢复，成交量创下今年以来的新高纪录。"
+    )
+    kept, _ = run_corpus_stage(DedupeMinhash(threshold=0.7), [shard])
+    assert kept["id"].to_list() == ["d0", "d2"]
+
+
+def test_short_texts_are_compared_as_a_whole(documents, run_corpus_stage):
+    shard = documents(
+        "Yes.", "yes", "no", "", "!!!", "???", "What is 2 + 3?", "What is 2 + 4?", "one two three four five"
+    )
+    kept, _ = run_corpus_stage(DedupeMinhash(), [shard])
+    assert kept["id"].to_list() == ["d0", "d2", "d3", "d4", "d5", "d6", "d7", "d8"]
+
+
+def test_a_text_that_stands_many_times_and_a_shared_beginning_cost_no_square(documents, run_corpus_stage):
+    copies = [prose(0)] * 300
+    kin = [changed(prose(0), n % 60) for n in range(HUBS * 4)]
+    kept, dropped = run_corpus_stage(DedupeMinhash(), [documents(*copies, *kin)])
+    assert kept["id"].to_list() == ["d0"]
+    assert dropped.height == 299 + len(kin)
+
+
+def test_longest_keeps_the_longest(documents, run_corpus_stage):
+    shard = documents(prose(0, 60), prose(0, 64), prose(0, 62))
+    assert run_corpus_stage(DedupeMinhash(keep="longest"), [shard])[0]["id"].to_list() == ["d1"]
+
+
+def test_recall_that_cannot_be_reached_is_a_fault():
+    (fault,) = DedupeMinhash(threshold=0.01, num_perm=16).faults()
+    assert "16 permutations" in fault
+    assert DedupeMinhash().faults() == []
+
+
+def test_batches_of_verification_change_nothing(documents):
+    stage = DedupeMinhash()
+    shard = documents(*(prose(n * 7) for n in range(12)))
+    rows = stage.sketch(shard)
+    pairs = np.array(list(itertools.combinations(range(12), 2)), dtype=np.int64)
+    texts = shard.lazy().select("id", "text")
+    whole = similarities(pairs, rows, texts, stage.engine)
+    assert similarities(pairs, rows, texts, stage.engine, at_once=1).tolist() == whole.tolist()
+    expected = [jaccard(shard["text"][int(i)], shard["text"][int(j)]) for i, j in pairs]
+    assert whole.tolist() == pytest.approx(expected)
+
+
+corpora = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 39), max_size=3)), min_size=1, max_size=9).map(
+    lambda rows: [changed(prose(base * 50, 40), *places) for base, places in rows]
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(corpora, st.integers(1, 8), st.randoms())
+def test_one_survivor_a_cluster_as_brute_force_says_in_any_order_and_sharding(
+    documents, run_corpus_stage, written, cut, random
+):
+    # recall 0.9999: brute force misses nothing, so LSH may not either
+    stage = DedupeMinhash(threshold=0.6, recall=0.9999, num_perm=256)
+    shard = documents(*written)
+    kept, dropped = run_corpus_stage(stage, [shard])
+
+    alike = [
+        (i, j) for i, j in itertools.combinations(range(len(written)), 2) if jaccard(written[i], written[j]) >= 0.6
+    ]
+    cluster = list(range(len(written)))
+    for _ in written:
+        for i, j in alike:
+            cluster[i] = cluster[j] = min(cluster[i], cluster[j])
+    assert kept["id"].to_list() == [f"d{n}" for n in sorted(set(cluster))]
+
+    for value, detail, gone in dropped.select("value", "detail", "id").rows():
+        nearest = int(detail.rpartition("'d")[2].rstrip("'"))
+        assert float(value) == pytest.approx(jaccard(written[nearest], written[int(gone[1:])]), abs=1e-4)
+
+    order = list(range(shard.height))
+    random.shuffle(order)
+    mixed = shard[order]
+    kept_2, dropped_2 = run_corpus_stage(stage, [mixed[:cut], mixed[cut:]])
+    assert kept_2.sort("id").equals(kept.sort("id"))
+    assert dropped_2.sort("id").equals(dropped.sort("id"))
+
+
+def test_sketches_are_small_and_the_same_alone_or_together(documents):
+    stage = DedupeMinhash()
+    shard = documents(prose(0), "", prose(30, 300))
+    together = stage.sketch(shard)
+    assert together.equals(pl.concat([stage.sketch(shard[n : n + 1]) for n in range(3)]))
+    assert together["bands"].list.len().to_list() == [18, 18, 18]
+
+
+def test_an_empty_corpus_is_no_trouble(documents, run_corpus_stage):
+    kept, dropped = run_corpus_stage(DedupeMinhash(), [documents()])
+    assert kept.is_empty()
+    assert dropped.is_empty()
