@@ -17,7 +17,7 @@ import orjson
 import polars as pl
 
 from instructkit.errors import StageError
-from instructkit.hashing import record_hash
+from instructkit.hashing import canonical_json, record_hash
 from instructkit.schema import Document, Drop, Example, Message, Noun, columns, empty
 from instructkit.stages.contract import Outcome
 from instructkit.templates.library import find_templates, template_folders
@@ -69,20 +69,13 @@ class RenderTemplate:
     def _examples(
         self, shard: pl.DataFrame, template: Compiled, roles: tuple[str, ...], rows: list[int], turns: list[Turns]
     ) -> pl.DataFrame:
-        contents = [[turn[k][1] for turn in turns] for k in range(len(roles))]
         source = shard[rows].with_columns(
-            pl.Series("content_hash", _content_hashes(roles, contents), dtype=pl.String),
-            *(pl.Series(f"content {k}", texts, dtype=pl.String) for k, texts in enumerate(contents)),
+            pl.Series("content_hash", _content_hashes(turns), dtype=pl.String), messages=_messages(roles, turns)
         )
-        blank = {name: pl.lit(None, dtype=dtype) for name, dtype in columns(Message).items()}
-        messages = [
-            pl.struct(**{**blank, "role": pl.lit(role), "content": pl.col(f"content {k}")})
-            for k, role in enumerate(roles)
-        ]
         made: dict[str, pl.Expr] = {
             "id": pl.col("id") + f"/{self.template}",
             "content_hash": pl.col("content_hash"),
-            "messages": pl.concat_list(messages),
+            "messages": pl.col("messages"),
             "document_ids": pl.concat_list("id"),
             "exemplar_ids": pl.lit([], dtype=pl.List(pl.String)),
             "template": pl.lit(self.template),
@@ -94,7 +87,7 @@ class RenderTemplate:
         }
         inherited = ("source", "origin", "language", "group", "split")
         return source.select(
-            (made.get(name) if name in made else pl.col(name) if name in inherited else pl.lit(None))
+            (made[name] if name in made else pl.col(name) if name in inherited else pl.lit(None))
             .cast(dtype)
             .alias(name)
             for name, dtype in columns(Example).items()
@@ -172,20 +165,33 @@ def _rows(template: Compiled, shard: pl.DataFrame) -> Any:
         yield dict(zip(names, (*found, *values), strict=True))
 
 
-def _content_hashes(roles: tuple[str, ...], contents: list[list[str]]) -> list[str]:
+def _messages(roles: tuple[str, ...], turns: list[Turns]) -> pl.Series:
+    """The column of messages of rows that all have these roles."""
+    # All messages in one flat column, then cut into rows of equal length: a tenth of the time of `pl.concat_list`.
+    flat = pl.DataFrame(
+        {"role": list(roles) * len(turns), "content": [content for row in turns for _, content in row]},
+        schema={"role": pl.String, "content": pl.String},
+    )
+    fields = [
+        pl.col(name) if name in flat.columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in columns(Message).items()
+    ]
+    cut = pl.struct(fields).alias("messages").reshape((len(turns), len(roles))).arr.to_list()
+    return flat.select(cut.cast(columns(Example)["messages"])).to_series()
+
+
+def _content_hashes(turns: list[Turns]) -> list[str]:
     """`text.conversation.content_hash` of each row, without building its messages.
 
-    Canonical JSON sorts keys: content comes first and role stands among nulls, so each message is one text around two.
+    Canonical JSON sorts keys: content comes first and role stands among nulls, so each message is one text around it.
     """
-    heads, tails = [], []
-    for k, role in enumerate(roles):
-        blank = msgspec.to_builtins(Message(role=role, content=""))
-        text = orjson.dumps(blank, option=orjson.OPT_SORT_KEYS).decode()
-        head, tail = text.split('""', 1)
-        heads.append((b"," if k else b"[") + head.encode())
-        tails.append(tail.encode() + (b"]" if k == len(roles) - 1 else b""))
+    around: dict[str, tuple[str, str]] = {}
+    for role in {role for role, _ in turns[0]}:
+        blank = canonical_json(msgspec.to_builtins(Message(role=role, content="")))
+        head, _, tail = blank.partition('""')
+        around[role] = (head, tail)
     hashes = []
-    for texts in zip(*contents, strict=True):
-        parts = [h + orjson.dumps(t) + e for h, t, e in zip(heads, texts, tails, strict=True)]
-        hashes.append(record_hash(b"".join(parts).decode(), ""))
+    for row in turns:
+        parts = [f"{around[role][0]}{orjson.dumps(content).decode()}{around[role][1]}" for role, content in row]
+        hashes.append(record_hash(f"[{','.join(parts)}]", ""))
     return hashes

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import TemplateAssertionError, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 
 from instructkit.errors import Fault, did_you_mean
@@ -35,6 +35,8 @@ class Body:
     """Nothing but blocks at the top level: they can be rendered without running the rest."""
     stateless: bool = True
     """An imported file of macros and constants: what it defines cannot remember a row."""
+    unused: list[str] = field(default_factory=list)
+    """Inputs that nothing uses."""
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -43,8 +45,8 @@ def role_of(block: str) -> str:
     return block.partition("_")[0]
 
 
-def check_body(source: str, name: str, file: str, inputs: list[str] | None) -> Body:
-    """Check a template (`inputs` given) or a file of macros (`inputs` None)."""
+def check_body(source: str, name: str, file: str, inputs: list[str] | None = None, *, macros: bool = False) -> Body:
+    """Check a template, or a file of macros. `inputs` None: they are not known, so no name is called unknown."""
     body = Body()
     lines = source.split("\n")
 
@@ -63,11 +65,14 @@ def check_body(source: str, name: str, file: str, inputs: list[str] | None) -> B
         report(1, "", "nested too deeply to be read")
         return body
     known_globals = set(Sandbox().globals)
-    _check_top(tree.body, body, report, macros_only=inputs is None)
-    _check_turns(tree, body, report, macros_only=inputs is None)
+    _check_top(tree.body, body, report, macros_only=macros)
+    _check_turns(tree, body, report, macros_only=macros)
     _check_imports(tree, body, report)
     _check_words(tree, environment, report)
-    _check_names(tree, body, report, inputs, known_globals)
+    for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
+        (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, str)
+    if macros or inputs is not None:
+        _check_names(tree, body, report, inputs, known_globals)
     body.stateless = _is_stateless(tree)
     return body
 
@@ -126,7 +131,7 @@ def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: 
             report(
                 block.lineno,
                 block.name,
-                f"block '{block.name}' is not a role; roles are {', '.join(ROLES)}, further turns user_2, assistant_2 …{hint}",
+                f"block '{block.name}' is not a role; roles are {', '.join(ROLES)}, then user_2 …{hint}",
             )
             continue
         role = match[1]
@@ -145,11 +150,16 @@ def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: 
         report(block.lineno, "system", "block 'system' must be the first turn")
 
 
+def import_nodes(tree: nodes.Template) -> list[nodes.Import | nodes.FromImport]:
+    """Every import of a template, at its top or inside of a block."""
+    return [*tree.find_all(nodes.Import), *tree.find_all(nodes.FromImport)]
+
+
 def _check_imports(tree: nodes.Template, body: Body, report: Report) -> None:
     for node in tree.find_all((nodes.Extends, nodes.Include)):
         word = type(node).__name__.lower()
         report(node.lineno, word, f"'{word}' is not allowed; import macros from a file of a template folder instead")
-    for node in tree.find_all((nodes.Import, nodes.FromImport)):
+    for node in import_nodes(tree):
         if node.with_context:
             report(node.lineno, "with", "'import … with context' is not allowed; hand the macro what it needs")
         if isinstance(node.template, nodes.Const) and isinstance(node.template.value, str):
@@ -172,17 +182,19 @@ def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> 
             known = [word for word in table if not word.startswith("_")]
             hint = f"; {INSTEAD[node.name]}" if node.name in INSTEAD else did_you_mean(node.name, known)
             report(node.lineno, node.name, f"no {kind} named '{node.name}'{hint}")
-    for get in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        if isinstance(get, nodes.Getattr):
-            attribute = get.attr
-        else:
-            attribute = get.arg.value if isinstance(get.arg, nodes.Const) else None
+    read = [(get.lineno, get.attr) for get in tree.find_all(nodes.Getattr)]
+    read += [(g.lineno, g.arg.value) for g in tree.find_all(nodes.Getitem) if isinstance(g.arg, nodes.Const)]
+    for line, attribute in read:
         if isinstance(attribute, str) and attribute.startswith("_"):
-            report(get.lineno, attribute, f"'{attribute}': names that start with an underscore cannot be read")
+            report(line, attribute, f"'{attribute}': names that start with an underscore cannot be read")
 
 
 def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[str] | None, known: set[str]) -> None:
-    used = find_undeclared_variables(tree)
+    try:
+        used = find_undeclared_variables(tree)
+    except TemplateAssertionError as error:
+        report(error.lineno, "", f"not a Jinja template: {error.message}")
+        return
     here = set(_exported(tree))
     unknown = used - known - here - set(inputs or ())
     blocks = list(tree.find_all(nodes.Block))
@@ -194,10 +206,11 @@ def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[
         if name in ("self", "super"):
             report(line, name, f"{who} uses '{name}'; a turn cannot be read from another: set a variable above both")
         elif inputs is None:
+            hint = did_you_mean(name, here | known)
             report(
                 line,
                 name,
-                f"{who} uses '{name}', which it does not define; macros see their arguments only{did_you_mean(name, here | known)}",
+                f"{who} uses '{name}', which it does not define; macros see their arguments only{hint}",
             )
         else:
             listed = ", ".join(sorted(inputs))
@@ -208,7 +221,7 @@ def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[
             )
     for name in inputs or ():
         if name not in used:
-            body.faults.append(Fault("", 0, 0, f"input '{name}' is never used"))
+            body.unused.append(name)
 
 
 def _exported(tree: nodes.Template) -> Iterator[str]:

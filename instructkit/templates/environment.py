@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from jinja2 import FunctionLoader, StrictUndefined, Undefined, nodes, pass_context
-from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.environment import TemplateModule
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
 from jinja2.visitor import NodeTransformer
@@ -20,13 +20,15 @@ from instructkit.templates.draws import Draws
 from instructkit.templates.filters import filters, text
 from instructkit.templates.limits import MAX_DEPTH, STEP_COST, Budget, WorkExceeded, weight
 
+TEXT_METHODS = (
+    "capitalize", "casefold", "center", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii",
+    "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle", "isupper",
+    "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex",
+    "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title",
+    "upper", "zfill",
+)  # fmt: skip
 ATTRIBUTES: dict[type, frozenset[str]] = {
-    str: frozenset(
-        "capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal isdigit isidentifier "
-        "islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip partition removeprefix "
-        "removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase "
-        "title upper zfill".split()
-    ),
+    str: frozenset(TEXT_METHODS),
     dict: frozenset({"get", "items", "keys", "values"}),
     list: frozenset({"count", "index"}),
     tuple: frozenset({"count", "index"}),
@@ -39,7 +41,7 @@ OPERATORS = frozenset({"+", "*", "**", "%"})
 class _Charge(NodeTransformer):
     """`for x in y` → `for x in y | _steps`; `a ~ b` → `[a, b] | _concat`; `set x = y` → `set x = y | _weigh`."""
 
-    def _wrap(self, node: nodes.Expr, name: str) -> nodes.Filter:
+    def _wrap(self, node: nodes.Node, name: str) -> nodes.Filter:
         return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
@@ -85,7 +87,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals = {
             "range": budget.range, "dict": dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner,
         }  # fmt: skip
-        self.concat = budget.join  # type: ignore[assignment]
+        self.concat = budget.join  # type: ignore[method-assign]
 
         @pass_context
         def steps(_context: Any, items: Iterable[Any]) -> Iterable[Any]:
@@ -126,7 +128,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return not attr.startswith("_")
         if isinstance(obj, tuple) and attr in getattr(obj, "_fields", ()):
             return True
-        return attr in ATTRIBUTES.get(type(obj), ()) or attr in ATTRIBUTES[tuple] and isinstance(obj, tuple)
+        return attr in ATTRIBUTES.get(type(obj), ()) or (attr in ATTRIBUTES[tuple] and isinstance(obj, tuple))
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """`str.format` walks attributes and pads without bound: refused like any other unlisted method."""

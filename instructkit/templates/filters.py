@@ -1,4 +1,4 @@
-"""The filters a template may use: Jinja's own that neither draw at random nor escape for HTML, the dear ones guarded."""
+"""The filters a template may use: Jinja's own that neither draw at random nor escape for HTML; dear ones guarded."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jinja2.defaults import DEFAULT_FILTERS
-from jinja2.filters import make_attrgetter
 from jinja2 import Environment, pass_environment
+from jinja2.filters import FILTERS as DEFAULT_FILTERS
+from jinja2.filters import make_attrgetter
 
 from instructkit.templates.draws import Draws
 from instructkit.templates.limits import MAX_RANGE, Budget, WorkExceeded, weight

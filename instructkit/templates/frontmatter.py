@@ -123,7 +123,7 @@ class Head:
 
 def read_head(source: str, file: str) -> Head:
     """Take a template file apart and check its front matter, all faults at once."""
-    fences = [m for m in FENCE.finditer(source)][:2]
+    fences = list(FENCE.finditer(source))[:2]
     if len(fences) < 2 or fences[0].start() != 0:
         found = "has no second '---' line" if fences and fences[0].start() == 0 else "does not start with a '---' line"
         return Head(
@@ -166,6 +166,7 @@ def _check(data: dict[str, Any], positions: Positions, file: str, faults: list[F
     for key in sorted(required - data.keys()):
         fault((), f"the key '{key}' is missing")
     for key in hints.keys() & data.keys():
+        pieces: list[tuple[Path, Any, Any]]
         if key == "inputs" and isinstance(data[key], dict):
             pieces = [((key, name), value, Input | None) for name, value in data[key].items()]
         elif key == "tests" and isinstance(data[key], list):
@@ -215,6 +216,7 @@ def _check_inputs(front: FrontMatter, fault: Any) -> None:
 
 def _check_cases(front: FrontMatter, fault: Any) -> None:
     names = front.declared()
+    listed = ", ".join(sorted(names))
     for i, case in enumerate(front.tests):
         if (case.expect is None) == (case.expect_drop is None):
             fault(("tests", i), "a test has either 'expect' or 'expect_drop'")
@@ -222,7 +224,7 @@ def _check_cases(front: FrontMatter, fault: Any) -> None:
             if name not in names:
                 fault(
                     ("tests", i, "given", name),
-                    f"test gives '{name}', which is not in inputs [{', '.join(sorted(names))}]{did_you_mean(name, names)}",
+                    f"test gives '{name}', which is not in inputs [{listed}]{did_you_mean(name, names)}",
                 )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError, nodes
 
 from instructkit.errors import Fault, TemplateFault
+from instructkit.templates.check import import_nodes
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import read_head
 from instructkit.templates.template import SUFFIX, Template, build, read_source
@@ -115,8 +116,8 @@ def _imports(text: str) -> list[tuple[str, int]]:
         tree = Sandbox().read(text, "")
     except (TemplateSyntaxError, RecursionError):
         return []  # reported when the file is checked
-    named = (node for node in tree.find_all((nodes.Import, nodes.FromImport)) if isinstance(node.template, nodes.Const))
-    return [(str(node.template.value), node.lineno) for node in named]
+    named = ((node.template, node.lineno) for node in import_nodes(tree))
+    return [(str(name.value), line) for name, line in named if isinstance(name, nodes.Const)]
 
 
 def _inside(name: str, folders: Iterable[Path]) -> Path | None:

@@ -20,7 +20,10 @@ Positions = dict[Path, tuple[int, int]]
 
 
 class _CoreLoader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    """Starts without any rule of what looks like a number, a date or a yes."""
+
+
+_CoreLoader.yaml_implicit_resolvers = {}
 
 
 for _tag, _pattern, _first in (
@@ -71,7 +74,7 @@ def read_yaml(
         node = loader.get_single_node()
         return (None if node is None else build(node, ())), positions, faults
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _number_or(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
@@ -80,4 +83,4 @@ def _number_or(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
         return int(node.value)
     if kind == "float":
         return float(node.value)
-    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node)

@@ -69,16 +69,12 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     """Check a template and what it imports. `shown` says how each source is called in a fault. Raises TemplateFault."""
     file = name + SUFFIX
     head = read_head(sources[file], shown[file])
-    inputs = list(head.front.declared()) if head.front else None
-    body = check_body(head.body, file, shown[file], inputs or [])
-    if head.front is None:  # without inputs every name looks unknown
-        body.faults = [f for f in body.faults if "which is not in inputs" not in f.message]
-    unused = [_placed(f, head, shown[file]) for f in body.faults if not f.file]
-    faults = [*head.faults, *(f for f in body.faults if f.file), *unused]
+    body = check_body(head.body, file, shown[file], list(head.front.declared()) if head.front else None)
+    faults = [*head.faults, *body.faults, *(_unused(name, head, shown[file]) for name in body.unused)]
     stateful = []
     for key in sources:
         if key != file:
-            imported = check_body(sources[key], key, shown[key], None)
+            imported = check_body(sources[key], key, shown[key], macros=True)
             faults += imported.faults
             if not imported.stateless:
                 stateful.append(key)
@@ -98,20 +94,20 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     )
 
 
-def _placed(fault: Fault, head: Head, file: str) -> Fault:
-    """A fault about an input, put where the input is declared."""
-    name = fault.message.split("'")[1]
+def _unused(name: str, head: Head, file: str) -> Fault:
+    """A fault at the place where the input is declared."""
     assert head.front is not None
-    names = list(head.front.inputs)
-    step = name if isinstance(head.front.inputs, dict) else names.index(name)
-    return Fault(file, *head.positions.get(("inputs", step), (2, 1)), fault.message)
+    step = name if isinstance(head.front.inputs, dict) else head.front.inputs.index(name)
+    return Fault(
+        file, *head.positions.get(("inputs", step), (2, 1)), f"input '{name}' is never used; use it or remove it"
+    )
 
 
 def _cycles(file: str, sources: dict[str, str], shown: dict[str, str]) -> list[Fault]:
     found: list[Fault] = []
 
     def visit(key: str, above: Sequence[str]) -> None:
-        for imported, line in check_body(sources[key], key, shown[key], []).imports:
+        for imported, line in check_body(sources[key], key, shown[key]).imports:
             if imported in (*above, key):
                 found.append(Fault(shown[key], line, 0, f"'{imported}' imports itself, by way of '{key}'"))
             elif imported in sources:

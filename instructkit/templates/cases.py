@@ -1,0 +1,67 @@
+"""A template's own tests: what it makes of given inputs, compared with what its front matter expects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from instructkit.templates.frontmatter import Case
+from instructkit.templates.rendering import Compiled, Refusal
+from instructkit.templates.template import Template
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestResult:
+    """How one test of a template went."""
+
+    __test__ = False  # not a test of pytest's
+
+    template: str
+    test: str
+    """Its name, or `test 1` for the first without one."""
+    difference: str
+    """Empty when the test passed; else a line diff, `-` expected and `+` rendered."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the template made what was expected."""
+        return not self.difference
+
+
+def run_tests(template: Template) -> list[TestResult]:
+    """Run the tests of a template, each as a row of its own with seed 0 and the id `test 1`, `test 2` …"""
+    renderer = Compiled(template)
+    results = []
+    for number, case in enumerate(template.front.tests, 1):
+        name = f"test {number}"
+        result = renderer.render(case.given, name, seed=0)
+        difference = _difference(case, result)
+        results.append(TestResult(template=template.name, test=case.name or name, difference=difference))
+    return results
+
+
+def _difference(case: Case, result: list[tuple[str, str]] | Refusal) -> str:
+    if case.expect_drop is not None:
+        expected = [f"[drop] {case.expect_drop}"]
+    else:
+        expected = _lines([(turn.role, turn.content.strip()) for turn in case.expect or ()])
+    if isinstance(result, Refusal):
+        found = [f"[drop] {result.rule}"]
+        if found != expected:
+            found.append(result.detail)
+    else:
+        found = _lines(result)
+    if found == expected:
+        return ""
+    return "\n".join(list(unified_diff(expected, found, "expected", "rendered", lineterm="", n=2)))
+
+
+def _lines(turns: list[tuple[str, str]]) -> list[str]:
+    """One line for each role and each line of text; a space at the end of a line is shown, as it is easily missed."""
+    lines = []
+    for role, content in turns:
+        lines.append(f"[{role}]")
+        for line in content.split("\n"):
+            kept = line.rstrip(" ")
+            lines.append(kept + "·" * (len(line) - len(kept)))
+    return lines
