@@ -1,0 +1,89 @@
+"""Rows of documents to tensors, in two layouts.
+
+    documents  A, B, C with 3, 2, 4 tokens
+
+    packed     input_ids     [1, 9]   a a a b b c c c c        lengths (3, 2, 4)
+               position_ids  [1, 9]   0 1 2 0 1 0 1 2 3
+    padded     input_ids     [3, 4]   a a a .                  padding stands behind: no causal model
+                                      b b . .                  lets a token see what comes after it
+                                      c c c c
+
+Packed has no padding at all, but the model must keep the documents apart (see `models.attention`). Padded is exact for
+every causal model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Layout = Literal["packed", "padded"]
+Document = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
+"""Token ids and the weight of each as a target; the arrays have one length, at least 1."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Documents as one forward pass takes them. B rows, T columns, N trained positions."""
+
+    input_ids: torch.Tensor
+    """[B, T] int64."""
+    position_ids: torch.Tensor
+    """[B, T] int64; restart at 0 for each document."""
+    lengths: tuple[int, ...] | None
+    """Of the documents in the one packed row; None in padded rows."""
+    rows: torch.Tensor
+    """[N] int64: positions in the flattened batch whose *next* token is trained on."""
+    targets: torch.Tensor
+    """[N] int64: those next tokens."""
+    weights: torch.Tensor
+    """[N] float32."""
+    document: torch.Tensor
+    """[N] int64: index of the document each target belongs to."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        if device.type == "cpu":
+            return self
+        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        return replace(self, **moved)
+
+
+def collate(documents: Sequence[Document], layout: Layout) -> Batch:
+    """Documents as one batch. The only place where labels are shifted.
+
+    Position t predicts token t + 1 of its document; so a document's first token is never a target.
+    """
+    lengths = [len(ids) for ids, _ in documents]
+    width = max(lengths)
+    if layout == "packed":
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+        ids = np.concatenate([ids for ids, _ in documents]).astype(np.int64)[None]
+        positions = np.concatenate([np.arange(n) for n in lengths])[None]
+    else:
+        starts = np.arange(len(documents), dtype=np.int64) * width
+        ids = np.zeros((len(documents), width), dtype=np.int64)
+        for row, (document_ids, _) in enumerate(documents):
+            ids[row, : lengths[row]] = document_ids
+        positions = np.broadcast_to(np.arange(width), ids.shape)
+    rows, targets, weights, owner = [], [], [], []
+    for i, (document_ids, document_weights) in enumerate(documents):
+        trained = np.flatnonzero(document_weights[1:] > 0)
+        rows.append(trained + starts[i])
+        targets.append(document_ids[trained + 1])
+        weights.append(document_weights[trained + 1])
+        owner.append(np.full(len(trained), i))
+    return Batch(
+        input_ids=torch.from_numpy(np.ascontiguousarray(ids)),
+        position_ids=torch.from_numpy(np.array(positions, dtype=np.int64)),
+        lengths=tuple(lengths) if layout == "packed" else None,
+        rows=torch.from_numpy(np.concatenate(rows).astype(np.int64)),
+        targets=torch.from_numpy(np.concatenate(targets).astype(np.int64)),
+        weights=torch.from_numpy(np.concatenate(weights).astype(np.float32)),
+        document=torch.from_numpy(np.concatenate(owner).astype(np.int64)),
+    )

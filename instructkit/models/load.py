@@ -1,0 +1,75 @@
+"""Models and tokenizers from a Hugging Face directory or hub name; weights in fp32, whatever they were saved in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from instructkit.errors import TrainingError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def load_tokenizer(name: str) -> Any:
+    """The tokenizer of a model. Raises TrainingError where it cannot be loaded."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(_unloadable(name, "tokenizer", error)) from error
+
+
+def load_model(name: str) -> Any:
+    """A causal language model with fp32 weights, on the CPU. Raises TrainingError where it cannot be loaded.
+
+    fp32 always: an optimizer's small steps vanish in bf16 weights.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(_unloadable(name, "model", error)) from error
+
+
+def _unloadable(name: str, what: str, error: Exception) -> str:
+    kind = "folder" if Path(name).exists() else "hub name (there is no such folder here)"
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"model '{name}': the {what} cannot be loaded; taken as a {kind}: {first}"
+
+
+def best_device() -> torch.device:
+    """The first CUDA device, else Apple's GPU, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The dtype of matrix products. `auto`: bf16 on a GPU that has it, else fp32.
+
+    On a CPU auto stays at fp32: bf16 saves nothing for small models (measured: slower below about 10 M parameters)
+    and costs the exact repeat.
+    """
+    if precision == "fp32" or (precision == "auto" and device.type != "cuda"):
+        return torch.float32
+    if precision == "auto" and not torch.cuda.is_bf16_supported():
+        return torch.float32
+    return torch.bfloat16
+
+
+@contextmanager
+def autocast(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Products in `dtype`; nothing at all for fp32."""
+    if dtype == torch.float32:
+        yield
+    else:
+        with torch.autocast(device.type, dtype=dtype):
+            yield
