@@ -51,7 +51,7 @@ class IngestJsonl:
     encoding: str = "utf-8"
     """Encoding of the files, by Python's names: utf-8, utf-16, latin-1, gb18030. A UTF-8 byte order mark is skipped."""
     max_bad_lines: Annotated[int, Meta(ge=0)] = 100
-    """Unreadable lines that a part (a file, a 64 MiB range, a bucket of small files) may drop before the build stops."""
+    """Unreadable lines a part (a file, a 64 MiB range, a bucket of small files) may drop before the build stops."""
     max_line_bytes: Annotated[int, Meta(ge=1)] = 64 << 20
     """A longer line is dropped with its size, without being held in memory; bytes."""
 

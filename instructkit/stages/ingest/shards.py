@@ -12,7 +12,7 @@ from instructkit.stages.ingest import limits
 
 
 def outcomes(noun: Noun, rows: Iterable[Document | Example | Drop]) -> Iterator[Outcome]:
-    """Outcomes of at most `SHARD_ROWS` rows and about `SHARD_TEXT_BYTES` of text, in order; one at least, empty or not."""
+    """Outcomes of at most `SHARD_ROWS` rows and about `SHARD_TEXT_BYTES` of text, in order; at least one."""
     kept, dropped, size, gave = list[Document | Example](), list[Drop](), 0, False
     for row in rows:
         if isinstance(row, Drop):
