@@ -208,12 +208,15 @@ class _Absent:
         self.open = dict(self.wanted) if self.judges else {}
         self.found: set[str] = set()
         self.first: PartFile | None = None
-        self.count = 0
+        self.count, self.hint = 0, ""
 
     def look(self, record: Record, text: Any) -> None:
         if not self.open:
             return
         self.count += 1
+        if self.first is None and record.line is None:
+            inner = [name for name, value in record.value.items() if isinstance(value, list)]
+            self.hint = f"; if '{inner[0]}' holds the records, set records: {inner[0]}" if inner else ""
         self.first = self.first or record.file
         self.open = {what: name for what, name in self.open.items() if pick(record.value, name) is MISSING}
         if self.open and len(self.found) < 1000:
@@ -229,9 +232,9 @@ class _Absent:
             # A rare field may be in no record of a small part; a misspelt one has a neighbour.
             if optional and not did_you_mean(name, self.found):
                 continue
-            hint = ""
+            hint = self.hint
             if what == "text" and len(self.found) == 1:
-                hint = "; if that is several columns in one, set `delimiter`"
+                hint += "; if that is several columns in one, set `delimiter`"
             raise InputError(f"{self.first.path}: {not_found(what, name, self.found)}{hint}")
 
 

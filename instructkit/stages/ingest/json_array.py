@@ -70,7 +70,7 @@ class _Cursor:
         found = self.peek()
         if not found or found not in expected:
             self.broken(
-                f"expected {' or '.join(repr(c) for c in expected)}, found {repr(found) if found else 'the end of the file'}"
+                f"expected {' or '.join(map(repr, expected))}, found {repr(found) if found else 'the end of the file'}"
             )
         self.at += 1
         return found
