@@ -115,7 +115,8 @@ class RenderTemplate:
 class Render:
     """Make examples of documents with templates: one example for each document and template, or a drop with its reason.
 
-    The rules of the drops: `missing_input` (the document lacks what the template reads), `wrong_type`, `empty_answer`,
+    The rules of the drops: `missing_input` (the document lacks what the template reads), `wrong_type`,
+    `not_applicable` (a condition around all blocks of the template does not hold), `empty_answer`,
     `empty_message`, `output_too_long`, `template_error`.
     """
 

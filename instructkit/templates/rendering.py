@@ -83,6 +83,8 @@ class Compiled:
             place = self._place(error)
             self._empty_context()
             return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
+        if not turns:
+            return Refusal("not_applicable", None, None, "the template's own conditions leave this row out")
         if all(role != "assistant" for role, _ in turns):
             return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
         for role, content in turns:
