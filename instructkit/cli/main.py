@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="instructkit")
 def cli() -> None:
-    """Build instruction data from raw corpora, and tune a model on it.
+    r"""Build instruction data from raw corpora, and tune a model on it.
 
     \b
       instructkit init my-project          start

@@ -20,7 +20,7 @@ from instructkit.cli.options import build_option, json_option, open_build
     "--tokens",
     "model",
     metavar="MODEL",
-    help="Show examples as tokens of this model (a folder, hub name or a training of the build), trained ones coloured.",
+    help="Show examples as tokens of a model (folder, hub name, or a training of the build), trained ones coloured.",
 )
 @click.option("--full", is_flag=True, help="Long texts whole.")
 @json_option
@@ -42,8 +42,7 @@ def show(
 
     build = open_build(build_path)
     if step is None:
-        steps = [name for name, entry in build.manifest.steps.items() if not entry.stage.startswith("export.")]
-        step = steps[-1]
+        step = [name for name, entry in build.manifest.steps.items() if not entry.stage.startswith("export.")][-1]
     if dropped:
         drops = build.drops(step)
         if record_id:

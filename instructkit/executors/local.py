@@ -1,4 +1,4 @@
-"""This machine's processes.
+"""Processes of one machine.
 
 Workers are spawned, never forked (polars can deadlock in a forked child), once for the whole build, each with its share
 of the cores. One call alone, or one worker, runs in this process: a build that is all cached starts no process at all.

@@ -1,7 +1,7 @@
 """From YAML to typed fields, by the field's type and with the place of every fault.
 
-YAML guesses types from the text: `no` is False, `2e-5` a string, `1.10` is 1.1. Here the field's type decides what a plain
-scalar means, so a version stays "1.10", a language stays "no" and a learning rate is a number.
+YAML guesses types from the text: `no` is False, `2e-5` a string, `1.10` is 1.1. Here the field's type decides what a
+plain scalar means, so a version stays "1.10", a language stays "no" and a learning rate is a number.
 """
 
 from __future__ import annotations

@@ -186,7 +186,11 @@ def _read_step(
         try:
             runs = tuple(stage.unfold(root))
         except TemplateFault as error:
-            place.faults += error.faults
+            # Faults in a template file are placed there; a pattern that names no template is the recipe's own.
+            place.faults += [fault for fault in error.faults if fault.line]
+            for fault in error.faults:
+                if not fault.line:
+                    place.fault(keys.get("templates", (key, key))[1], f"{what}: {fault.message}")
         except InstructkitError as error:
             place.fault(key, f"{what}: {error}")
     if len(place.faults) > before or noun is None:

@@ -10,7 +10,6 @@ import dataclasses
 import inspect
 import re
 import textwrap
-from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -31,7 +30,6 @@ class FieldDoc:
     doc: str
 
 
-@cache
 def field_docs(cls: type[Any]) -> tuple[FieldDoc, ...]:
     """The keys of a stage in declared order."""
     docs = _docstrings(cls)
@@ -103,7 +101,7 @@ def _docstrings(cls: type[Any]) -> dict[str, str]:
             continue
         assert isinstance(tree, ast.ClassDef)
         for field, below in zip(tree.body, tree.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
-                if isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
-                    found[field.target.id] = re.sub(r"\s*\n\s*", " ", inspect.cleandoc(below.value.value))
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = re.sub(r"\s*\n\s*", " ", inspect.cleandoc(text))
     return found

@@ -131,7 +131,8 @@ def diff_lines(differences: list[StepDiff]) -> list[str]:
             lines.append(f"{step.step}: the same {step.rows[0]:,} rows")
             continue
         lines.append(
-            f"{step.step}: rows {step.rows[0]:,} → {step.rows[1]:,}, dropped {step.dropped[0]:,} → {step.dropped[1]:,}; "
+            f"{step.step}: rows {step.rows[0]:,} → {step.rows[1]:,}, "
+            f"dropped {step.dropped[0]:,} → {step.dropped[1]:,}; "
             f"{step.added:,} added, {step.removed:,} removed, {step.changed:,} changed"
         )
         lines += [f"  setting  {text}" for text in step.settings]

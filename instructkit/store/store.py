@@ -6,8 +6,8 @@
       tmp/<pid>-<n>           being written
 
 A call's record is written last and renamed into place, so after `kill -9` at any moment a record that exists is whole,
-and a shard without a record is litter for `gc`. A shard whose size is not the recorded one (a full disk, a power cut) counts as missing:
-its call runs again.
+and a shard without a record is litter for `gc`. A shard whose size is not the recorded one (a full disk, a power cut)
+counts as missing: its call runs again.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class Store:
         """Read a frame. Raises StoreError when it is missing or damaged."""
         if not self._whole(ref):
             raise StoreError(
-                f"{self.shard_path(ref)}: missing or not {ref.size_bytes} bytes long; run the build again, it makes what is missing"
+                f"{self.shard_path(ref)}: missing or not {ref.size_bytes} bytes long; "
+                "run the build again, it makes what is missing"
             )
         return read_shard(self.shard_path(ref))
 
@@ -103,7 +104,7 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def gc(self, keys: Iterable[str], dry_run: bool = False) -> tuple[int, int]:
-        """Remove every call not in `keys` and every shard that the others do not use; returns files and bytes removed."""
+        """Remove every call not in `keys` and every shard that those do not use; files and bytes removed."""
         kept_calls: set[Path] = set()
         kept_shards: set[Path] = set()
         for key in keys:

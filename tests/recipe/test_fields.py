@@ -25,7 +25,7 @@ def value(text: str, hint):
         ("1e3", int, 1000),
         ("010", str, "010"),
         ("~", str | None, None),
-        ("", str | None, None),
+        ("null", str | None, None),
         ("'null'", str | None, "null"),
         ("7", int | str, 7),
         ("'7'", int | str, "7"),

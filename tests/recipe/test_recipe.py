@@ -46,8 +46,8 @@ steps:
     )
     expected = [
         ("1:1", "unknown key 'sede'; did you mean 'seed'?"),
-        ("3:50", "unknown key 'txt'; did you mean 'text'?"),
-        ("4:18", "no stage named 'filter.lenght'; did you mean 'filter.length'?"),
+        ("3:53", "unknown key 'txt'; did you mean 'text'?"),
+        ("4:19", "no stage named 'filter.lenght'; did you mean 'filter.length'?"),
         ("5:45", "min_words: expected int >= 1, got '0'"),
         ("5:48", "unknown key 'max_word'; did you mean 'max_words'?"),
         ("6:33", "no step named 'rew'; did you mean 'raw'?"),
@@ -70,7 +70,8 @@ steps:
             "reads Document rows, but 'a' gives Example",
         ),
         (
-            "  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: ingest.chat, path: y}\n  c: {stage: split, from: [a, b]}",
+            "  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: ingest.chat, path: y}\n"
+            "  c: {stage: split, from: [a, b]}",
             "two kinds of rows",
         ),
         (

@@ -1,0 +1,55 @@
+import polars as pl
+import pytest
+
+from instructkit.errors import UsageFault
+from instructkit.report.why import trace_lines, why
+
+
+def test_an_example_walks_back_to_file_line_and_template(built):
+    trace = why(built, "two-47/notes/title")
+    said = "\n".join(trace_lines(trace))
+    assert trace.template_file == "templates/notes/title.jinja"
+    assert trace.record.template_hash in said
+    assert "notes.jsonl:8" in said
+    assert "data/two/*.jsonl" in said
+    assert "pairs → final" in said
+    (document,) = trace.documents
+    assert document.passed == ["two", "clean", "long", "unique"]
+    assert document.made == ["two-47/notes/title", "two-47/notes/write"]
+
+
+def test_every_example_of_a_build_has_its_way_back(built):
+    for example in built.rows("final").select("id").collect()["id"].sample(20, seed=1):
+        trace = why(built, example)
+        assert trace.documents[0].origin == trace.origin
+        assert trace.origin.line is not None
+
+
+def test_a_dropped_document_names_step_rule_value_and_threshold(built):
+    said = "\n".join(trace_lines(why(built, "three-901")))
+    assert "dropped   by step 'long': min_words" in said
+    assert "value     2" in said
+    assert "threshold 4" in said
+
+
+def test_a_near_duplicate_names_whom_it_repeats(built):
+    trace = why(built, "three-900")
+    (drop,) = trace.drops
+    assert (drop.step, drop.rule) == ("unique", "near_duplicate")
+    assert "one-5" in drop.detail
+    assert float(drop.value) >= float(drop.threshold) == 0.7
+
+
+def test_a_line_that_could_not_be_read_is_among_the_drops_with_its_place(built):
+    (drop,) = built.drops("three").collect().iter_rows(named=True)
+    assert drop["origin"] == {"file": "notes.jsonl", "line": 43}
+
+
+def test_an_unknown_id_is_refused_with_ids_that_begin_alike(built):
+    with pytest.raises(UsageFault, match=r"no record 'two-4x'; ids that begin alike: .*two-4"):
+        why(built, "two-4x")
+
+
+def test_drops_add_up_to_what_went_missing(built):
+    missing = sum(step.rows_dropped for step in built.manifest.steps.values())
+    assert built.drops().select(pl.len()).collect().item() == missing
