@@ -1,6 +1,8 @@
-"""The hash of a conversation: what two examples share when a model would learn the same from them."""
+"""Hashes of conversations: whether what is trained on changed, and what belongs together."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 
@@ -8,6 +10,16 @@ from instructkit.hashing import canonical_json, record_hash
 from instructkit.schema import Message
 
 
-def content_hash(messages: list[Message], tools: str | None) -> str:
-    """Hash of messages and tools; changes when what is trained on changes."""
-    return record_hash(canonical_json([msgspec.to_builtins(m) for m in messages]), tools or "")
+def content_hash(messages: Iterable[Message], tools: str | None) -> str:
+    """Hash of all that a model would be trained on: messages with roles, weights, spans and tool calls, and the tools.
+
+    Fields that have their default are left out, so a field that the schema gains later changes no hash. `tools` and
+    the messages' `tool_calls` are canonical JSON already. 32 hexadecimal digits.
+    """
+    spoken = [{name: v for name, v in msgspec.to_builtins(m).items() if v is not None} for m in messages]
+    return record_hash(canonical_json(spoken), *([tools] if tools else []))
+
+
+def conversation_group(messages: Iterable[Message]) -> str:
+    """The first `group` of a conversation: hash of who says what, whatever its weights and tools. 32 digits."""
+    return record_hash(*(part for m in messages for part in (m.role, m.content, m.tool_calls or "")))

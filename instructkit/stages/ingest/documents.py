@@ -176,7 +176,7 @@ def _documents(
             try:
                 fields = canonical_json(columns.picked(record.value))
             except TypeError as error:
-                result = _fault_of_fields(error)
+                result = fault_of_fields(error)
         if result is not None:
             rule, value, detail = result
             yield Drop(id=document_id, origin=origin, rule=rule, value=value, detail=detail)
@@ -256,7 +256,7 @@ def _fault_of_text(text: Any, column: str) -> tuple[str, str | None, str] | None
     return None
 
 
-def _fault_of_fields(error: TypeError) -> tuple[str, str | None, str]:
+def fault_of_fields(error: TypeError) -> tuple[str, str | None, str]:
     message = str(error)
     if "Integer" in message:
         return (

@@ -1,0 +1,298 @@
+"""The conversation formats of the field, each turned into messages: what the keys mean, and nothing about files.
+
+    openai              {"messages": [{"role": "user", "content": ...}, ...], "tools": [...]}
+    sharegpt            {"conversations": [{"from": "human", "value": ...}, ...], "system": ..., "tools": ...}
+    alpaca              {"instruction": ..., "input": ..., "output": ..., "system": ..., "history": [[q, a], ...]}
+    prompt_completion   {"prompt": ..., "completion": ...}    texts, or lists of messages as in TRL
+
+What a record holds beside that is handed on as `extra`, nothing is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from instructkit.hashing import canonical_json
+from instructkit.schema import Message
+
+Format = Literal["alpaca", "sharegpt", "openai", "prompt_completion"]
+
+TURNS = ("messages", "conversations", "conversation")
+ANSWERS = {"alpaca": ("output", "response"), "prompt_completion": ("completion", "response")}
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+    "tool_response": "tool",
+    "function_call": "assistant",
+    "tool_call": "assistant",
+}
+CALLS = ("function_call", "tool_call")
+REASONING = ("reasoning", "reasoning_content", "thinking")
+EXPECTED = "messages (role, content), conversations (from, value), instruction and output, or prompt and completion"
+
+
+class NotConversationError(Exception):
+    """The record is no conversation that can be trained on; `rule` names why, the message explains."""
+
+    def __init__(self, rule: str, detail: str, value: str | None = None) -> None:
+        self.rule, self.value = rule, value
+        super().__init__(detail)
+
+
+@dataclass(kw_only=True)
+class Conversation:
+    """What a record says, and what else it holds."""
+
+    format: Format
+    messages: list[Message]
+    tools: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    message_extra: dict[str, Any] = field(default_factory=dict)
+    """Keys of messages that have no place in `Message`, by the message's number from 1."""
+
+
+def detect(record: dict[str, Any]) -> Format | None:
+    """The format of a record, by its keys; None for none. A list of turns goes before single columns."""
+    for name in TURNS:
+        turns = record.get(name)
+        if isinstance(turns, list):
+            first = next((turn for turn in turns if isinstance(turn, dict)), {})
+            return "sharegpt" if "from" in first else "openai" if "role" in first or name == "messages" else "sharegpt"
+    if "instruction" in record and any(name in record for name in ANSWERS["alpaca"]):
+        return "alpaca"
+    if "prompt" in record and any(name in record for name in ANSWERS["prompt_completion"]):
+        return "prompt_completion"
+    return None
+
+
+def conversation(record: dict[str, Any], format: Format | None = None) -> Conversation:
+    """The record as a conversation, in the format given or found; checked to be one that can be trained on.
+
+    Raises NotConversationError with the rule that it breaks.
+    """
+    format = format or detect(record)
+    if format is None:
+        raise NotConversationError("unrecognised", f"expected {EXPECTED}; found {', '.join(record) or 'no keys'}")
+    result = Conversation(format=format, messages=[], extra=dict(record))
+    if format == "alpaca":
+        _alpaca(result)
+    elif format == "prompt_completion":
+        _prompt_completion(result)
+    else:
+        name = next((name for name in TURNS if isinstance(record.get(name), list)), None)
+        if name is None:
+            raise NotConversationError("unrecognised", f"no list of turns under {', '.join(TURNS)}")
+        _turns(result, result.extra.pop(name))
+    _tools(result)
+    _system(result)
+    check_order(result.messages)
+    return result
+
+
+def check_order(messages: list[Message]) -> None:
+    """Raises NotConversationError unless roles follow one another as chat templates demand, and all say something.
+
+    [system]  user  (assistant | assistant with calls, tool, ...)  user  ...  assistant
+    """
+    if not any(message.role == "assistant" for message in messages):
+        raise NotConversationError("no_assistant", f"no assistant turn in {len(messages)} messages")
+    before = None
+    for number, message in enumerate(messages, 1):
+        role, previous = message.role, before.role if before else None
+        if not message.content.strip() and not message.tool_calls and role in ("user", "assistant"):
+            rule = "empty_answer" if role == "assistant" else "empty_prompt"
+            raise NotConversationError(rule, f"message {number}, of the {role}, is empty")
+        after_call = before is not None and (previous == "tool" or before.tool_calls is not None)
+        wrong = {
+            "system": before is not None,
+            "user": previous == "user",
+            "assistant": previous in (None, "system") or (previous == "assistant" and not message.tool_calls),
+            "tool": not after_call,
+        }[role]
+        if wrong:
+            raise NotConversationError(
+                "role_order", f"message {number} is of role {role} after {previous or 'nothing'}"
+            )
+        before = message
+    if before is None or before.role != "assistant":
+        raise NotConversationError("no_final_answer", f"the last message is of role {messages[-1].role}")
+
+
+def _alpaca(result: Conversation) -> None:
+    extra = result.extra
+    for number, turn in enumerate(extra.pop("history", None) or [], 1):
+        if not (isinstance(turn, list | tuple) and len(turn) == 2):
+            raise NotConversationError("bad_history", f"turn {number} of history is not [question, answer]")
+        result.messages += [_message("user", turn[0]), _message("assistant", turn[1])]
+    prompt = _text(_take(extra, "instruction"), "instruction")
+    given = next((name for name in ("input", "context") if name in extra), None)
+    beside = _text(extra.pop(given), given) if given and isinstance(extra[given], str | None) else ""
+    # Joined as LLaMA-Factory does (data/converter.py, AlpacaDatasetConverter): by one line end.
+    result.messages.append(_message("user", "\n".join(part for part in (prompt, beside) if part)))
+    result.messages.append(_message("assistant", _take(extra, *ANSWERS["alpaca"])))
+
+
+def _prompt_completion(result: Conversation) -> None:
+    prompt = _take(result.extra, "prompt")
+    completion = _take(result.extra, *ANSWERS["prompt_completion"])
+    if isinstance(prompt, list):
+        _turns(result, prompt)
+        # The completion is what is trained on; earlier answers are context, as in TRL.
+        result.messages = [
+            Message(**{**_plain(m), "weight": 0.0}) if m.role == "assistant" and m.weight is None else m
+            for m in result.messages
+        ]
+    else:
+        result.messages.append(_message("user", prompt))
+    if isinstance(completion, list):
+        _turns(result, completion)
+    else:
+        result.messages.append(_message("assistant", completion))
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in message.__struct_fields__}
+
+
+def _take(extra: dict[str, Any], *names: str) -> Any:
+    name = next((name for name in names if name in extra), None)
+    if name is None:
+        raise NotConversationError("missing_column", f"the record has no '{names[0]}'")
+    return extra.pop(name)
+
+
+def _text(value: Any, what: str | None) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise NotConversationError("content_not_text", f"'{what}' is {type(value).__name__}, not text", str(value))
+    return value
+
+
+def _message(role: str, content: Any) -> Message:
+    return Message(role=role, content=_text(content, f"{role} turn"))
+
+
+def _turns(result: Conversation, turns: list[Any]) -> None:
+    for turn in turns:
+        number = len(result.messages) + 1
+        if not isinstance(turn, dict):
+            raise NotConversationError("bad_turn", f"message {number} is no object", str(turn))
+        rest = {name: value for name, value in turn.items() if value is not None}
+        result.messages.append(_turn(rest, number))
+        if rest:
+            result.message_extra[str(number)] = rest
+
+
+def _turn(rest: dict[str, Any], number: int) -> Message:
+    """One message; takes out of `rest` what it understands."""
+    named = rest.pop("role", None) if "role" in rest else rest.pop("from", None)
+    role = ROLES.get(named.strip().lower()) if isinstance(named, str) else None
+    if role is None:
+        raise NotConversationError("unknown_role", f"message {number} is of an unknown role", str(named))
+    content = rest.pop("content", None) if "content" in rest else rest.pop("value", None)
+    calls = [*_listed(rest.pop("tool_calls", None)), *_listed(rest.pop("function_call", None))]
+    if str(named).strip().lower() in CALLS:
+        calls, content = [*_listed(_json(content, number)), *calls], None
+    weight = rest.pop("weight", None)
+    if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
+        raise NotConversationError("bad_weight", f"the weight of message {number} is no number", str(weight))
+    reasoning = next((name for name in REASONING if isinstance(rest.get(name), str)), None)
+    return Message(
+        role=role,
+        content=_content(content, number),
+        weight=None if weight is None else float(weight),
+        name=rest.pop("name") if isinstance(rest.get("name"), str) else None,
+        tool_calls=canonical_json([_call(call, number) for call in calls]) if calls else None,
+        tool_call_id=rest.pop("tool_call_id") if isinstance(rest.get("tool_call_id"), str) else None,
+        reasoning=rest.pop(reasoning) if reasoning else None,
+    )
+
+
+def _content(content: Any, number: int) -> str:
+    """Text, or the texts of OpenAI's content parts put together."""
+    if not isinstance(content, list):
+        return _text(content, f"content of message {number}")
+    texts = []
+    for part in content:
+        if not isinstance(part, dict) or part.get("type", "text") != "text" or not isinstance(part.get("text"), str):
+            kind = str(part.get("type")) if isinstance(part, dict) else str(part)
+            raise NotConversationError("media", f"message {number} holds what is not text", kind)
+        texts.append(part["text"])
+    return "".join(texts)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _json(value: Any, number: int) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise NotConversationError(
+            "bad_tool_call", f"a tool call in message {number} is not JSON: {error}", value
+        ) from error
+
+
+def _call(call: Any, number: int) -> dict[str, Any]:
+    """A tool call as {id, type, function: {name, arguments}}, arguments as an object."""
+    function = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise NotConversationError("bad_tool_call", f"a tool call in message {number} has no name", str(call))
+    arguments = function.get("arguments", function.get("parameters"))
+    arguments = _json(arguments, number) if arguments not in ("", None) else {}
+    if not isinstance(arguments, dict):
+        raise NotConversationError("bad_tool_call", f"arguments in message {number} are no object", str(arguments))
+    named = {"name": function["name"], "arguments": arguments}
+    return {"id": call.get("id"), "type": call.get("type") or "function", "function": named}
+
+
+def _tools(result: Conversation) -> None:
+    """The tools as OpenAI writes them: [{type: function, function: {name, ...}}, ...]."""
+    name = next((name for name in ("tools", "functions") if result.extra.get(name)), None)
+    if name is None:
+        for empty in ("tools", "functions"):
+            if empty in result.extra and not result.extra[empty]:
+                del result.extra[empty]
+        return
+    tools = result.extra.pop(name)
+    if isinstance(tools, str):
+        try:
+            tools = orjson.loads(tools)
+        except orjson.JSONDecodeError as error:
+            raise NotConversationError("bad_tools", f"'{name}' is not JSON: {error}", tools) from error
+    if isinstance(tools, dict):
+        tools = [tools]
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise NotConversationError("bad_tools", f"'{name}' is no list of function definitions", str(tools))
+    wrapped = [
+        tool if "function" in tool or "name" not in tool else {"type": "function", "function": tool} for tool in tools
+    ]
+    result.tools = canonical_json(wrapped) if wrapped else None
+
+
+def _system(result: Conversation) -> None:
+    """A column `system` becomes the first message; where the turns begin with one already, it stays an extra."""
+    system = result.extra.get("system")
+    if isinstance(system, str) and result.messages and result.messages[0].role != "system":
+        del result.extra["system"]
+        if system.strip():
+            result.messages.insert(0, Message(role="system", content=system))
+            shifted = {str(int(number) + 1): rest for number, rest in result.message_extra.items()}
+            result.message_extra = shifted
