@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-import orjson
 import polars as pl
 
 from instructkit.errors import StageError
@@ -182,17 +181,5 @@ def _messages(roles: tuple[str, ...], turns: list[Turns]) -> pl.Series:
 
 
 def _content_hashes(turns: list[Turns]) -> list[str]:
-    """`text.conversation.content_hash` of each row, without building its messages.
-
-    Canonical JSON sorts keys: content comes first and role stands among nulls, so each message is one text around it.
-    """
-    around: dict[str, tuple[str, str]] = {}
-    for role in {role for role, _ in turns[0]}:
-        blank = canonical_json(msgspec.to_builtins(Message(role=role, content="")))
-        head, _, tail = blank.partition('""')
-        around[role] = (head, tail)
-    hashes = []
-    for row in turns:
-        parts = [f"{around[role][0]}{orjson.dumps(content).decode()}{around[role][1]}" for role, content in row]
-        hashes.append(record_hash(f"[{','.join(parts)}]", ""))
-    return hashes
+    """`text.conversation.content_hash` of each row, without building its messages."""
+    return [record_hash(canonical_json([{"content": content, "role": role} for role, content in row])) for row in turns]
