@@ -13,10 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import orjson
+import msgspec
 
 from instructkit.hashing import canonical_json
 from instructkit.schema import Message
+from instructkit.stages.ingest.json_line import NotRecordError, parse_slowly
 
 Format = Literal["alpaca", "sharegpt", "openai", "prompt_completion"]
 
@@ -78,18 +79,18 @@ def detect(record: dict[str, Any]) -> Format | None:
     return None
 
 
-def conversation(record: dict[str, Any], format: Format | None = None) -> Conversation:
+def conversation(record: dict[str, Any], given: Format | None = None) -> Conversation:
     """The record as a conversation, in the format given or found; checked to be one that can be trained on.
 
     Raises NotConversationError with the rule that it breaks.
     """
-    format = format or detect(record)
-    if format is None:
+    known = given or detect(record)
+    if known is None:
         raise NotConversationError("unrecognised", f"expected {EXPECTED}; found {', '.join(record) or 'no keys'}")
-    result = Conversation(format=format, messages=[], extra=dict(record))
-    if format == "alpaca":
+    result = Conversation(format=known, messages=[], extra=dict(record))
+    if known == "alpaca":
         _alpaca(result)
-    elif format == "prompt_completion":
+    elif known == "prompt_completion":
         _prompt_completion(result)
     else:
         name = next((name for name in TURNS if isinstance(record.get(name), list)), None)
@@ -133,7 +134,10 @@ def check_order(messages: list[Message]) -> None:
 
 def _alpaca(result: Conversation) -> None:
     extra = result.extra
-    for number, turn in enumerate(extra.pop("history", None) or [], 1):
+    history = extra.pop("history", None) or []
+    if not isinstance(history, list):
+        raise NotConversationError("bad_history", "history is no list of [question, answer]", str(history))
+    for number, turn in enumerate(history, 1):
         if not (isinstance(turn, list | tuple) and len(turn) == 2):
             raise NotConversationError("bad_history", f"turn {number} of history is not [question, answer]")
         result.messages += [_message("user", turn[0]), _message("assistant", turn[1])]
@@ -152,7 +156,7 @@ def _prompt_completion(result: Conversation) -> None:
         _turns(result, prompt)
         # The completion is what is trained on; earlier answers are context, as in TRL.
         result.messages = [
-            Message(**{**_plain(m), "weight": 0.0}) if m.role == "assistant" and m.weight is None else m
+            msgspec.structs.replace(m, weight=0.0) if m.role == "assistant" and m.weight is None else m
             for m in result.messages
         ]
     else:
@@ -161,10 +165,6 @@ def _prompt_completion(result: Conversation) -> None:
         _turns(result, completion)
     else:
         result.messages.append(_message("assistant", completion))
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in message.__struct_fields__}
 
 
 def _take(extra: dict[str, Any], *names: str) -> Any:
@@ -243,10 +243,10 @@ def _json(value: Any, number: int) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError as error:
+        return parse_slowly(value.encode())
+    except NotRecordError as error:
         raise NotConversationError(
-            "bad_tool_call", f"a tool call in message {number} is not JSON: {error}", value
+            "bad_tool_call", f"a tool call in message {number} cannot be read: {error}", value
         ) from error
 
 
@@ -274,9 +274,9 @@ def _tools(result: Conversation) -> None:
     tools = result.extra.pop(name)
     if isinstance(tools, str):
         try:
-            tools = orjson.loads(tools)
-        except orjson.JSONDecodeError as error:
-            raise NotConversationError("bad_tools", f"'{name}' is not JSON: {error}", tools) from error
+            tools = parse_slowly(tools.encode())
+        except NotRecordError as error:
+            raise NotConversationError("bad_tools", f"'{name}' cannot be read: {error}", tools) from error
     if isinstance(tools, dict):
         tools = [tools]
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):

@@ -257,6 +257,7 @@ def _fault_of_text(text: Any, column: str) -> tuple[str, str | None, str] | None
 
 
 def fault_of_fields(error: TypeError) -> tuple[str, str | None, str]:
+    """What canonical JSON could not hold, as (rule, value, detail)."""
     message = str(error)
     if "Integer" in message:
         return (

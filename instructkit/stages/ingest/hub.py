@@ -11,16 +11,17 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from instructkit.errors import InputError, did_you_mean
-from instructkit.hashing import canonical_json
 from instructkit.schema import Document, Noun
 from instructkit.stages.contract import InputPath, Outcome, Part, PartFile
 from instructkit.stages.ingest.columns import Columns
 from instructkit.stages.ingest.documents import Record, document_outcomes
 from instructkit.stages.ingest.find import Found
+from instructkit.stages.ingest.json_array import content_of
 from instructkit.stages.ingest.parquet_rows import BATCH_ROWS, arrow_records, check_columns, jsonable
 from instructkit.stages.ingest.parts import whole_file
 
-ARROW, BUILDER, ADDRESS = "arrow", "builder", "address"
+READER, SAVED, STREAMED = "reader", "save_to_disk", "load_dataset"
+COMMIT = "commit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +84,12 @@ class IngestHub:
             raise InputError(f"folder: {self.folder} is no folder ({folder})")
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             return self._saved_parts(folder)
-        builder, addresses = self._files_of(str(folder), None)
         parts = []
-        for address in addresses:
+        for address in self._files_of(str(folder), None):
             path = Path(address)
             inside = path.resolve().relative_to(folder.resolve()).as_posix()
             file = whole_file(Found(inside, path, path.stat().st_size))
-            parts.append(Part(name=inside, files=(file,), options=((BUILDER, builder),)))
+            parts.append(Part(name=inside, files=(file,), options=((READER, STREAMED),)))
         return parts
 
     def read(self, part: Part) -> Iterator[Outcome]:
@@ -98,13 +98,34 @@ class IngestHub:
         fields = None if self.fields is None else tuple(self.fields)
         columns = Columns(text=self.text, fields=fields, key=self.key, language=self.language)
         (file,) = part.files
-        if options[BUILDER] == ARROW:
+        if options[READER] == SAVED:
             records = _arrow_rows(file, self.text)
         else:
-            records = _streamed(file, options[BUILDER], options.get(ADDRESS, str(file.path)))
+            records = self._streamed(file, options.get(COMMIT))
         return document_outcomes(
             records, source=self.source, columns=columns, part=part, max_bad_lines=self.max_bad_lines
         )
+
+    def _streamed(self, file: PartFile, commit: str | None) -> Iterator[Record]:
+        """The rows of one data file, read as its dataset says (delimiters, types of columns)."""
+        from datasets import load_dataset
+
+        where = self.path or str(file.path)[: -len(file.name)]
+        address = file.name if self.path else str(file.path)
+        row = 0
+        try:
+            stream = load_dataset(
+                where, self.name, split=self.split, data_files={self.split: [address]}, revision=commit, streaming=True
+            )
+            for row, values in enumerate(stream, 1):
+                value = {str(name): jsonable(item) for name, item in values.items()}
+                yield Record(file, row, content_of(value, repr(value).encode("utf-8", "backslashreplace")), value)
+        except InputError:
+            raise
+        except Exception as error:  # each file format of `datasets` fails in its own way
+            raise InputError(
+                f"{where}: {file.name}: cannot be read on after row {row:,}: {error}. {WAY_OUT}"
+            ) from error
 
     def _saved_parts(self, folder: Path) -> list[Part]:
         place = folder
@@ -121,24 +142,23 @@ class IngestHub:
                 raise InputError(f"{path}: named by {place / 'state.json'}, but not there; save the dataset again")
             inside = path.relative_to(folder).as_posix()
             found = Found(inside, path, path.stat().st_size)
-            parts.append(Part(name=inside, files=(whole_file(found),), options=((BUILDER, ARROW),)))
+            parts.append(Part(name=inside, files=(whole_file(found),), options=((READER, SAVED),)))
         return parts
 
     def _hub_parts(self) -> list[Part]:
         assert self.path is not None
         commit = _commit(self.path, self.revision)
-        builder, addresses = self._files_of(self.path, commit)
         parts = []
-        for address in addresses:
+        for address in self._files_of(self.path, commit):
             inside = address.partition("@")[2].partition("/")[2] or address
             # The commit stands for the content; the file's place in the repository for its name.
             file = PartFile(name=inside, path=Path(inside), digest=commit)
-            options = ((BUILDER, builder), ("dataset", self.path), ("commit", commit), (ADDRESS, address))
+            options = ((READER, STREAMED), ("dataset", self.path), (COMMIT, commit))
             parts.append(Part(name=f"{self.path}: {inside}", files=(file,), options=options))
         return parts
 
-    def _files_of(self, path: str, commit: str | None) -> tuple[str, list[str]]:
-        """(the reader of `datasets` for the data files, their addresses in order)."""
+    def _files_of(self, path: str, commit: str | None) -> list[str]:
+        """The addresses of the split's data files, in order."""
         from datasets import load_dataset_builder
 
         files = None if self.data_files is None else {self.split: self.data_files}
@@ -148,12 +168,10 @@ class IngestHub:
             raise InputError(f"{path}: cannot be opened as a dataset: {error}. {WAY_OUT}") from error
         found: Any = builder.config.data_files
         if not found:
-            raise InputError(
-                f"{path}: '{builder.builder_name}' names no data files, so it cannot be read in parts. {WAY_OUT}"
-            )
+            raise InputError(f"{path}: '{builder.name}' names no data files, so it cannot be read in parts. {WAY_OUT}")
         if self.split not in found:
             raise InputError(_no_split(path, self.split, found))
-        return str(builder.builder_name), [str(address) for address in found[self.split]]
+        return [str(address) for address in found[self.split]]
 
 
 WAY_OUT = (
@@ -178,21 +196,6 @@ def _commit(path: str, revision: str | None) -> str:
     if commit is None:
         raise InputError(f"{path}: the hub names no commit for revision {revision}")
     return commit
-
-
-def _streamed(file: PartFile, builder: str, address: str) -> Iterator[Record]:
-    from datasets import load_dataset
-
-    row = 0
-    try:
-        stream = load_dataset(builder, data_files=[address], split="train", streaming=True)
-        for row, values in enumerate(stream, 1):
-            value = {str(name): jsonable(item) for name, item in values.items()}
-            yield Record(file, row, canonical_json(value).encode(), value)
-    except InputError:
-        raise
-    except Exception as error:  # each file format of `datasets` fails in its own way
-        raise InputError(f"{address}: cannot be read on after row {row:,}: {error}. {WAY_OUT}") from error
 
 
 def _arrow_rows(file: PartFile, text: str) -> Iterator[Record]:

@@ -45,7 +45,7 @@ class IngestParquet:
     source: str | None = None
     """Name of the source, the first half of every id. Default: the step's name."""
     text: str = "text"
-    """Column that holds the text; a dotted path reaches into structs: `article.body`. A binary column is read as UTF-8."""
+    """Column that holds the text; a dotted path reaches into structs: `article.body`. Binary is read as UTF-8."""
     fields: list[str] | None = None
     """Columns that travel along as fields, dotted paths too; default: all but the text."""
     key: str | None = None

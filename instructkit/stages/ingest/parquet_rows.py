@@ -112,7 +112,7 @@ def _is_named(column: str, named: list[str]) -> bool:
 
 
 def check_columns(path: Path, there: list[str], what: dict[str, str]) -> None:
-    """Raises InputError where a table has no such columns: unlike a JSON record, it cannot leave one out now and then."""
+    """Raises InputError where a table has no such columns: all of its rows have the same, unlike JSON records."""
     for field, name in what.items():
         if not any(_is_named(column, [name]) for column in there):
             raise InputError(
