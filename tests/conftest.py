@@ -84,6 +84,12 @@ def project(_project_files, tmp_path) -> Path:
 
 
 @pytest.fixture
+def more_notes():
+    """Write notes of some numbers to a file."""
+    return write_notes
+
+
+@pytest.fixture
 def run_build():
     """Build a project's recipe with some number of workers; gives the BuildResult."""
 

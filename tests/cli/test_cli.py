@@ -93,7 +93,11 @@ def test_a_first_project_works_from_init_to_export(run, tmp_path):
     assert "templates/articles/headline.jinja" in out
     code, out, _ = run(project, "export", "--format", "alpaca", "--out", "alpaca")
     assert code == 0
-    rows = [json.loads(line) for path in sorted((project / "alpaca").glob("*.json*")) for line in path.open()]
+    rows = [
+        json.loads(line)
+        for path in sorted((project / "alpaca").glob("*.json*"))
+        for line in path.read_text().splitlines()
+    ]
     assert len(rows) == 5
     assert {"instruction", "output"} <= set(rows[0])
     assert run(project, "templates", "test")[0] == 0

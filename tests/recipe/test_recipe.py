@@ -23,11 +23,12 @@ def faults(load, text: str) -> list[str]:
 def test_a_recipe_is_a_graph_of_typed_steps(project):
     recipe = load_recipe(project / "recipes/notes.yaml")
     assert recipe.root == project
+    assert recipe.steps["clean"].upstream == ("one", "two", "three")
     assert recipe.steps["unique"].upstream == ("long",)
     assert recipe.steps["unique"].noun is Document
     assert recipe.steps["pairs"].noun is Example
     assert len(recipe.steps["pairs"].runs) == 2
-    assert recipe.steps["raw"].stage.source == "raw"
+    assert recipe.steps["two"].stage.source == "two"
     assert recipe.steps["final"].stage.seed == 7
     assert recipe.ends == ["chat"]
 

@@ -1,0 +1,142 @@
+"""`build` and `plan`: from a recipe to a build on disk.
+
+<build folder>/
+  .store/                   calls and shards, shared by all recipes of the folder
+  <recipe>/
+    manifest.json           what was built from what
+    recipe.lock             what to expect of the same build elsewhere
+    drops.parquet           every record that went no further, and why
+    log.jsonl               what ran when, and for how long; the one file that differs from run to run
+    <export step>/          files written for others
+    trainings/<name>/       what `train` made
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedWriter
+from pathlib import Path
+
+import msgspec
+
+from instructkit.build.call import Done
+from instructkit.build.export import write_exports
+from instructkit.build.lock import check_lock, lock_of, read_lock, write_lock
+from instructkit.build.manifest import Build
+from instructkit.build.runner import Observer, Runner, StepProgress
+from instructkit.executors.local import Executor
+from instructkit.hashing import canonical_json
+from instructkit.recipe.recipe import Recipe
+from instructkit.store.shards import write_shard
+from instructkit.store.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """A finished build and what it took."""
+
+    build: Build
+    steps: dict[str, StepProgress]
+    seconds: float
+
+    @property
+    def ran(self) -> int:
+        """Calls that ran; 0 when everything was there."""
+        return sum(step.ran for step in self.steps.values())
+
+
+def build(
+    recipe: Recipe,
+    build_dir: Path,
+    executor: Executor,
+    *,
+    observe: Observer | None = None,
+    locked: Path | None = None,
+) -> BuildResult:
+    """Build a recipe; what has been built before is not built again.
+
+    `locked` names a lock file that the inputs, versions and results must meet. Raises LockMismatch when they do not, and
+    whatever a stage raises.
+    """
+    start = time.perf_counter()
+    expected = read_lock(locked) if locked else None
+    store = Store(build_dir / ".store")
+    store.sweep()
+    folder = build_dir / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with _open_log(folder / "log.jsonl") as log:
+        runner = Runner(recipe, store, executor, observe, log=lambda done: _write_log(log, done))
+        manifest = runner.run()
+    result = Build(folder, manifest)
+    lock = lock_of(manifest)
+    if expected is not None:
+        check_lock(expected, lock, locked or folder)
+    result = write_exports(result, recipe)
+    _write_drops(result)
+    write_lock(lock, folder)
+    result.save()
+    return BuildResult(build=result, steps=runner.progress, seconds=time.perf_counter() - start)
+
+
+def plan(recipe: Recipe, build_dir: Path) -> dict[str, StepProgress]:
+    """What a build would do: for each step, calls that are done, calls to run, and where that cannot be known yet."""
+    runner = Runner(recipe, Store(build_dir / ".store"), None)
+    runner.run()
+    return runner.progress
+
+
+def _write_drops(result: Build) -> None:
+    temporary = result.folder / ".drops.parquet.tmp"
+    write_shard(result.drops().collect(), temporary)
+    temporary.replace(result.folder / "drops.parquet")
+
+
+@contextmanager
+def _open_log(path: Path) -> Iterator[BufferedWriter]:
+    # Appended to by one write a line: after a kill the log says exactly which calls had finished.
+    with path.open("ab") as log:
+        yield log
+
+
+def _write_log(log: BufferedWriter, done: Done) -> None:
+    line = {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "step": done.call.step,
+        "verb": done.call.verb,
+        "where": done.call.where,
+        "key": done.call.key,
+        "seconds": round(done.seconds, 4),
+        "rows_kept": sum(ref.rows for ref in done.record.kept),
+        "rows_dropped": sum(ref.rows for ref in done.record.dropped),
+    }
+    os.write(log.fileno(), canonical_json(line).encode() + b"\n")
+
+
+def last_build(build_dir: Path) -> Path | None:
+    """The folder of the build made last, None when there is none."""
+    manifests = sorted(build_dir.glob("*/manifest.json"), key=lambda path: (path.stat().st_mtime_ns, path))
+    return manifests[-1].parent if manifests else None
+
+
+def keys_in_use(build_dir: Path) -> list[str]:
+    """Keys of all calls that the builds of a folder are made of."""
+    keys = []
+    for path in sorted(build_dir.glob("*/manifest.json")):
+        manifest = Build.open(path.parent).manifest
+        keys += [call.key for step in manifest.steps.values() for run in step.runs for call in run.calls]
+    return keys
+
+
+def gc(build_dir: Path, dry_run: bool = False) -> tuple[int, int]:
+    """Remove what the last builds do not use; returns files and bytes."""
+    return Store(build_dir / ".store").gc(keys_in_use(build_dir), dry_run)
+
+
+def read_log(folder: Path) -> list[dict[str, object]]:
+    """The log's lines, oldest first."""
+    path = folder / "log.jsonl"
+    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []
