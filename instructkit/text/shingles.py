@@ -17,8 +17,8 @@ def shingle_set(units: Sequence[str], size: int, whole: str) -> ShingleSet:
     A text of fewer units than `size` has one shingle, all of it: it equals only a text of the very same units.
     A text without any unit (punctuation only, or nothing) has one shingle made of `whole`.
     """
-    if len(units) <= size:
-        # \x1f keeps these apart from shingles of full size, which hold one separator fewer at the front.
+    if len(units) < size:
+        # \x1f in front keeps it apart from a shingle of the full size.
         text = "\x1f" + " ".join(units) if units else "\x1e" + whole
         return np.array([_hash(text)], dtype=np.uint64)
     runs = {" ".join(units[i : i + size]) for i in range(len(units) - size + 1)}

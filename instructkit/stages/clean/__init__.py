@@ -1,1 +1,1 @@
-"""TODO"""
+"""Stages that change the text of a record and leave the record in place."""
