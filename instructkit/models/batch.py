@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,7 @@ class Batch:
         """The same on another device."""
         if device.type == "cpu":
             return self
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
         return replace(self, **moved)
 
 
@@ -87,3 +87,21 @@ def collate(documents: Sequence[Document], layout: Layout) -> Batch:
         weights=torch.from_numpy(np.concatenate(weights).astype(np.float32)),
         document=torch.from_numpy(np.concatenate(owner).astype(np.int64)),
     )
+
+
+def groups(lengths: Sequence[int], budget: int, layout: Layout) -> list[list[int]]:
+    """Indices of documents that make batches of at most `budget` cells (tokens and padding); a longer one stands alone.
+
+    Sorted by length, so that padded rows are of a kind; in stable order, so that the batches are always the same.
+    """
+    result: list[list[int]] = []
+    cells = 0
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        # Longest first: the first of a batch is its width.
+        width = lengths[result[-1][0]] if result and layout == "padded" else lengths[i]
+        if not result or cells + width > budget:
+            result.append([])
+            cells, width = 0, lengths[i]
+        result[-1].append(i)
+        cells += width
+    return result

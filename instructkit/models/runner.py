@@ -6,6 +6,8 @@ made of ones). So the model itself is asked at start-up: do two packed documents
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,20 @@ class Runner:
     """Whether head(body(x)) equals model(x): no soft cap or scale lies between."""
     notes: tuple[str, ...]
     """What was not possible, and what is done instead."""
+    own_attention: str
+    """The attention that the model brought: with a cache, for generating."""
+
+    @contextmanager
+    def generating(self) -> Iterator[Any]:
+        """The model with its own attention and in evaluation mode, both put back afterwards."""
+        current, training = self.model.config._attn_implementation, self.model.training
+        self.model.set_attn_implementation(self.own_attention)
+        self.model.eval()
+        try:
+            yield self.model
+        finally:
+            self.model.set_attn_implementation(current)
+            self.model.train(training)
 
     def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Weighted sum of the batch's token losses, and each of them without gradient; see `head_loss`."""
@@ -74,7 +90,7 @@ def make_runner(model: Any, longest: int) -> Runner:
             model.set_attn_implementation(own)
             notes.append(f"documents cannot be kept apart when packed ({reason}): one document a row, padded")
     model.train(training)
-    return Runner(model, layout, split_head, tuple(notes))
+    return Runner(model, layout, split_head, tuple(notes), own)
 
 
 def _probe_documents(model: Any, longest: int) -> list[Document]:

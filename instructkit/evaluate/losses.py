@@ -1,0 +1,90 @@
+"""Token losses of a model on examples, summed per slice: the mean over tokens, never a mean of means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+
+from instructkit.chat.format import ChatFormat
+from instructkit.chat.tokenize import tokenize
+from instructkit.evaluate.result import Slice
+from instructkit.models.batch import collate, groups
+from instructkit.models.load import Precision, autocast, compute_dtype
+from instructkit.models.runner import Runner
+
+BATCH_TOKENS = 8192
+"""Cells of a forward pass."""
+
+
+class Measured(NamedTuple):
+    """Losses of examples, and how many have none.
+
+    `rows`: id, template, source, task, language, split, tokens (int), weight (sum), loss (weighted sum).
+    """
+
+    rows: pl.DataFrame
+    unlabelled: int
+    overlong: int
+
+
+def measure(
+    runner: Runner, chat: ChatFormat, examples: pl.DataFrame, max_tokens: int | None, precision: Precision = "auto"
+) -> Measured:
+    """The loss of each example, in a frame of the Example noun. `max_tokens`: what the model takes; None: anything."""
+    tokenized = tokenize(examples, chat)
+    fitting = tokenized.rows
+    if max_tokens is not None:
+        fitting = fitting.filter(pl.col("input_ids").list.len() <= max_tokens)
+    documents = [
+        (np.asarray(ids, dtype=np.int32), np.asarray(weights, dtype=np.float32))
+        for ids, weights in fitting.select("input_ids", "weights").iter_rows()
+    ]
+    sums = np.zeros(len(documents))
+    weights = np.zeros(len(documents))
+    tokens = np.zeros(len(documents), dtype=np.int64)
+    device = runner.model.device
+    training = runner.model.training
+    runner.model.eval()
+    with torch.inference_mode(), autocast(device, compute_dtype(precision, device)):
+        for group in groups([len(ids) for ids, _ in documents], BATCH_TOKENS, runner.layout):
+            batch = collate([documents[i] for i in group], runner.layout).to(device)
+            _, nll = runner.losses(batch)
+            owner = np.asarray(group)[batch.document.cpu().numpy()]
+            weight = batch.weights.double().cpu().numpy()
+            np.add.at(sums, owner, nll.double().cpu().numpy() * weight)
+            np.add.at(weights, owner, weight)
+            np.add.at(tokens, owner, 1)
+    runner.model.train(training)
+    losses = fitting.select("id").with_columns(
+        tokens=pl.Series(tokens), weight=pl.Series(weights), loss=pl.Series(sums)
+    )
+    about = examples.select("id", "template", "source", "task", "language", "split")
+    rows = about.join(losses, on="id", how="inner", maintain_order="left")
+    return Measured(rows, tokenized.dropped.height, tokenized.rows.height - fitting.height)
+
+
+def slices(rows: pl.DataFrame, by: Sequence[str]) -> list[Slice]:
+    """Slices of the rows of `measure` by each column, sorted by name."""
+    result = []
+    for column in by:
+        name = pl.col(column).fill_null("-").alias("name")
+        parts = rows.group_by(name).agg(*_SUMS).sort("name")
+        result += [_slice(column, row["name"], row) for row in parts.iter_rows(named=True)]
+    return result
+
+
+def overall(rows: pl.DataFrame) -> Slice:
+    """The slice of everything."""
+    return _slice("all", "all", rows.select(*_SUMS).row(0, named=True))
+
+
+_SUMS = (pl.len().alias("examples"), pl.col("tokens").sum(), pl.col("weight").sum(), pl.col("loss").sum())
+
+
+def _slice(by: str, name: str, sums: dict[str, float]) -> Slice:
+    loss = sums["loss"] / sums["weight"] if sums["weight"] else None
+    return Slice(by=by, name=name, examples=int(sums["examples"]), tokens=int(sums["tokens"]), loss=loss)

@@ -1,0 +1,133 @@
+"""What a training is: the keys of an entry under a recipe's `train:`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Rate = Annotated[float, msgspec.Meta(gt=0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratch:
+    """A new model with random weights, in place of a pretrained one, and a tokenizer trained on the examples."""
+
+    architecture: Literal["llama"] = "llama"
+    """The model's family: llama is a plain decoder (RMSNorm, rotary positions, gated MLP) that every server loads."""
+
+    hidden_size: Annotated[int, msgspec.Meta(ge=8)] = 192
+    """Width of the model; a multiple of twice `heads`."""
+
+    layers: Count = 4
+    """Number of decoder blocks."""
+
+    heads: Count = 4
+    """Attention heads; each is hidden_size / heads wide. 32 to 128 is usual."""
+
+    kv_heads: Count | None = None
+    """Heads for keys and values; fewer than `heads` save memory when generating. None: as many as `heads`."""
+
+    intermediate_size: Count | None = None
+    """Width inside the MLP. None: 8/3 of hidden_size, rounded up to a multiple of 32."""
+
+    vocab_size: Annotated[int, msgspec.Meta(ge=300)] = 4096
+    """Largest number of tokens, the 256 bytes and the control tokens included. More tokens make texts shorter and the
+    model larger; a small corpus yields fewer."""
+
+    tie_embeddings: bool = True
+    """Whether input and output share one table of token vectors: saves the larger part of a small model."""
+
+    def faults(self) -> list[str]:
+        """Faults that no single field shows."""
+        found = []
+        if self.hidden_size % (2 * self.heads):
+            found.append(f"hidden_size {self.hidden_size} must be a multiple of twice heads ({2 * self.heads})")
+        if self.kv_heads is not None and self.heads % self.kv_heads:
+            found.append(f"kv_heads {self.kv_heads} must divide heads ({self.heads})")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Tune a causal language model on the training split of a step's examples."""
+
+    examples: str
+    """The step whose examples are trained on. Rows of split `train` are trained on, `validation` is measured along
+    the way, `test` before and after."""
+
+    model: str | Scratch
+    """A Hugging Face model directory or hub name; or the shape of a new model, with the keys below."""
+
+    sequence_length: Annotated[int, msgspec.Meta(ge=16)] = 2048
+    """Tokens in one packed row, and so in the longest example that fits."""
+
+    overlong: Literal["error", "drop"] = "error"
+    """What happens to examples longer than sequence_length. They are dropped and counted; with `error`, training
+    refuses to start when they are more than 1 in 100. Nothing is ever cut."""
+
+    max_unlabelled: Share = 0.01
+    """Largest share of examples that may be dropped because the chat template cannot show them faithfully, before
+    training refuses to start."""
+
+    chat_template: str | None = None
+    """How conversations are written: `chatml`, a `.jinja` file, or Jinja text. None: the model's own, and ChatML for a
+    model that has none."""
+
+    tokens_per_step: Count = 8192
+    """Tokens behind one step of the optimizer, over all micro-batches; whole rows of sequence_length, at least one."""
+
+    micro_batch_sequences: Count = 4
+    """Rows of sequence_length in one forward pass. Fewer need less memory and give the same gradients."""
+
+    epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    """How often the training split is gone through; 0.5 is half of it."""
+
+    max_steps: Count | None = None
+    """Stop after that many steps, with the schedule fitted to it. None: as epochs say."""
+
+    learning_rate: Rate | None = None
+    """Highest learning rate. None: 2e-3 for a new model, 2e-5 for a pretrained one."""
+
+    warmup: Share = 0.05
+    """Share of the steps in which the learning rate rises from 0."""
+
+    min_learning_rate: Share = 0.1
+    """What the cosine schedule falls to, as a share of learning_rate."""
+
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.01
+    """Of AdamW, on matrices only: norms and biases are left alone."""
+
+    betas: tuple[Share, Share] = (0.9, 0.95)
+    """Of AdamW: how long it remembers the gradient and its square."""
+
+    clip_norm: Rate | None = 1.0
+    """Longest gradient; a longer one is scaled down to it. None: never."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of matrix products; weights and optimizer are fp32 always. auto: bf16 on a GPU that has it, else fp32."""
+
+    evaluate_every: Count | None = None
+    """Steps between losses on the validation split. None: not on the way."""
+
+    evaluate_examples: Count | None = 200
+    """Largest number of examples per template in an evaluation, chosen by seeded hash. None: all."""
+
+    generations: Annotated[int, msgspec.Meta(ge=0)] = 3
+    """Test examples that the model answers before and after training, for the eye."""
+
+    checkpoint_every: Count | None = 200
+    """Steps between checkpoints, from which a stopped training goes on exactly. None: none."""
+
+    keep_checkpoints: Count = 1
+    """How many of the latest checkpoints stay on disk; a finished training keeps none."""
+
+    seed: int = 0
+    """Of the weights of a new model, of the packing and the order. The recipe's seed when not set."""
+
+    def faults(self) -> list[str]:
+        """Faults that no single field shows."""
+        return self.model.faults() if isinstance(self.model, Scratch) else []

@@ -1,0 +1,124 @@
+"""The loop: forward, backward, step. The loss is normalised by the trained tokens of the whole step.
+
+step        rows of the plan
+micro-batch micro_batch_sequences of them: one forward and one backward
+gradient    Σ over micro-batches of Σ w·nll / Σ w of the step      the same for every cut into micro-batches
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import torch
+
+from instructkit.errors import TrainingError
+from instructkit.models.batch import Batch, collate, groups
+from instructkit.models.load import autocast, compute_dtype
+from instructkit.models.runner import Runner
+from instructkit.train.config import Training
+from instructkit.train.data import TrainingData
+from instructkit.train.optimizer import rate_at
+from instructkit.train.plan import Indices, Plan
+from instructkit.train.progress import Event, Progress
+
+
+def micro_batches(rows: list[Indices], data: TrainingData, config: Training, runner: Runner) -> Iterator[Batch]:
+    """The rows of a step as batches of at most micro_batch_sequences × sequence_length cells."""
+    size = config.micro_batch_sequences
+    if runner.layout == "packed":
+        for start in range(0, len(rows), size):
+            documents = [data.document(i) for row in rows[start : start + size] for i in row.tolist()]
+            yield collate(documents, "packed")
+        return
+    documents = [data.document(i) for row in rows for i in row.tolist()]
+    for group in groups([len(ids) for ids, _ in documents], size * config.sequence_length, "padded"):
+        yield collate([documents[i] for i in group], "padded")
+
+
+def run_step(
+    number: int,
+    plan: Plan,
+    data: TrainingData,
+    runner: Runner,
+    optimizer: torch.optim.Optimizer,
+    config: Training,
+) -> dict[str, float]:
+    """One step of the optimizer; its numbers. Raises TrainingError when the loss or gradient is not finite."""
+    device = runner.model.device
+    dtype = compute_dtype(config.precision, device)
+    rows = plan.step(number)
+    batches = list(micro_batches(rows, data, config, runner))
+    weight = sum(batch.weights.sum(dtype=torch.float64).item() for batch in batches)
+    loss = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
+    for batch in batches:
+        with autocast(device, dtype):
+            total, _ = runner.losses(batch.to(device))
+        (total / weight).backward()  # type: ignore[no-untyped-call]
+        loss += total.detach() / weight
+    parameters = [p for p in runner.model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm or float("inf"))
+    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        names = ", ".join(data.example_ids[i] for row in rows[:1] for i in row[:3].tolist())
+        raise TrainingError(
+            f"step {number}: loss {loss.item()}, gradient norm {norm.item()}; not finite. Lower "
+            f"learning_rate, or look at its examples ({names}, …)"
+        )
+    rate = rate_at(number, plan.steps, config)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return {
+        "loss": loss.item(),
+        "learning_rate": rate,
+        "gradient_norm": norm.item(),
+        "tokens": sum(int(data.lengths[row].sum()) for row in rows),
+        "supervised_tokens": sum(len(batch.targets) for batch in batches),
+    }
+
+
+def run_steps(
+    start: int,
+    plan: Plan,
+    data: TrainingData,
+    runner: Runner,
+    optimizer: torch.optim.Optimizer,
+    config: Training,
+    metrics: Path,
+    progress: Progress,
+    measure: Callable[[int], dict[str, float]],
+    save: Callable[[int], None],
+) -> None:
+    """Steps from `start` to the end of the plan; a line of `metrics` for each.
+
+    `measure` and `save` are called with the number of steps done. What `measure` returns joins the line; `save` comes
+    after the line is written, so a checkpoint never knows a step that the metrics do not.
+    """
+    runner.model.train()
+    with metrics.open("ab") as file:
+        for number in range(start, plan.steps):
+            began = time.perf_counter()
+            numbers = run_step(number, plan, data, runner, optimizer, config)
+            seconds = time.perf_counter() - began
+            line = {"step": number + 1, **numbers, "seconds": round(seconds, 4)}
+            speed = numbers["tokens"] / seconds
+            shown = {k: numbers[k] for k in ("loss", "learning_rate")} | {"tokens_per_s": speed}
+            progress(Event(phase="train", done=number + 1, total=plan.steps, values=shown))
+            line |= measure(number + 1)
+            file.write(orjson.dumps(line) + b"\n")
+            file.flush()
+            save(number + 1)
+
+
+def rewind(metrics: Path, step: int) -> None:
+    """Cut what was written after `step` steps: those steps are run again. A half-written line goes too."""
+    lines = []
+    for line in metrics.read_bytes().splitlines(keepends=True) if metrics.exists() else []:
+        if line.endswith(b"\n") and orjson.loads(line)["step"] <= step:
+            lines.append(line)
+    beside = metrics.with_suffix(".writing")
+    beside.write_bytes(b"".join(lines))
+    beside.replace(metrics)
