@@ -59,7 +59,7 @@ def build(
 ) -> BuildResult:
     """Build a recipe; what has been built before is not built again.
 
-    `locked` names a lock file that the inputs, versions and results must meet. Raises LockMismatch when they do not, and
+    `locked` names a lock file that inputs, versions and results must meet. Raises LockMismatch when they do not, and
     whatever a stage raises.
     """
     start = time.perf_counter()

@@ -1,7 +1,7 @@
 """One call of a stage, as it travels to a worker and is performed there.
 
-A call names its stage by module and class and carries the stage's fields as plain data, so that a worker imports what it needs and
-nothing is pickled but strings and numbers.
+A call names its stage by module and class and carries the stage's fields as plain data, so that a worker imports what
+it needs and nothing is pickled but strings and numbers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keys: what a call's result depends on, and nothing else.
 
-Never a pickled closure, a time, an absolute path, a step's name or a number of workers. The same call under the same key
-gives the same bytes.
+Never a pickled closure, a time, an absolute path, a step's name or a number of workers. The same call under the same
+key gives the same bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The lock: what a build is made of and what it gave, short enough to review in git.
 
-It pins inputs, templates, stage and package versions, fields and the content of every step's rows. `build --locked FILE` gives the
-same bytes on another machine, or says what differs, causes first: an input, a version, a field, and only then rows.
+It pins inputs, templates, stage and package versions, fields and the content of every step's rows. `build --locked
+FILE` gives the same bytes on another machine, or says what differs, causes first: an input, a version, a field, and
+only then rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The manifest: what was built from what.
 
 It holds the graph of calls, so that an example can be walked back to its file and line. Nothing in it depends on when,
-where, how fast or with how many workers the build ran: two builds of the same inputs have the same manifest, to the byte.
+where, how fast or with how many workers the build ran: two builds of the same inputs have the same manifest, to the
+byte.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ class Runner:
         ]
 
     def _refuse_repeated_ids(self, step: Step, entry: StepEntry) -> None:
-        """Ids can only collide where rows of several origins meet: at an ingest, and where a step reads several steps."""
+        """Ids can only collide where rows of several origins meet: at an ingest, and where a step reads several."""
         if len(step.upstream) == 1 and len(step.runs) == 1:
             return
         if hasattr(step.stage, "file_format") or not entry.kept:

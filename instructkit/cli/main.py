@@ -39,7 +39,10 @@ class LazyGroup(click.Group):
         """The command, imported now; None for an unknown name."""
         if name not in COMMANDS:
             return None
-        return getattr(import_module(f"instructkit.cli.{name}"), name)  # type: ignore[no-any-return]
+        # `eval` is a builtin's name: its function ends in an underscore.
+        module = import_module(f"instructkit.cli.{name}")
+        command: click.Command = getattr(module, name, None) or getattr(module, f"{name}_")
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""

@@ -34,6 +34,12 @@ def build_folder(recipe: Any, build_dir: Path | None) -> Path:
     return build_dir or recipe.root / "build"
 
 
+def model_path(folder: Path, model: str) -> str:
+    """A model's folder or hub name; the name of a training of the build means the model it made."""
+    trained = folder / "trainings" / model / "model"
+    return str(trained) if trained.is_dir() else model
+
+
 def open_build(path: Path | None) -> Any:
     """The build that a path means: a build's folder, a recipe, or (None) the last one built here.
 

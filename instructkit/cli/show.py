@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from instructkit.cli.options import build_option, json_option, open_build
+from instructkit.cli.options import build_option, json_option, model_path, open_build
 
 
 @click.command()
@@ -58,7 +58,8 @@ def show(
     elif model is not None:
         if build.noun(step) is not Example:
             raise UsageFault(f"step '{step}' holds documents; --tokens shows examples")
-        from instructkit.chat.view import load_tokenizer, token_view
+        from instructkit.chat.view import token_view
+        from instructkit.models.load import load_tokenizer
 
         tokenizer = load_tokenizer(model_path(build.folder, model))
         for example in records(Example, found):
@@ -69,9 +70,3 @@ def show(
         click.echo("\n".join(export_lines(found)))
     else:
         click.echo("\n".join(row_lines(build.noun(step), found, full)))
-
-
-def model_path(folder: Path, model: str) -> str:
-    """A model's folder or hub name; the name of a training of the build means the model it made."""
-    trained = folder / "trainings" / model / "model"
-    return str(trained) if trained.is_dir() else model

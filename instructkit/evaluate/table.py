@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from instructkit.evaluate.result import Evaluation, Slice
 
 Row = tuple[str, ...]
@@ -23,29 +21,6 @@ def rows(before: Evaluation | None, after: Evaluation | None, by: str = "templat
         losses = [_loss(first), _loss(part), _change(first, part)] if both else [_loss(part)]
         lines.append((part.name, f"{part.examples:,}", f"{part.tokens:,}", *losses))
     return heads, lines
-
-
-def rich_table(before: Evaluation | None, after: Evaluation | None, by: str = "template") -> Table:
-    """The rows as a rich table."""
-    heads, lines = rows(before, after, by)
-    split = next((e.split for e in (after, before) if e is not None), "")
-    table = Table(title=f"Loss on the {split} split, nats per supervised token")
-    for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i == 0 else "right", overflow="fold")
-    for i, line in enumerate(lines):
-        table.add_row(*line, end_section=i == len(lines) - 2)
-    return table
-
-
-def plain_table(before: Evaluation | None, after: Evaluation | None, by: str = "template") -> str:
-    """The rows as lines of text."""
-    heads, lines = rows(before, after, by)
-    widths = [max(len(row[i]) for row in [heads, *lines]) for i in range(len(heads))]
-    text = []
-    for row in [heads, *lines]:
-        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-        text.append("  ".join(cells).rstrip())
-    return "\n".join(text)
 
 
 def _loss(part: Slice | None) -> str:

@@ -63,6 +63,19 @@ class Recipe:
     steps: dict[str, Step]
     trainings: dict[str, Training]
 
+    def training_name(self, name: str | None) -> str:
+        """The training of that name; None: the only one. Raises UsageFault with those there are."""
+        known = ", ".join(self.trainings)
+        if not self.trainings:
+            raise UsageFault(f"{self.file}: the recipe has no training; add one under the key `train`")
+        if name is None and len(self.trainings) > 1:
+            raise UsageFault(f"{self.file}: several trainings ({known}); name one")
+        if name is not None and name not in self.trainings:
+            raise UsageFault(
+                f"{self.file}: no training '{name}'{did_you_mean(name, self.trainings)} (trainings: {known})"
+            )
+        return name or next(iter(self.trainings))
+
     @property
     def ends(self) -> list[str]:
         """Steps that no other step reads."""

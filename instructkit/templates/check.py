@@ -70,11 +70,15 @@ def check_body(source: str, name: str, file: str, inputs: list[str] | None = Non
     _check_imports(tree, body, report)
     _check_words(tree, environment, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
-        (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, str)
+        (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, _unknown)
     if macros or inputs is not None:
         _check_names(tree, body, report, inputs, known_globals)
     body.stateless = _is_stateless(tree)
     return body
+
+
+def _unknown(value: object) -> object:
+    return value
 
 
 def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: bool) -> None:

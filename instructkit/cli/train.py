@@ -1,0 +1,81 @@
+"""`instructkit train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from instructkit.cli.options import build_dir_option, build_folder, json_option, recipe_argument, workers_option
+
+
+@click.command()
+@recipe_argument
+@click.argument("name", required=False)
+@build_dir_option
+@workers_option
+@click.option("--fresh", is_flag=True, help="Start over, whatever an earlier run of this training has done.")
+@json_option
+def train(
+    recipe: Path, name: str | None, build_dir: Path | None, workers: int | None, fresh: bool, as_json: bool
+) -> None:
+    """Build RECIPE where that is needed, then run its training NAME (default: the only one).
+
+    Interrupted, run it again: it goes on at the last checkpoint, exactly. Finished, it is reused.
+    """
+    from instructkit.build.build import build as run_build
+    from instructkit.cli.progress import step_progress
+    from instructkit.executors.local import LocalExecutor
+    from instructkit.recipe.recipe import load_recipe
+
+    loaded = load_recipe(recipe)
+    name = loaded.training_name(name)
+    config = loaded.trainings[name]
+    with LocalExecutor(workers) as executor, step_progress() as observe:
+        result = run_build(loaded, build_folder(loaded, build_dir), executor, observe=observe)
+    click.echo(
+        f"{result.build.folder}: {result.ran or 'no'} calls ran; training '{name}' on step '{config.examples}'",
+        err=True,
+    )
+
+    from instructkit.cli.training_progress import training_progress
+    from instructkit.evaluate.table import rows
+    from instructkit.report.tables import Table, print_table
+    from instructkit.train.run import train as run_training
+
+    out = result.build.folder / "trainings" / name
+    with training_progress() as progress:
+        done = run_training(
+            config,
+            result.build.paths(config.examples),
+            out,
+            dataset_hash=result.build.step(config.examples).digest,
+            progress=progress,
+            resume=not fresh,
+        )
+    if as_json:
+        click.echo((out / "evaluation.json").read_text() if (out / "evaluation.json").exists() else json.dumps({}))
+        return
+    if done.after is not None:
+        print_table(Table(f"Loss on the {done.after.split} split, nats per token", *rows(done.before, done.after)))
+        for shown in done.after.generations:
+            click.echo(click.style(shown.example_id, bold=True))
+            for title, text in (
+                ("asked", shown.prompt[-1].content),
+                ("expected", shown.expected),
+                ("answered", shown.reply),
+            ):
+                click.echo(f"  {title}")
+                click.echo("\n".join(f"    {line}" for line in text.splitlines()))
+            click.echo()
+    how = "reused, nothing had changed" if done.reused else f"{done.steps:,} steps in {done.seconds:.0f} s"
+    click.echo(f"Model: {done.model} ({how})")
+    example = f"instructkit generate {done.model} 'Explain this function.'"
+    click.echo(
+        "Next:\n"
+        f"  instructkit show {config.examples} --tokens {name}    what was trained on, token by token\n"
+        f"  instructkit why ID                       an example's way back to its file and line\n"
+        f"  instructkit eval {done.model} --by source\n"
+        f"  {example}"
+    )
