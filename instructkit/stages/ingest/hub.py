@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from instructkit.errors import InputError, did_you_mean
+from instructkit.hashing import file_digest
 from instructkit.schema import Document, Noun
 from instructkit.stages.contract import InputPath, Outcome, Part, PartFile
 from instructkit.stages.ingest.columns import Columns
@@ -84,12 +85,15 @@ class IngestHub:
             raise InputError(f"folder: {self.folder} is no folder ({folder})")
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             return self._saved_parts(folder)
+        # A dataset's card may say how its files are read (delimiters, types of columns), so it is part of the key.
+        readme = folder / "README.md"
+        card = (("card", file_digest(readme)),) if readme.is_file() else ()
         parts = []
         for address in self._files_of(str(folder), None):
             path = Path(address)
             inside = path.resolve().relative_to(folder.resolve()).as_posix()
             file = whole_file(Found(inside, path, path.stat().st_size))
-            parts.append(Part(name=inside, files=(file,), options=((READER, STREAMED),)))
+            parts.append(Part(name=inside, files=(file,), options=((READER, STREAMED), *card)))
         return parts
 
     def read(self, part: Part) -> Iterator[Outcome]:
