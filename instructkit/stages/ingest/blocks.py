@@ -92,7 +92,8 @@ def blocks(file: PartFile) -> Iterator[bytes]:
 def _gzip(raw: object) -> Iterator[bytes]:
     try:
         with gzip.GzipFile(fileobj=raw) as unpacked:  # type: ignore[call-overload]
-            while block := unpacked.read(limits.READ_BYTES):
+            # Not read(): at a break it throws away what it had unpacked of its block.
+            while block := unpacked.read1(limits.READ_BYTES):
                 yield block
     except EOFError as error:
         raise DamagedError("the gzip file is truncated") from error

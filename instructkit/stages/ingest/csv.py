@@ -64,7 +64,7 @@ class IngestCsv:
     max_bad_lines: Annotated[int, Meta(ge=0)] = 100
     """Unreadable rows that a part (a large file, a bucket of small ones) may drop before the build stops."""
     max_line_bytes: Annotated[int, Meta(ge=1)] = 64 << 20
-    """Longest line, and longest cell; bytes and characters. A longer line is dropped, a longer cell stops the build."""
+    """Longest line, and longest cell; bytes and characters. A longer one stops the build: it may be half of a row."""
 
     def faults(self) -> list[str]:
         """Unknown encodings, delimiters that are not one character, names that stand twice."""
@@ -118,9 +118,9 @@ class IngestCsv:
         """(line on which the row begins, cells, or what is wrong with the row)."""
         # One limit for the whole process, by default 131,072 characters. Never lowered: others may count on it.
         csv.field_size_limit(max(csv.field_size_limit(), min(self.max_line_bytes, sys.maxsize)))
-        skipped, feed = list[Bad](), _Feed()
+        feed = _Feed()
         reader = csv.reader(
-            feed.texts(file, self.encoding, self.max_line_bytes, skipped),
+            feed.texts(file, self.encoding, self.max_line_bytes),
             delimiter=self.delimiter or ("\t" if plain_name(file.name.lower()).endswith(TABBED) else ","),
             quotechar=self.quote,
             quoting=csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL,
@@ -131,7 +131,6 @@ class IngestCsv:
             try:
                 cells = next(reader)
             except StopIteration:
-                yield from ((bad.line or 0, [], bad) for bad in skipped)
                 return
             except csv.Error as error:
                 if "unexpected end of data" in str(error) or "field limit" in str(error):
@@ -141,8 +140,6 @@ class IngestCsv:
                     ) from error
                 yield begins, [], Bad(file, begins, "bad_quoting", f"not a row of separated values ({error})")
                 continue
-            yield from ((bad.line or 0, [], bad) for bad in skipped)
-            skipped.clear()
             if cells:
                 yield begins, cells, None
 
@@ -152,15 +149,15 @@ class _Feed:
 
     line = 0
 
-    def texts(self, file: PartFile, encoding: str, max_line_bytes: int, skipped: list[Bad]) -> Iterator[str]:
+    def texts(self, file: PartFile, encoding: str, max_line_bytes: int) -> Iterator[str]:
         inner = line_encoding(encoding)
         for line in lines(file, encoding, max_line_bytes):
             self.line = line.number
             if line.size > max_line_bytes:
-                detail = "longer than max_line_bytes"
-                sizes = (f"{line.size} bytes", f"{max_line_bytes} bytes")
-                skipped.append(Bad(file, line.number, "line_too_long", detail, *sizes))
-                continue
+                raise InputError(
+                    f"{file.path}:{line.number}: a line of {line.size:,} bytes, longer than max_line_bytes, "
+                    f"{max_line_bytes:,}; raise it, or check that the file is a table"
+                )
             # Bytes that are no text travel as surrogates until their row is known.
             yield line.data.removesuffix(b"\r").decode(inner, "surrogateescape") + "\n"
 

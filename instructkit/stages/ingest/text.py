@@ -123,7 +123,7 @@ class IngestText:
         if self.unit == "file":
             yield _judged(file, None, content, encoding, fields)
             return
-        pieces = content.split(b"\n") if self.unit == "line" else re.split(rb"\n[ \t\r]*(?:\n[ \t\r]*)+", content)
+        pieces = content.split(b"\n") if self.unit == "line" else re.split(rb"\n(?:[ \t\r]*\n)+", content)
         for row, piece in enumerate((piece for piece in pieces if piece.strip()), 1):
             yield _judged(file, row, piece.strip(b"\n"), encoding, fields)
 

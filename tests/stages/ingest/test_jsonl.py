@@ -88,7 +88,9 @@ def test_large_whole_numbers_survive_where_they_are_not_taken_along(read, write)
 
 
 def test_escaped_quotes_before_colons_are_no_duplicate_keys(read, write):
-    write("a.jsonl", [{"text": 'he said "no": twice "x":1', "a": {"text": 1}}, {"text": "b", "odd\\": 1, "e" * 3: 2e300}])
+    write(
+        "a.jsonl", [{"text": 'he said "no": twice "x":1', "a": {"text": 1}}, {"text": "b", "odd\\": 1, "e" * 3: 2e300}]
+    )
     kept, dropped = read("ingest.jsonl", path="a.jsonl")
     assert (kept.height, dropped.height) == (2, 0)
 

@@ -1,0 +1,32 @@
+from instructkit.schema import Message, Span
+from instructkit.text.conversation import content_hash, conversation_group
+
+ASKED = Message(role="user", content="Hi")
+ANSWER = Message(role="assistant", content="Hello")
+
+
+def test_the_hash_changes_with_all_that_is_trained_on():
+    variants = [
+        content_hash([ASKED, ANSWER], None),
+        content_hash([ANSWER, ASKED], None),
+        content_hash([ASKED], None),
+        content_hash([ASKED, ANSWER], "[]"),
+        content_hash([ASKED, Message(role="assistant", content="Hello", weight=0.0)], None),
+        content_hash([ASKED, Message(role="assistant", content="Hello", reasoning="r")], None),
+        content_hash([ASKED, Message(role="assistant", content="Hello", spans=[Span(start=0, end=1, weight=0)])], None),
+    ]
+    assert len(set(variants)) == len(variants)
+
+
+def test_the_hash_is_pinned():
+    """A change of it is a change of every example: raise the versions of the stages that yield them."""
+    assert content_hash([ASKED, ANSWER], None) == content_hash(iter([ASKED, ANSWER]), "")
+    assert content_hash([ASKED, ANSWER], None) == "b4861b8a738892a247b0c9d266b74644"
+    assert conversation_group([ASKED, ANSWER]) == "4ef3ffa2b93de3428d6f9b39f357ef49"
+
+
+def test_the_group_does_not_change_with_weights():
+    assert conversation_group([ASKED, ANSWER]) == conversation_group(
+        [ASKED, Message(role="assistant", content="Hello", weight=0.5)]
+    )
+    assert conversation_group([ASKED, ANSWER]) != conversation_group([ANSWER, ASKED])
