@@ -186,6 +186,10 @@ def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> 
             known = [word for word in table if not word.startswith("_")]
             hint = f"; {INSTEAD[node.name]}" if node.name in INSTEAD else did_you_mean(node.name, known)
             report(node.lineno, node.name, f"no {kind} named '{node.name}'{hint}")
+    for name in tree.find_all(nodes.Name):
+        if name.name in ("self", "super"):
+            message = f"'{name.name}' is not there: a turn cannot be read from another; set a variable above both"
+            report(name.lineno, name.name, message)
     read = [(get.lineno, get.attr) for get in tree.find_all(nodes.Getattr)]
     read += [(g.lineno, g.arg.value) for g in tree.find_all(nodes.Getitem) if isinstance(g.arg, nodes.Const)]
     for line, attribute in read:
@@ -203,13 +207,10 @@ def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[
     unknown = used - known - here - set(inputs or ())
     blocks = list(tree.find_all(nodes.Block))
     for name in sorted(unknown):
-        node = next((n for n in tree.find_all(nodes.Name) if n.name == name and n.ctx == "load"), None)
-        owner = next((b for b in blocks if any(n is node for n in b.find_all(nodes.Name))), None)
+        node, owner = _first_use(name, tree, blocks)
         who = f"block '{owner.name}'" if owner else "the file" if inputs is None else "the top level"
         line = node.lineno if node else 1
-        if name in ("self", "super"):
-            report(line, name, f"{who} uses '{name}'; a turn cannot be read from another: set a variable above both")
-        elif inputs is None:
+        if inputs is None:
             hint = did_you_mean(name, here | known)
             report(
                 line,
@@ -226,6 +227,19 @@ def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[
     for name in inputs or ():
         if name not in used:
             body.unused.append(name)
+
+
+def _first_use(
+    name: str, tree: nodes.Template, blocks: list[nodes.Block]
+) -> tuple[nodes.Name | None, nodes.Block | None]:
+    """Where a name is read, and in which block; rather where no variable of that name is set."""
+    uses = []
+    for node in tree.find_all(nodes.Name):
+        if node.name == name and node.ctx == "load":
+            owner = next((block for block in blocks if any(n is node for n in block.find_all(nodes.Name))), None)
+            is_set = any(n.name == name and n.ctx != "load" for n in (owner or tree).find_all(nodes.Name))
+            uses.append((is_set, len(uses), node, owner))
+    return min(uses)[2:] if uses else (None, None)
 
 
 def _exported(tree: nodes.Template) -> Iterator[str]:

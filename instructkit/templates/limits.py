@@ -19,8 +19,11 @@ MAX_MESSAGE_CHARACTERS = 1_000_000
 MAX_WORK = 200_000_000
 """Characters of work a row may cost: about a second on one core, and 200 MB of memory at the very worst."""
 
-STEP_COST = 1_000
-"""What a turn of a loop, or a call, costs beside the text it makes: a row has 200,000 of them."""
+STEP_COST = 2_000
+"""What a turn of a loop, or a call, costs beside the text it makes: a row has 100,000 of them."""
+
+ITEM_COST = 100
+"""What an item of a collection costs: a row handles two million of them."""
 
 MAX_RANGE = 100_000
 MAX_DEPTH = 50
@@ -80,6 +83,8 @@ class Budget:
             while stack:
                 part = stack.pop()
                 self.spend(weight(part))
+                if part is not value and isinstance(part, Undefined):
+                    str(part)  # raises: inside of a list it would be printed as a word
                 if isinstance(part, dict):
                     stack.extend(part.values())
                 elif isinstance(part, (list, tuple)):
@@ -100,7 +105,7 @@ class Budget:
         numbers = range(*bounds)
         if len(numbers) > MAX_RANGE:
             raise WorkExceeded(f"range of {len(numbers):,} numbers; at most {MAX_RANGE:,} are allowed")
-        self.spend(len(numbers))
+        self.spend(ITEM_COST * len(numbers))
         return numbers
 
     def operate(self, symbol: str, left: Any, right: Any) -> Any:
@@ -121,7 +126,7 @@ class Budget:
             times = left if isinstance(left, int) else right
             thing = right if isinstance(left, int) else left
             if isinstance(times, int) and isinstance(thing, (str, list, tuple)):
-                self.spend(max(times, 0) * len(thing))
+                self.spend(max(times, 0) * weight(thing))
         elif symbol == "+":
             self.spend(weight(left) + weight(right))
         return _OPERATORS[symbol](left, right)
@@ -137,11 +142,12 @@ class Budget:
         self.spend(len(pattern) + pattern.count("%") * (widest + 9_999 * bool(re.search(r"%[^%a-zA-Z]*\d", pattern))))
 
 
+COLLECTIONS = frozenset({list, tuple, dict, range})
 _OPERATORS = {"+": operator.add, "*": operator.mul, "**": operator.pow}
 
 
 def weight(value: Any) -> int:
-    """Length of a text or collection, 1 for anything else."""
-    if isinstance(value, Undefined):
-        return 1
-    return len(value) + 1 if isinstance(value, (str, list, tuple, dict, range)) else 1
+    """What handling a value once costs: its characters, or its items, which are dearer."""
+    if type(value) is str:
+        return len(value)
+    return ITEM_COST * (len(value) + 1) if type(value) in COLLECTIONS else 1

@@ -1,0 +1,43 @@
+"""Templates from text, for the tests of this folder."""
+
+import pytest
+
+from instructkit.templates.library import find_templates
+from instructkit.templates.rendering import Compiled
+from instructkit.templates.template import from_sources
+
+HEAD = "---\nsummary: A test.\ntask: test\ninputs: {inputs}\n---\n"
+
+
+@pytest.fixture
+def make():
+    """A compiled template from its body; imported files by name."""
+
+    def of(body, inputs="[text]", **imported):
+        sources = {"t.jinja": HEAD.format(inputs=inputs) + body}
+        sources |= {f"{name}.jinja": text for name, text in imported.items()}
+        return Compiled(from_sources("t", sources))
+
+    return of
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Writes files into a template folder and loads what a pattern names."""
+
+    class Project:
+        folder = tmp_path / "templates"
+
+        def write(self, name, text):
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return path
+
+        def template(self, name, body="{% block assistant %}{{ text }}{% endblock %}", inputs="[text]"):
+            return self.write(name, HEAD.format(inputs=inputs) + body)
+
+        def find(self, *patterns):
+            return find_templates(list(patterns), [self.folder])
+
+    return Project()
