@@ -31,6 +31,10 @@ class Body:
     """Block names in file order."""
     imports: list[tuple[str, int]] = field(default_factory=list)
     """Names of imported files and the lines that name them."""
+    taken: list[tuple[str, str, int]] = field(default_factory=list)
+    """File, name and line of each name taken from an imported file."""
+    defined: set[str] = field(default_factory=set)
+    """What the top level defines, and another file can import."""
     blocks_only: bool = True
     """Nothing but blocks at the top level: they can be rendered without running the rest."""
     stateless: bool = True
@@ -70,15 +74,12 @@ def check_body(source: str, name: str, file: str, inputs: list[str] | None = Non
     _check_imports(tree, body, report)
     _check_words(tree, environment, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
-        (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, _unknown)
+        (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, repr)
     if macros or inputs is not None:
         _check_names(tree, body, report, inputs, known_globals)
+    body.defined = {name for name in _exported(tree) if not name.startswith("_")}
     body.stateless = _is_stateless(tree)
     return body
-
-
-def _unknown(value: object) -> object:
-    return value
 
 
 def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: bool) -> None:
@@ -174,8 +175,9 @@ def _check_imports(tree: nodes.Template, body: Body, report: Report) -> None:
             )
         if isinstance(node, nodes.FromImport):
             for item in node.names:
-                if (item if isinstance(item, str) else item[0]).startswith("_"):
-                    report(node.lineno, "", f"'{item}' starts with an underscore and cannot be imported")
+                name = item if isinstance(item, str) else item[0]
+                if isinstance(node.template, nodes.Const):
+                    body.taken.append((str(node.template.value), name, node.lineno))
 
 
 def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> None:
@@ -233,7 +235,7 @@ def _first_use(
     name: str, tree: nodes.Template, blocks: list[nodes.Block]
 ) -> tuple[nodes.Name | None, nodes.Block | None]:
     """Where a name is read, and in which block; rather where no variable of that name is set."""
-    uses = []
+    uses: list[tuple[bool, int, nodes.Name, nodes.Block | None]] = []
     for node in tree.find_all(nodes.Name):
         if node.name == name and node.ctx == "load":
             owner = next((block for block in blocks if any(n is node for n in block.find_all(nodes.Name))), None)

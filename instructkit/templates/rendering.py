@@ -93,6 +93,8 @@ class Compiled:
                 return Refusal(rule, role, None, f"the {role} message is empty")
             if len(content) > MAX_MESSAGE_CHARACTERS:
                 return self._too_long(len(content))
+            if not content.isascii() and not _is_unicode(content):
+                return Refusal("template_error", self.template.file, None, "the message holds half of a surrogate pair")
         return turns
 
     def _turns(self, row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -138,6 +140,14 @@ class Compiled:
                 place = f"{jinja.name}:{jinja.get_corresponding_lineno(trace.tb_lineno)}"
             trace = trace.tb_next
         return place
+
+
+def _is_unicode(content: str) -> bool:
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def compiled(name: str, sources: dict[str, str]) -> Compiled:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
-from instructkit.errors import Fault, TemplateFault
+from instructkit.errors import Fault, TemplateFault, did_you_mean
 from instructkit.hashing import bytes_digest, canonical_json
-from instructkit.templates.check import check_body
+from instructkit.templates.check import Body, check_body
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import FrontMatter, Head, read_head
 
@@ -69,16 +69,19 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     """Check a template and what it imports. `shown` says how each source is called in a fault. Raises TemplateFault."""
     file = name + SUFFIX
     head = read_head(sources[file], shown[file])
+    if head.front is None and not head.positions:
+        raise TemplateFault(head.faults)  # nothing in it has been read: further faults would only be noise
     body = check_body(head.body, file, shown[file], list(head.front.declared()) if head.front else None)
     faults = [*head.faults, *body.faults, *(_unused(name, head, shown[file]) for name in body.unused)]
-    stateful = []
-    for key in sources:
+    bodies = {key: body if key == file else check_body(sources[key], key, shown[key], macros=True) for key in sources}
+    for key, imported in bodies.items():
         if key != file:
-            imported = check_body(sources[key], key, shown[key], macros=True)
             faults += imported.faults
-            if not imported.stateless:
-                stateful.append(key)
-    faults += _cycles(file, {key: head.body if key == file else text for key, text in sources.items()}, shown)
+        for origin, name, line in imported.taken:
+            if origin in bodies and name not in bodies[origin].defined:
+                message = f"'{origin}' defines no '{name}'{did_you_mean(name, bodies[origin].defined)}"
+                faults.append(Fault(shown[key], line, 0, message))
+    faults += _cycles(file, bodies, shown)
     if not faults:
         faults = _compile_faults(head, file, sources, shown)
     if faults or head.front is None:
@@ -88,7 +91,7 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
         front=head.front,
         turns=tuple(body.turns),
         blocks_only=body.blocks_only,
-        stateful_imports=tuple(stateful),
+        stateful_imports=tuple(key for key, found in bodies.items() if key != file and not found.stateless),
         sources=sources,
         path=path,
     )
@@ -103,14 +106,14 @@ def _unused(name: str, head: Head, file: str) -> Fault:
     )
 
 
-def _cycles(file: str, sources: dict[str, str], shown: dict[str, str]) -> list[Fault]:
+def _cycles(file: str, bodies: dict[str, Body], shown: dict[str, str]) -> list[Fault]:
     found: list[Fault] = []
 
     def visit(key: str, above: Sequence[str]) -> None:
-        for imported, line in check_body(sources[key], key, shown[key]).imports:
+        for imported, line in bodies[key].imports:
             if imported in (*above, key):
                 found.append(Fault(shown[key], line, 0, f"'{imported}' imports itself, by way of '{key}'"))
-            elif imported in sources:
+            elif imported in bodies:
                 visit(imported, (*above, key))
 
     visit(file, ())

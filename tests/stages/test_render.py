@@ -22,7 +22,7 @@ inputs: {text: , answer: , tone: {required: false}, language: {required: false}}
 {% block user %}{{ ["Q:", "Question:"] | choice }} {{ text }} {{ language or "" }}{% endblock %}
 {% block assistant %}{{ answer }}{% endblock %}
 """
-values = st.one_of(st.none(), st.text(max_size=8), st.integers(), st.lists(st.text(max_size=3), max_size=2))
+values = st.one_of(st.none(), st.text(max_size=8), st.integers(-9, 9), st.lists(st.text(max_size=3), max_size=2))
 documents = st.lists(
     st.builds(
         Document,
@@ -60,9 +60,9 @@ def test_one_document_gives_one_example_or_one_drop(docs):
     check(Example, outcome.kept, "render")
     check(Drop, outcome.dropped, "render")
     kept = [example.document_ids for example in records(Example, outcome.kept)]
-    assert sorted([*sum(kept, []), *outcome.dropped["id"]]) == sorted(d.id for d in docs)
+    assert sorted([*[i for ids in kept for i in ids], *outcome.dropped["id"]]) == sorted(d.id for d in docs)
     order = [d.id for d in docs]
-    assert sum(kept, []) == [i for i in order if [i] in kept]
+    assert [i for ids in kept for i in ids] == [i for i in order if [i] in kept]
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,11 +114,9 @@ def test_a_drop_names_field_template_and_origin():
 
 
 def test_the_documents_own_text_stands_before_a_field_of_that_name():
-    (example,) = records(Example, render(document(text="mine", answer="a", **{"text": "mine"})).kept)
-    assert "mine" in example.messages[0].content
     shard = frame(Document, [document(answer="a")]).with_columns(fields=pl.lit('{"answer":"a","text":"theirs"}'))
     (example,) = records(Example, stage().apply(shard).kept)
-    assert "theirs" not in example.messages[0].content
+    assert example.messages[0].content.endswith(": Why?")
 
 
 def test_fields_that_are_no_object_stop_the_stage_with_the_document():
@@ -165,7 +163,7 @@ def test_a_recipe_step_unfolds_into_a_stage_for_each_template(tmp_path):
 def test_faulty_templates_and_unknown_names_stop_before_any_work(tmp_path):
     (tmp_path / "templates/qa").mkdir(parents=True)
     (tmp_path / "templates/qa/open.jinja").write_text(SOURCE.replace("{{ answer }}", "{{ answr }}"))
-    with pytest.raises(TemplateFault, match=r"(?s)4 problems|3 problems") as fault:
+    with pytest.raises(TemplateFault, match="3 problems") as fault:
         Render(templates=["qa/open", "qa/opn"]).unfold(tmp_path)
     assert "did you mean 'answer'?" in str(fault.value)
     assert "no template matches 'qa/opn'" in str(fault.value)

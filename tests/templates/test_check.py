@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (templates as one line each)
 import pytest
 
 from instructkit.errors import TemplateFault
@@ -102,10 +103,11 @@ def test_attributes_with_underscores_stop_the_build(expression):
         "{% import answer as m %}",
         '{% import "m.jinja" as m with context %}',
         '{% from "m.jinja" import _f %}',
+        '{% from "m.jinja" import ff %}',
     ],
 )
 def test_only_macros_by_plain_name_are_imported(statement):
-    assert faults(statement + GOOD, m="{% macro f() %}{% endmacro %}")
+    assert faults(statement + GOOD, m="{% macro f() %}{% endmacro %}{% macro _f() %}{% endmacro %}")
 
 
 def test_files_that_import_each_other_are_found():

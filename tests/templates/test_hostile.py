@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (templates as one line each)
 """Templates come from strangers: what a hostile one tries, and that it costs a row, never the machine."""
 
 import pytest
@@ -108,6 +109,12 @@ def test_a_row_after_a_refused_one_is_rendered_as_if_alone(make):
     template = make("{% block assistant %}{% for i in range(text) %}{{ 'x' * 9 }}{% endfor %}{% endblock %}")
     assert isinstance(template.render({"text": 10**9}, "id", 0), Refusal)
     assert template.render({"text": 1}, "id", 0) == [("assistant", "x" * 9)]
+
+
+@pytest.mark.parametrize("body", ["{{ text }}\\ud800{{ '\\ud800' }}", "{{ '%c' % 55296 }}"])
+def test_half_of_a_character_is_refused(make, body):
+    refusal = refused(make, body)
+    assert (refusal.rule, refusal.value) == ("template_error", "t.jinja")
 
 
 def test_a_message_of_the_greatest_length_passes_and_one_more_character_does_not(make):

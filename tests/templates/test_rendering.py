@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (templates as one line each)
 import json
 import re
 
