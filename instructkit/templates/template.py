@@ -77,9 +77,9 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     for key, imported in bodies.items():
         if key != file:
             faults += imported.faults
-        for origin, name, line in imported.taken:
-            if origin in bodies and name not in bodies[origin].defined:
-                message = f"'{origin}' defines no '{name}'{did_you_mean(name, bodies[origin].defined)}"
+        for origin, taken, line in imported.taken:
+            if origin in bodies and taken not in bodies[origin].defined:
+                message = f"'{origin}' defines no '{taken}'{did_you_mean(taken, bodies[origin].defined)}"
                 faults.append(Fault(shown[key], line, 0, message))
     faults += _cycles(file, bodies, shown)
     if not faults:
