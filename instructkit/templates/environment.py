@@ -35,6 +35,7 @@ ATTRIBUTES: dict[type, frozenset[str]] = {
     # groupby gives named tuples; Jinja's own types keep their public names.
 }
 JINJA_TYPES = (LoopContext, Macro, TemplateModule, Namespace, Cycler, Joiner)
+PLAIN = frozenset({str, int, float, bool})
 OPERATORS = frozenset({"+", "*", "**", "%"})
 
 
@@ -108,7 +109,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _printed(self, value: Any) -> Any:
         """Each printed value: a collection is charged before it becomes text, and none is refused."""
-        if type(value) is str:
+        if type(value) in PLAIN:
             return value
         if value is None:
             return text(value)

@@ -97,7 +97,9 @@ class Budget:
         total = sum(map(len, pieces))
         if total > MAX_MESSAGE_CHARACTERS:
             raise TooLong(total)
-        self.spend(total)
+        self.spent += total
+        if self.spent > MAX_WORK:
+            self.spend(0)  # raises
         return "".join(pieces)
 
     def range(self, *bounds: int) -> range:

@@ -40,6 +40,7 @@ class Compiled:
     def __init__(self, template: Template) -> None:
         self.template = template
         self.declared = list(template.front.declared().items())
+        self._inputs = [(name, given.optional, given.default, given.type) for name, given in self.declared]
         body = read_head(template.sources[template.file], template.file).body
         texts = {**template.sources, template.file: body}
         self._sandbox = Sandbox(texts.get)
@@ -56,19 +57,16 @@ class Compiled:
         `values` need not hold every input: what is missing or empty is a refusal, or the input's default.
         """
         row = dict(self._globals)
-        for name, declared in self.declared:
+        for name, optional, default, kind in self._inputs:
             value = values.get(name)
-            if value is None or (isinstance(value, str) and not value.strip()) or value == [] or value == {}:
-                if not declared.optional:
-                    return Refusal(
-                        "missing_input", name, None, f"the template needs '{name}', which is missing or empty"
-                    )
-                value = declared.default
-            elif declared.type is not None and not fits(value, declared.type):
-                found = type(value).__name__
-                return Refusal(
-                    "wrong_type", name, declared.type, f"'{name}' must be of type {declared.type}, is {found}"
-                )
+            if (not value or value.isspace()) if type(value) is str else value is None or value == [] or value == {}:
+                if not optional:
+                    detail = f"the template needs '{name}', which is missing or empty"
+                    return Refusal("missing_input", name, None, detail)
+                value = default
+            elif kind is not None and not fits(value, kind):
+                detail = f"'{name}' must be of type {kind}, is {type(value).__name__}"
+                return Refusal("wrong_type", name, kind, detail)
             row[name] = value
         self._sandbox.budget.reset()
         self._sandbox.draws.begin(seed, example_id)
@@ -85,9 +83,9 @@ class Compiled:
             return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
         if not turns:
             return Refusal("not_applicable", None, None, "the template's own conditions leave this row out")
-        if all(role != "assistant" for role, _ in turns):
-            return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
+        answered = False
         for role, content in turns:
+            answered = answered or role == "assistant"
             if not content:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")
@@ -95,6 +93,8 @@ class Compiled:
                 return self._too_long(len(content))
             if not content.isascii() and not _is_unicode(content):
                 return Refusal("template_error", self.template.file, None, "the message holds half of a surrogate pair")
+        if not answered:
+            return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
         return turns
 
     def _turns(self, row: dict[str, Any]) -> list[tuple[str, str]]:
