@@ -15,7 +15,7 @@ from instructkit.hashing import file_digest
 from instructkit.schema import Document, Noun
 from instructkit.stages.contract import InputPath, Outcome, Part, PartFile
 from instructkit.stages.ingest.columns import Columns
-from instructkit.stages.ingest.documents import Record, document_outcomes
+from instructkit.stages.ingest.documents import Bad, Record, document_outcomes
 from instructkit.stages.ingest.find import Found
 from instructkit.stages.ingest.json_array import content_of
 from instructkit.stages.ingest.parquet_rows import BATCH_ROWS, arrow_records, check_columns, jsonable
@@ -103,7 +103,7 @@ class IngestHub:
         columns = Columns(text=self.text, fields=fields, key=self.key, language=self.language)
         (file,) = part.files
         if options[READER] == SAVED:
-            records = _arrow_rows(file, self.text)
+            records: Iterator[Record | Bad] = _arrow_rows(file, self.text)
         else:
             records = self._streamed(file, options.get(COMMIT))
         return document_outcomes(
@@ -202,7 +202,7 @@ def _commit(path: str, revision: str | None) -> str:
     return commit
 
 
-def _arrow_rows(file: PartFile, text: str) -> Iterator[Record]:
+def _arrow_rows(file: PartFile, text: str) -> Iterator[Record | Bad]:
     import pyarrow as pa
 
     row = 1

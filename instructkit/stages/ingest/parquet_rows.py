@@ -22,7 +22,8 @@ from typing import Any
 from instructkit.errors import InputError, did_you_mean
 from instructkit.hashing import canonical_json
 from instructkit.stages.contract import PartFile
-from instructkit.stages.ingest.documents import Record
+from instructkit.stages.ingest.documents import Bad, Record
+from instructkit.stages.ingest.json_line import NotRecordError, decode
 
 BATCH_ROWS = 1024
 """Rows decoded at a time: Arrow, then Python objects."""
@@ -65,7 +66,7 @@ def open_parquet(path: Path) -> Any:
 
 def parquet_records(
     file: PartFile, row_group: int | None, named: list[str] | None, text: str | None
-) -> Iterator[Record]:
+) -> Iterator[Record | Bad]:
     """The rows of a file or of one of its row groups, `line` being the row counted from 1.
 
     Only the top-level columns of `named` are read (None: all). A binary column `text` is read as UTF-8 text, the way
@@ -90,12 +91,15 @@ def parquet_records(
         table.close()
 
 
-def arrow_records(file: PartFile, batch: Any, row: int, text: str | None) -> Iterator[Record]:
+def arrow_records(file: PartFile, batch: Any, row: int, text: str | None) -> Iterator[Record | Bad]:
     """The rows of an Arrow record batch whose first row has the number `row`."""
     for number, values in enumerate(batch.to_pylist(), row):
         if text is not None and isinstance(values.get(text), bytes):
-            # Surrogates stand for bytes that are no UTF-8; the document is dropped for them.
-            values[text] = values[text].decode("utf-8", "surrogateescape")
+            try:
+                values[text] = decode(values[text], "utf-8")
+            except NotRecordError as error:
+                yield Bad(file, number, error.rule, str(error).replace("of the line", f"of '{text}'"))
+                continue
         value = {name: jsonable(item) for name, item in values.items()}
         yield Record(file, number, _content(value), value)
 

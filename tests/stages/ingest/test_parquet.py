@@ -62,7 +62,7 @@ def test_a_binary_text_column_is_read_as_utf8_or_dropped(read, tmp_path):
     pq.write_table(pa.table({"text": [b"caf\xc3\xa9", b"caf\xe9", None]}), tmp_path / "a.parquet")
     kept, dropped = read("ingest.parquet", path="a.parquet")
     assert kept["text"].to_list() == ["café"]
-    assert dropped["rule"].to_list() == ["lone_surrogate", "null_text"]
+    assert dropped["rule"].to_list() == ["undecodable", "null_text"]
     assert dropped["origin"].struct["line"].to_list() == [2, 3]
 
 

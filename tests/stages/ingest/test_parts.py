@@ -1,5 +1,6 @@
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_ranges_meet_cover_the_file_and_begin_after_line_ends(body, size, block,
         assert len(files) == 1
         return
     assert files[-1].end == len(body)
-    for file, after in zip(files, files[1:], strict=False):
+    for file, after in pairwise(files):
         assert file.end == after.start
         assert body[after.start - 1 : after.start] == b"\n"
         assert after.first_line == 1 + body[: after.start].count(b"\n")
