@@ -22,8 +22,6 @@ from instructkit.stages.contract import Outcome
 from instructkit.templates.library import find_templates, template_folders
 from instructkit.templates.rendering import OF_THE_DOCUMENT, Compiled, Refusal, compiled
 
-Turns = list[tuple[str, str]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RenderTemplate:
@@ -47,29 +45,27 @@ class RenderTemplate:
         """One example or one drop for each document, in the documents' order."""
         template = compiled(self.template, self.sources)
         ids = (shard["id"] + f"/{self.template}").to_list() if shard.height else []
-        kept: dict[tuple[str, ...], tuple[list[int], list[Turns]]] = {}
+        batches: dict[tuple[str, ...], _Batch] = {}
         refused: list[tuple[int, Refusal]] = []
         for i, row in enumerate(_rows(template, shard)):
             result = template.render(row, ids[i], self.seed)
             if isinstance(result, Refusal):
                 refused.append((i, result))
             else:
-                rows, turns = kept.setdefault(tuple([role for role, _ in result]), ([], []))
-                rows.append(i)
-                turns.append(result)
+                roles = tuple([role for role, _ in result])
+                if roles not in batches:
+                    batches[roles] = _Batch(roles)
+                batches[roles].add(i, [content for _, content in result])
         # One frame for each sequence of roles (most templates have one), then back into the documents' order.
-        parts = [self._examples(shard, template, roles, rows, turns) for roles, (rows, turns) in kept.items()]
-        order = [i for rows, _ in kept.values() for i in rows]
+        parts = [self._examples(shard, template, batch) for batch in batches.values()]
         examples = pl.concat(parts) if parts else empty(Example)
         if len(parts) > 1:
-            examples = examples[pl.Series(order).arg_sort()]
+            examples = examples[pl.Series([i for batch in batches.values() for i in batch.rows]).arg_sort()]
         return Outcome(examples, self._drops(shard, refused))
 
-    def _examples(
-        self, shard: pl.DataFrame, template: Compiled, roles: tuple[str, ...], rows: list[int], turns: list[Turns]
-    ) -> pl.DataFrame:
-        source = shard[rows].with_columns(
-            pl.Series("content_hash", _content_hashes(turns), dtype=pl.String), messages=_messages(roles, turns)
+    def _examples(self, shard: pl.DataFrame, template: Compiled, batch: _Batch) -> pl.DataFrame:
+        source = shard[batch.rows].with_columns(
+            pl.Series("content_hash", batch.hashes, dtype=pl.String), messages=batch.messages()
         )
         made: dict[str, pl.Expr] = {
             "id": pl.col("id") + f"/{self.template}",
@@ -165,21 +161,35 @@ def _rows(template: Compiled, shard: pl.DataFrame) -> Any:
         yield dict(zip(names, (*found, *values), strict=True))
 
 
-def _messages(roles: tuple[str, ...], turns: list[Turns]) -> pl.Series:
-    """The column of messages of rows that all have these roles."""
-    # All messages in one flat column, then cut into rows of equal length: a tenth of the time of `pl.concat_list`.
-    flat = pl.DataFrame(
-        {"role": list(roles) * len(turns), "content": [content for row in turns for _, content in row]},
-        schema={"role": pl.String, "content": pl.String},
-    )
-    fields = [
-        pl.col(name) if name in flat.columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in columns(Message).items()
-    ]
-    cut = pl.struct(fields).alias("messages").reshape((len(turns), len(roles))).arr.to_list()
-    return flat.select(cut.cast(columns(Example)["messages"])).to_series()
+class _Batch:
+    """Rendered rows whose messages have the same roles, kept flat: a list for each row would busy the collector."""
 
+    def __init__(self, roles: tuple[str, ...]) -> None:
+        self.roles = roles
+        self.rows: list[int] = []
+        """Row numbers in the shard."""
+        self.contents: list[str] = []
+        """Of all messages of all rows, one after the other."""
+        self.hashes: list[str] = []
+        """`text.conversation.content_hash` of each row."""
 
-def _content_hashes(turns: list[Turns]) -> list[str]:
-    """`text.conversation.content_hash` of each row, without building its messages."""
-    return [record_hash(canonical_json([{"content": content, "role": role} for role, content in row])) for row in turns]
+    def add(self, row: int, contents: list[str]) -> None:
+        """Append a row's messages and hash them."""
+        spoken = [{"content": content, "role": role} for role, content in zip(self.roles, contents, strict=True)]
+        self.rows.append(row)
+        self.contents += contents
+        self.hashes.append(record_hash(canonical_json(spoken)))
+
+    def messages(self) -> pl.Series:
+        """The column of messages."""
+        # All messages in one flat column, then cut into rows of equal length: a tenth of the time of `pl.concat_list`.
+        flat = pl.DataFrame(
+            {"role": list(self.roles) * len(self.rows), "content": self.contents},
+            schema={"role": pl.String, "content": pl.String},
+        )
+        fields = [
+            pl.col(name) if name in flat.columns else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in columns(Message).items()
+        ]
+        cut = pl.struct(fields).alias("messages").reshape((len(self.rows), len(self.roles))).arr.to_list()
+        return flat.select(cut.cast(columns(Example)["messages"])).to_series()
