@@ -51,12 +51,12 @@ def list_templates(patterns: tuple[str, ...], project: Path, as_json: bool) -> N
         _print_json(rows)
     elif sys.stdout.isatty():
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table("template", "task", "summary", "inputs", "tests")
+        table = Table(Column("template", no_wrap=True), "summary", "inputs", "tests")
         for template in found:
             front = template.front
-            table.add_row(template.name, front.task, front.summary, ", ".join(front.inputs), str(len(front.tests)))
+            table.add_row(template.name, front.summary, ", ".join(front.inputs), str(len(front.tests)))
         Console().print(table)
     else:
         for template in found:
