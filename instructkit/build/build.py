@@ -31,7 +31,7 @@ from instructkit.build.runner import Observer, Runner, StepProgress
 from instructkit.executors.local import Executor
 from instructkit.hashing import canonical_json
 from instructkit.recipe.recipe import Recipe
-from instructkit.store.shards import write_shard
+from instructkit.store.shards import sink_shard
 from instructkit.store.store import Store
 
 
@@ -91,7 +91,7 @@ def plan(recipe: Recipe, build_dir: Path) -> dict[str, StepProgress]:
 
 def _write_drops(result: Build) -> None:
     temporary = result.folder / ".drops.parquet.tmp"
-    write_shard(result.drops().collect(), temporary)
+    sink_shard(result.drops(), temporary)
     temporary.replace(result.folder / "drops.parquet")
 
 

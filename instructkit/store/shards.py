@@ -25,6 +25,18 @@ def write_shard(shard: pl.DataFrame, path: Path) -> None:
     )
 
 
+def sink_shard(rows: pl.LazyFrame, path: Path) -> None:
+    """Write rows that may not fit into memory, streamed; equal rows are equal bytes here too. Raises OSError."""
+    rows.sink_parquet(
+        path,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=ROW_GROUP_ROWS,
+        statistics=True,
+        maintain_order=True,
+    )
+
+
 def read_shard(path: Path) -> pl.DataFrame:
     """A shard, whole."""
     return pl.read_parquet(path, glob=False)
