@@ -13,7 +13,14 @@ FORMATS = ("openai", "alpaca", "sharegpt", "trl", "huggingface", "parquet")
 
 @click.command()
 @click.argument("step", required=False)
-@click.option("--format", "file_format", type=click.Choice(FORMATS), default="openai", show_default=True)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    default="openai",
+    show_default=True,
+    help="Format of the files.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
 @click.option(
     "--set",

@@ -8,7 +8,13 @@ import click
 
 
 @click.command()
-@click.option("--build-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("build"), show_default=True)
+@click.option(
+    "--build-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build"),
+    show_default=True,
+    help="Folder of builds.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 def gc(build_dir: Path, dry_run: bool) -> None:
     """Remove from the store what the last build of each recipe does not use."""

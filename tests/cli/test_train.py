@@ -1,0 +1,83 @@
+"""The commands that need a model, on a model small enough to train here."""
+
+import json
+import shutil
+
+import pytest
+
+pytest.importorskip("torch", reason="training is an extra")
+
+TRAIN = """
+train:
+  small:
+    examples: final
+    model: {architecture: llama, hidden_size: 32, layers: 1, heads: 2, vocab_size: 600}
+    sequence_length: 128
+    tokens_per_step: 1024
+    max_steps: 6
+    evaluate_examples: 4
+    generations: 1
+    overlong: drop
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(_project_files, tmp_path_factory):
+    """The project with a training that has run, and what the command printed."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    import instructkit
+
+    root = Path(shutil.copytree(_project_files, tmp_path_factory.mktemp("trained") / "project"))
+    recipe = root / "recipes/notes.yaml"
+    recipe.write_text(recipe.read_text() + TRAIN)
+
+    def run(*args: str):
+        done = subprocess.run(
+            [sys.executable, "-m", "instructkit", *args],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(instructkit.__file__).parents[1])},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return root, run, run("train", "recipes/notes.yaml", "--workers", "1")
+
+
+def test_train_builds_trains_and_says_where_to_look_next(trained):
+    root, _, said = trained
+    assert "notes/title" in said
+    assert "before" in said
+    assert "after" in said
+    assert (root / "build/notes/trainings/small/model/config.json").exists()
+    for command in ("instructkit show", "instructkit why", "instructkit eval", "instructkit generate"):
+        assert command in said
+
+
+def test_a_finished_training_is_reused(trained):
+    _, run, _ = trained
+    assert "reused" in run("train", "recipes/notes.yaml", "small", "--workers", "1")
+
+
+def test_show_marks_the_tokens_that_are_trained_on(trained):
+    root, run, _ = trained
+    said = run("show", "final", "--id", "one-3/notes/title", "--tokens", "small")
+    assert "⟦Note 3<|im_end|>⟧" in said
+
+
+def test_eval_measures_a_training_by_name(trained):
+    _, run, _ = trained
+    found = json.loads(run("eval", "small", "final", "--by", "template", "--by", "source", "--limit", "3", "--json"))
+    assert {part["by"] for part in found["slices"]} == {"template", "source"}
+    assert found["overall"]["tokens"] > 0
+
+
+def test_generate_answers(trained):
+    root, run, _ = trained
+    model = str(root / "build/notes/trainings/small/model")
+    assert run("generate", model, "Write a note called Note 3.", "--max-new-tokens", "5") is not None
