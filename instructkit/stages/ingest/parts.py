@@ -131,7 +131,7 @@ def _cut(path: Path, count_equals: bool, max_line_bytes: int) -> list[_Range]:
     """The file's ranges: each ends after the first line end at or past `PART_BYTES` from its start."""
     ranges, current = list[_Range](), _Range(start=0, first_line=1)
     state, position, line = blake2b(digest_size=DIGEST_BYTES), 0, 1
-    carry, too_long = b"", False
+    hashes = _LineHashes(max_line_bytes) if count_equals else None
     with path.open("rb") as file:
         while block := file.read(limits.READ_BYTES):
             while block:
@@ -139,25 +139,43 @@ def _cut(path: Path, count_equals: bool, max_line_bytes: int) -> list[_Range]:
                 piece, block = (block, b"") if end < 0 else (block[: end + 1], block[end + 1 :])
                 state.update(piece)
                 line += piece.count(b"\n")
-                if count_equals:
-                    whole = carry + (piece.removeprefix(UTF8_BOM) if position == 0 else piece)
-                    *texts, carry = whole.split(b"\n")
-                    if too_long and texts:  # the end of a line that reading will drop
-                        texts, too_long = texts[1:], False
-                    if len(carry) > max_line_bytes:
-                        carry, too_long = b"", True
-                    current.hashes.extend(equal_hash(text) for raw in texts if (text := raw.strip(LINE_SPACE)))
+                if hashes:
+                    hashes.feed(piece.removeprefix(UTF8_BOM) if position == 0 else piece, current.hashes)
                 position += len(piece)
                 if end >= 0:
                     current.end, current.digest = position, state.hexdigest()
                     ranges.append(current)
                     current, state = _Range(start=position, first_line=line), blake2b(digest_size=DIGEST_BYTES)
     if position > current.start or not ranges:
-        if (text := carry.strip(LINE_SPACE)) and not too_long:
-            current.hashes.append(equal_hash(text))
+        if hashes:
+            hashes.close(current.hashes)
         current.end, current.digest = position, state.hexdigest()
         ranges.append(current)
     return ranges
+
+
+class _LineHashes:
+    """Hashes of lines that come in pieces; lines that reading will drop for their length are not held."""
+
+    def __init__(self, max_line_bytes: int) -> None:
+        self.max, self.held, self.size = max_line_bytes, list[bytes](), 0
+
+    def feed(self, piece: bytes, into: array[int]) -> None:
+        first, *rest = piece.split(b"\n")
+        self.size += len(first)
+        if self.size <= self.max:
+            self.held.append(first)
+        if rest:
+            self.close(into)
+            *whole, last = rest
+            into.extend(equal_hash(text) for raw in whole if (text := raw.strip(LINE_SPACE)))
+            self.held, self.size = [last], len(last)
+
+    def close(self, into: array[int]) -> None:
+        """Hashes the line that is open."""
+        if self.size <= self.max and (text := b"".join(self.held).strip(LINE_SPACE)):
+            into.append(equal_hash(text))
+        self.held, self.size = [], 0
 
 
 def _seen_before(ranges: list[_Range]) -> list[str]:

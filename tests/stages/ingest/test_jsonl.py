@@ -251,3 +251,12 @@ def test_lines_put_in_before_leave_the_ids_of_other_records_alone(rows, before, 
         with tools["cut"](part_bytes=size):
             second, _ = tools["read"]("ingest.jsonl", root, path="a.jsonl")
         assert second["id"].to_list()[second.height - first.height :] == first["id"].to_list()
+
+
+def test_a_line_of_many_blocks_is_listed_and_dropped_without_being_held(write, tmp_path, tools):
+    write("a.jsonl", GOOD + b'{"text": "' + b"a" * 100_000 + b'"}\n' + GOOD)
+    with tools["cut"](part_bytes=20_000, read_bytes=1000):
+        kept, dropped = tools["read"]("ingest.jsonl", tmp_path, path="a.jsonl", max_line_bytes=5000)
+    assert kept["origin"].struct["line"].to_list() == [1, 3]
+    assert kept["id"].n_unique() == 2
+    assert dropped["value"].to_list() == ["100012 bytes"]
