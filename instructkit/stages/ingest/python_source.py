@@ -68,12 +68,12 @@ def documented(text: str, *, private: bool) -> Iterator[Documented]:
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise BrokenSourceError("syntax_error", None, f"cannot be parsed: {error}") from error
-    lines = text.split("\n")
+    lines, fixed = text.split("\n"), _inside_texts(tree)
     for node, qualname, in_class in _definitions(tree, "", False):
         docstring = ast.get_docstring(node)
         hidden = any(part.startswith("_") and not part.endswith("__") for part in qualname.split("."))
         if docstring and docstring.strip() and (private or not hidden):
-            yield _describe(node, qualname, in_class, docstring, lines)
+            yield _describe(node, qualname, in_class, docstring, lines, fixed)
 
 
 def _definitions(node: ast.AST, above: str, in_class: bool) -> Iterator[tuple[Definition, str, bool]]:
@@ -88,9 +88,10 @@ def _definitions(node: ast.AST, above: str, in_class: bool) -> Iterator[tuple[De
             yield from _definitions(child, above, in_class)
 
 
-def _describe(node: Definition, qualname: str, in_class: bool, docstring: str, lines: list[str]) -> Documented:
+def _describe(
+    node: Definition, qualname: str, in_class: bool, docstring: str, lines: list[str], fixed: set[int]
+) -> Documented:
     kind = "class" if isinstance(node, ast.ClassDef) else "method" if in_class else "function"
-    fixed = _inside_texts(node)
     return Documented(
         qualname=qualname,
         kind=kind,
@@ -139,14 +140,14 @@ def _dedented(node: Definition, lines: list[str], fixed: set[int], *, without_do
     return "\n".join(result)
 
 
-def _inside_texts(node: Definition) -> set[int]:
+def _inside_texts(tree: ast.AST) -> set[int]:
     """Numbers of the lines that begin inside a text of several lines which is no docstring."""
-    docstrings = {id(stmt.value) for stmt in ast.walk(node) if isinstance(stmt, ast.Expr)}
-    fixed = set[int]()
-    for part in ast.walk(node):
-        is_text = isinstance(part, ast.JoinedStr) or (
-            isinstance(part, ast.Constant) and isinstance(part.value, str | bytes)
-        )
-        if is_text and id(part) not in docstrings:
+    fixed, statements = set[int](), set[int]()
+    for part in ast.walk(tree):  # parents come before children
+        if isinstance(part, ast.Expr):
+            statements.add(id(part.value))
+            continue
+        is_text = isinstance(part, ast.Constant) and isinstance(part.value, str | bytes)
+        if (is_text or isinstance(part, ast.JoinedStr)) and id(part) not in statements:
             fixed.update(range(part.lineno + 1, (part.end_lineno or part.lineno) + 1))  # type: ignore[attr-defined]
     return fixed
