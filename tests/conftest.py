@@ -1,11 +1,13 @@
 """A small project on disk that many tests build: three sources of notes, two templates, one of each kind of step."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+import instructkit
 from instructkit.build.build import build
 from instructkit.executors.local import LocalExecutor
 from instructkit.recipe.recipe import load_recipe
@@ -81,6 +83,12 @@ def _project_files(tmp_path_factory):
 def project(_project_files, tmp_path) -> Path:
     """A fresh copy of the project; change it at will."""
     return Path(shutil.copytree(_project_files, tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """Of a process that is to find this package, installed or not."""
+    return {**os.environ, "PYTHONPATH": str(Path(instructkit.__file__).parents[1])}
 
 
 @pytest.fixture

@@ -6,15 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-import instructkit
 from instructkit.build.build import read_log
 
 
-def start(project):
+def start(project, environment):
     command = [sys.executable, "-m", "instructkit", "build", "recipes/notes.yaml", "--workers", "2"]
     return subprocess.Popen(
         command,
@@ -22,12 +20,14 @@ def start(project):
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(instructkit.__file__).parents[1])},
+        env=environment,
     )
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_build_killed_at_random_moments_ends_in_the_same_bytes(project, tmp_path, run_build, snapshot, seed):
+def test_a_build_killed_at_random_moments_ends_in_the_same_bytes(
+    project, tmp_path, run_build, snapshot, environment, seed
+):
     import shutil
 
     whole = shutil.copytree(project, tmp_path / "whole")
@@ -35,7 +35,7 @@ def test_a_build_killed_at_random_moments_ends_in_the_same_bytes(project, tmp_pa
     moments = random.Random(seed)
     kills = 0
     for _ in range(20):
-        process = start(project)
+        process = start(project, environment)
         # Kill after some more work has been logged, so that every try gets further, somewhere inside the next call.
         finished = len(read_log(project / "build/notes"))
         wanted = finished + moments.randint(0, 12)
@@ -50,7 +50,7 @@ def test_a_build_killed_at_random_moments_ends_in_the_same_bytes(project, tmp_pa
             break
         assert process.returncode == -signal.SIGKILL, said.decode()
     else:
-        process = start(project)
+        process = start(project, environment)
         _, said = process.communicate()
         assert process.returncode == 0, said.decode()
     assert kills > 0

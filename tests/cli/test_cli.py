@@ -47,26 +47,28 @@ def test_every_option_of_every_command_is_documented():
                     assert parameter.help, f"{name} {sub.name} {parameter.name}"
 
 
-def test_help_loads_nothing_heavy():
+def test_help_loads_nothing_heavy(environment):
     heavy = {"torch", "transformers", "datasets", "polars", "pyarrow", "numpy", "jinja2", "rich", "msgspec", "yaml"}
     code = (
         "import sys; from instructkit.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: print(sorted(sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert not heavy & set(re.findall(r"'([^']+)'", done.stderr))
     assert "Build a recipe's dataset" in done.stdout
 
 
-def test_check_and_build_load_no_torch(project):
+def test_check_and_build_load_no_torch(project, environment):
     code = (
         "import sys; from instructkit.cli.main import main\n"
         "for command in (['check'], ['build', '--workers', '1']):\n"
         "    main([*command, 'recipes/notes.yaml'], standalone_mode=False)\n"
         "print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False, env=environment
+    )
     assert done.stdout.splitlines()[-1:] == ["False False"], done.stderr
 
 

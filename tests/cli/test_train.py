@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,14 +25,8 @@ train:
 
 
 @pytest.fixture(scope="module")
-def trained(_project_files, tmp_path_factory):
+def trained(_project_files, tmp_path_factory, environment):
     """The project with a training that has run, and what the command printed."""
-    import subprocess
-    import sys
-    from pathlib import Path
-
-    import instructkit
-
     root = Path(shutil.copytree(_project_files, tmp_path_factory.mktemp("trained") / "project"))
     recipe = root / "recipes/notes.yaml"
     recipe.write_text(recipe.read_text() + TRAIN)
@@ -41,7 +38,7 @@ def trained(_project_files, tmp_path_factory):
             capture_output=True,
             text=True,
             check=False,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(instructkit.__file__).parents[1])},
+            env=environment,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -65,7 +62,7 @@ def test_a_finished_training_is_reused(trained):
 
 
 def test_show_marks_the_tokens_that_are_trained_on(trained):
-    root, run, _ = trained
+    _, run, _ = trained
     said = run("show", "final", "--id", "one-3/notes/title", "--tokens", "small")
     assert "⟦Note 3<|im_end|>⟧" in said
 

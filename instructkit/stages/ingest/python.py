@@ -51,6 +51,9 @@ class IngestPython:
 
     An id is made of the file's path and the qualified name, and of an ordinal where a file defines a name several
     times (overloads, definitions under `if`); editing a function keeps its id.
+
+    A class and its methods share one `group`, the hash of the class's source: the text of one holds the others, so no
+    split may part them.
     """
 
     version: ClassVar[int] = 1
@@ -103,7 +106,7 @@ class IngestPython:
             ordinal = defined[item.qualname] = defined.get(item.qualname, 0) + 1
             document_id = f"{self.source}-{file.name}:{item.qualname}" + (f"~{ordinal}" if ordinal > 1 else "")
             origin = Origin(file=file.name, line=item.line)
-            values = {k: v for k, v in asdict(item).items() if k not in ("line", "source")}
+            values = {k: v for k, v in asdict(item).items() if k not in ("line", "source", "outermost")}
             fields = {"module": module, "name": item.qualname.rpartition(".")[2], **values}
             if not is_clean(item.source + item.docstring):
                 detail = "the docstring holds half of a surrogate pair, which is not Unicode text"
@@ -116,7 +119,7 @@ class IngestPython:
                 origin=origin,
                 text=item.source,
                 fields=canonical_json(fields),
-                group=record_hash(item.source),
+                group=record_hash(item.outermost),
             )
 
     def _files(self, root: Path) -> list[Found]:

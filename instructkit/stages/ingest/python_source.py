@@ -29,6 +29,8 @@ class Documented:
     source: str
     body: str
     decorators: list[str]
+    outermost: str
+    """Source of the outermost definition it stands in (its own, at the top level): they overlap, and must not part."""
 
 
 class BrokenSourceError(NotRecordError):
@@ -69,11 +71,14 @@ def documented(text: str, *, private: bool) -> Iterator[Documented]:
     except (ValueError, RecursionError, MemoryError) as error:
         raise BrokenSourceError("syntax_error", None, f"cannot be parsed: {error}") from error
     lines, fixed = text.split("\n"), _inside_texts(tree)
+    outermost = ""
     for node, qualname, in_class in _definitions(tree, "", False):
+        if "." not in qualname:
+            outermost = _dedented(node, lines, fixed, without_docstring=False)
         docstring = ast.get_docstring(node)
         hidden = any(part.startswith("_") and not part.endswith("__") for part in qualname.split("."))
         if docstring and docstring.strip() and (private or not hidden):
-            yield _describe(node, qualname, in_class, docstring, lines, fixed)
+            yield _describe(node, qualname, in_class, docstring, lines, fixed, outermost)
 
 
 def _definitions(node: ast.AST, above: str, in_class: bool) -> Iterator[tuple[Definition, str, bool]]:
@@ -89,7 +94,13 @@ def _definitions(node: ast.AST, above: str, in_class: bool) -> Iterator[tuple[De
 
 
 def _describe(
-    node: Definition, qualname: str, in_class: bool, docstring: str, lines: list[str], fixed: set[int]
+    node: Definition,
+    qualname: str,
+    in_class: bool,
+    docstring: str,
+    lines: list[str],
+    fixed: set[int],
+    outermost: str,
 ) -> Documented:
     kind = "class" if isinstance(node, ast.ClassDef) else "method" if in_class else "function"
     return Documented(
@@ -102,6 +113,7 @@ def _describe(
         source=_dedented(node, lines, fixed, without_docstring=False),
         body=_dedented(node, lines, fixed, without_docstring=True),
         decorators=[ast.unparse(decorator) for decorator in node.decorator_list],
+        outermost=outermost,
     )
 
 

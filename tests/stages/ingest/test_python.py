@@ -2,9 +2,11 @@ import ast
 import json
 import sys
 
+import polars as pl
 import pytest
 
 from instructkit.errors import InputError
+from instructkit.hashing import record_hash
 from instructkit.stages.ingest.python import IngestPython, module_name
 
 SHAPES = '''"""Module."""
@@ -219,3 +221,19 @@ def test_the_standard_library_is_many_small_parts_without_tests(tmp_path):
 def test_modules_or_path_but_not_both():
     assert IngestPython().faults()
     assert IngestPython(path="a", modules=["b"]).faults()
+
+
+def test_a_class_and_its_methods_share_a_group_and_functions_have_their_own(tmp_path):
+    (tmp_path / "shapes.py").write_text(
+        'class Circle:\n    """A circle."""\n\n    def area(self):\n        """Its area."""\n\n'
+        '    class Edge:\n        """Its edge."""\n'
+        '\n\ndef unit():\n    """The unit circle."""\n'
+    )
+    stage = IngestPython(path="shapes.py", source="s")
+    (part,) = stage.parts(tmp_path)
+    rows = pl.concat([outcome.kept for outcome in stage.read(part)])
+    groups = dict(rows.select("id", "group").iter_rows())
+    assert len(groups) == 4
+    assert len({groups[f"s-shapes.py:{name}"] for name in ("Circle", "Circle.area", "Circle.Edge")}) == 1
+    assert groups["s-shapes.py:unit"] == record_hash(rows.filter(id="s-shapes.py:unit")["text"][0])
+    assert groups["s-shapes.py:Circle"] == record_hash(rows.filter(id="s-shapes.py:Circle")["text"][0])
