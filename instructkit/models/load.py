@@ -19,7 +19,8 @@ def load_tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(name)
+        with quiet():
+            return AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(_unloadable(name, "tokenizer", error)) from error
 
@@ -32,9 +33,24 @@ def load_model(name: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+        with quiet():
+            return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(_unloadable(name, "model", error)) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the progress bars of transformers: progress is said in one way."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _unloadable(name: str, what: str, error: Exception) -> str:

@@ -13,7 +13,7 @@ from instructkit.chat.chatml import CHATML
 from instructkit.chat.format import ChatFormat
 from instructkit.errors import TrainingError
 from instructkit.evaluate.generate import stop_ids
-from instructkit.models.load import load_model, load_tokenizer
+from instructkit.models.load import load_model, load_tokenizer, quiet
 from instructkit.models.runner import Runner
 
 _PROBE = [
@@ -45,7 +45,8 @@ def export(runner: Runner, chat: ChatFormat, card: str, folder: Path) -> None:
         settings.pad_token_id = tokenizer.pad_token_id
         model.config.eos_token_id = settings.eos_token_id
         model.config.pad_token_id = tokenizer.pad_token_id
-        model.save_pretrained(beside)
+        with quiet():
+            model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         (beside / "README.md").write_text(card, encoding="utf-8")
         _compare(model, chat, beside)

@@ -119,8 +119,10 @@ def train(
         if config.evaluate_every is None or validation is None or step % config.evaluate_every:
             return {}
         loss = _evaluate(runner, chat, config, validation, 0).overall.loss
+        if loss is None:
+            return {}
         say(Event(phase="evaluate", message=f"step {step}: validation loss {loss:.4f}"))
-        return {} if loss is None else {"validation_loss": loss}
+        return {"validation_loss": loss}
 
     def save(step: int) -> None:
         if config.checkpoint_every and (step % config.checkpoint_every == 0 or step == plan.steps):

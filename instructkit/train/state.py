@@ -63,7 +63,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> RunState:
     """The state of a run that has not begun. Raises OSError for a shard that cannot be read."""
-    settings = {k: v for k, v in msgspec.to_builtins(config).items() if k not in NO_EFFECT}
+    # Through JSON, so that it compares equal to what run.json gives back (lists for tuples).
+    settings = {k: v for k, v in orjson.loads(msgspec.json.encode(config)).items() if k not in NO_EFFECT}
     made_of = {
         "config": settings,
         "dataset": dataset_hash,

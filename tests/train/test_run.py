@@ -1,0 +1,213 @@
+import json
+import shutil
+
+import msgspec
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from instructkit.errors import TrainingError
+from instructkit.evaluate.generate import generate
+from instructkit.evaluate.run import evaluate
+from instructkit.schema import Message
+from instructkit.train.run import train
+
+
+@pytest.fixture
+def run(shards, tmp_path, small):
+    def go(out="run", data=None, dataset_hash="d", resume=True, progress=None, **fields):
+        return train(
+            small(**fields), data or shards, tmp_path / out, dataset_hash=dataset_hash, resume=resume, progress=progress
+        )
+
+    return go
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory, small, shards):
+    """One model tuned until it knows the colours."""
+    out = tmp_path_factory.mktemp("tuned") / "run"
+    config = small(max_steps=60, generations=2, learning_rate=5e-3, evaluate_every=30)
+    return config, train(config, shards, out, dataset_hash="hash-of-the-dataset"), out
+
+
+def test_the_loss_falls_on_every_template(tuned):
+    _, result, _ = tuned
+    assert {s.name for s in result.before.slices if s.by == "template"} == {"ask0", "ask1"}
+    for first in result.before.slices:
+        assert result.after.find(first.by, first.name).loss < first.loss - 1
+
+
+def test_the_folder_holds_what_the_page_says(tuned):
+    config, result, out = tuned
+    assert {p.name for p in out.iterdir()} == {
+        "cache",
+        "dropped.parquet",
+        "evaluation.json",
+        "metrics.jsonl",
+        "model",
+        "preflight.json",
+        "run.json",
+    }
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, config.max_steps + 1))
+    assert [line["step"] for line in lines if "validation_loss" in line] == [30, 60]
+    total = json.loads((out / "preflight.json").read_text())["total"]
+    assert total["rows"] == total["trained"] > 100
+    assert result.model == out / "model"
+
+
+def test_the_model_loads_with_plain_transformers_and_stops_where_it_should(tuned):
+    _, result, _ = tuned
+    model = AutoModelForCausalLM.from_pretrained(result.model)
+    tokenizer = AutoTokenizer.from_pretrained(result.model)
+    stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert tokenizer.eos_token_id == stop
+    settings = GenerationConfig.from_pretrained(result.model)
+    assert settings.eos_token_id == stop
+    assert settings.pad_token_id == tokenizer.pad_token_id != stop
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "(3) What colour is coal?"}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    )
+    written = model.generate(**prompt, max_new_tokens=40, do_sample=False)[0]
+    assert written[-1] == stop
+    text = tokenizer.decode(written[prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert text.startswith("It is ")
+
+
+def test_generate_answers_and_stops(tuned):
+    reply = generate(tuned[1].model, "(8) What colour is snow?")
+    assert reply.stopped
+    assert reply.text.startswith("It is ")
+    assert "<|im_end|>" not in reply.text
+    cut = generate(tuned[1].model, [Message(role="user", content="(8) What colour is snow?")], max_new_tokens=2)
+    assert (cut.stopped, cut.tokens) == (False, 2)
+
+
+def test_sampling_depends_on_the_seed_only(tuned):
+    replies = [generate(tuned[1].model, "Sky?", temperature=3.0, seed=s, max_new_tokens=20).text for s in (1, 1, 2)]
+    assert replies[0] == replies[1] != replies[2]
+
+
+def test_evaluating_the_saved_model_gives_the_losses_of_the_trained_one(tuned, shards):
+    _, result, _ = tuned
+    again = evaluate(result.model, shards, by=("template", "task"), limit=200, generations=2)
+    assert again.overall.loss == pytest.approx(result.after.overall.loss, rel=1e-5)
+    assert again.find("task", "colour").tokens == again.overall.tokens
+    assert [g.reply for g in again.generations] == [g.reply for g in result.after.generations]
+
+
+def test_the_card_names_lineage_data_and_losses(tuned):
+    card = (tuned[1].model / "README.md").read_text()
+    assert "`hash-of-the-dataset`" in card
+    assert '"learning_rate": 0.005' in card
+    assert "| colours | ask0 |" in card
+    assert f"{tuned[1].after.overall.loss:.3f}" in card
+
+
+def test_a_finished_run_is_reused_at_once(tuned, shards):
+    config, _, out = tuned
+    said = []
+    before = (out / "model/model.safetensors").stat().st_mtime_ns
+    result = train(config, shards, out, dataset_hash="hash-of-the-dataset", progress=said.append)
+    assert result.reused
+    assert result.after.overall.loss == tuned[1].after.overall.loss
+    assert any("reused" in (event.message or "") for event in said)
+    assert (out / "model/model.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_configuration_is_refused_with_what_differs(run):
+    run()
+    with pytest.raises(TrainingError, match=r"config\.learning_rate null → 0\.01; dataset \"d\" → \"e\""):
+        run(learning_rate=0.01, dataset_hash="e")
+
+
+def test_changed_data_is_refused_by_its_content(run, colours, write_shards):
+    run()
+    with pytest.raises(TrainingError, match="holds another run: shards"):
+        run(data=write_shards(colours(200), "other"))
+
+
+def test_starting_over_replaces_the_run_and_leaves_strangers_alone(run, tmp_path):
+    run()
+    (tmp_path / "run/notes.txt").write_text("mine")
+    result = run(learning_rate=0.01, resume=False)
+    assert not result.reused
+    assert (tmp_path / "run/notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_is_no_run_is_not_touched(run, tmp_path):
+    (tmp_path / "run/model").mkdir(parents=True)
+    with pytest.raises(TrainingError, match=r"holds model but no run\.json"):
+        run(resume=False)
+    assert (tmp_path / "run/model").exists()
+
+
+def test_settings_that_change_nothing_do_not_hinder_going_on(run):
+    run()
+    assert run(checkpoint_every=3).reused
+
+
+def test_a_saved_model_is_tuned_on_by_naming_it(tuned, run, tmp_path):
+    result = run(model=str(tuned[1].model))
+    assert result.before.overall.loss == pytest.approx(tuned[1].after.overall.loss, rel=0.5)
+    assert "base_model" in (result.model / "README.md").read_text()
+
+
+def test_a_base_model_without_chat_template_is_given_chatml(tuned, run, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(tuned[1].model, base)
+    (base / "chat_template.jinja").unlink()
+    result = run(model=str(base))
+    assert "<|im_start|>" in AutoTokenizer.from_pretrained(result.model).chat_template
+
+
+def test_a_model_that_is_not_there_says_how_it_was_taken(run, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(TrainingError, match=r"model 'no/where'.*hub name"):
+        run(model="no/where")
+
+
+def test_a_model_too_short_for_the_rows_says_so(tuned, run):
+    with pytest.raises(TrainingError, match="positions for 128 tokens, sequence_length is 256"):
+        run(model=str(tuned[1].model), sequence_length=256)
+
+
+def test_without_a_test_split_training_says_that_nothing_was_evaluated(run, colours, write_shards):
+    data = write_shards([e for e in colours(100) if e.split == "train"], "only")
+    result = run(data=data)
+    assert result.before is result.after is None
+    assert any("no examples of split 'test'" in note for note in result.notes)
+
+
+def test_micro_batches_do_not_change_the_training(run, tmp_path):
+    losses = []
+    for size in (1, 4):
+        run(out=f"m{size}", micro_batch_sequences=size)
+        lines = (tmp_path / f"m{size}/metrics.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["loss"] for line in lines])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_dropped_rows_are_kept_with_their_reason(run, colours, write_shards, tmp_path):
+    examples = colours(400)
+    first = next(e for e in examples if e.split == "train")
+    bad = msgspec.structs.replace(first, id="bad", messages=[Message(role="user", content="no answer")])
+    run(data=write_shards([*examples, bad], "bad"))
+    assert pl.read_parquet(tmp_path / "run/dropped.parquet")["id"].to_list() == ["bad"]
+
+
+def test_a_diverging_training_stops_with_the_step(run):
+    with pytest.raises(TrainingError, match=r"step \d+: loss .*not finite\. Lower learning_rate"):
+        run(learning_rate=1e30, clip_norm=None, max_steps=30)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_bf16_on_a_gpu_learns(run):
+    result = run(max_steps=40, learning_rate=5e-3, precision="bf16")
+    assert result.after.overall.loss < result.before.overall.loss - 0.5
