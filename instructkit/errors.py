@@ -19,14 +19,21 @@ A bad *record* is not an error: it is a `Drop`, counted and kept in a table.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 
 class InstructkitError(Exception):
-    """Root of the tree; `exit_code` is what the command line exits with."""
+    """Root of the tree; `exit_code` is what the command line exits with.
+
+    Errors travel from worker processes, so each of them pickles to an equal one.
+    """
 
     exit_code = 1
+
+    def at(self, place: str) -> InstructkitError:
+        """The same kind of error, its message led by where it happened."""
+        return type(self)(f"{place}: {self}")
 
 
 class UserFault(InstructkitError):
@@ -56,6 +63,14 @@ class FaultList(UserFault):
         self.faults = sorted(set(faults))
         count = f"{len(self.faults)} problem{'s' if len(self.faults) != 1 else ''}"
         super().__init__("\n".join([count, *(f"  {fault}" for fault in self.faults)]))
+
+    def __reduce__(self) -> tuple[type[FaultList], tuple[list[Fault]]]:
+        # An exception pickles as class(*args), and args is the message; what this class is made from is the faults.
+        return type(self), (self.faults,)
+
+    def at(self, place: str) -> FaultList:
+        """The same faults, each message led by where it was met."""
+        return type(self)(replace(fault, message=f"{place}: {fault.message}") for fault in self.faults)
 
 
 class RecipeFault(FaultList):

@@ -79,7 +79,7 @@ def perform(store_root: Path, call: Call) -> CallRecord:
     try:
         record = CallRecord(key=call.key, **_results(store, call))
     except InstructkitError as error:
-        raise type(error)(f"step '{call.step}', {call.where}: {error}") from error
+        raise error.at(f"step '{call.step}', {call.where}") from error
     except Exception as error:
         raise StageError(
             f"step '{call.step}', {call.where}: {call.stage} failed in {call.verb}: {type(error).__name__}: {error}\n"

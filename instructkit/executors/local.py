@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from types import TracebackType
@@ -53,18 +53,14 @@ class LocalExecutor:
         if self.workers == 1 or len(calls) <= 1:
             yield from map(function, calls)
             return
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.workers,
-                mp_context=get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(max(1, cores() // self.workers),),
-            )
-        futures = [self._pool.submit(function, call) for call in calls]
+        futures: list[Future[R]] = []
         try:
+            # A worker may die while calls are still being handed out: then it is `submit` that raises.
+            futures += [self._started().submit(function, call) for call in calls]
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
+            self._pool = None
             raise RunError(
                 "a worker process was killed, most likely for want of memory; what was finished is kept. "
                 f"Run the build again with fewer workers (now {self.workers}): --workers {max(1, self.workers // 2)}"
@@ -72,6 +68,16 @@ class LocalExecutor:
         finally:
             for future in futures:
                 future.cancel()
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.workers,
+                mp_context=get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(max(1, cores() // self.workers),),
+            )
+        return self._pool
 
 
 def _start_worker(threads: int) -> None:
