@@ -26,8 +26,9 @@ import msgspec
 from instructkit.build.call import Done
 from instructkit.build.export import write_exports
 from instructkit.build.lock import check_lock, lock_of, read_lock, write_lock
-from instructkit.build.manifest import Build
+from instructkit.build.manifest import Build, Manifest
 from instructkit.build.runner import Observer, Runner, StepProgress
+from instructkit.errors import UsageFault
 from instructkit.executors.local import Executor
 from instructkit.hashing import canonical_json
 from instructkit.recipe.recipe import Recipe
@@ -68,14 +69,15 @@ def build(
     store.sweep()
     folder = build_dir / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
+    before = _manifest_before(folder)
     with _open_log(folder / "log.jsonl") as log:
-        runner = Runner(recipe, store, executor, observe, log=lambda done: _write_log(log, done))
+        runner = Runner(recipe, store, executor, observe, lambda done: _write_log(log, done), before)
         manifest = runner.run()
     result = Build(folder, manifest)
     lock = lock_of(manifest)
     if expected is not None:
         check_lock(expected, lock, locked or folder)
-    result = write_exports(result, recipe)
+    result = write_exports(result, recipe, before)
     _write_drops(result)
     write_lock(lock, folder)
     result.save()
@@ -87,6 +89,14 @@ def plan(recipe: Recipe, build_dir: Path) -> dict[str, StepProgress]:
     runner = Runner(recipe, Store(build_dir / ".store"), None)
     runner.run()
     return runner.progress
+
+
+def _manifest_before(folder: Path) -> Manifest | None:
+    """The manifest of the recipe's last build; None when there is none that this version reads."""
+    try:
+        return Build.open(folder).manifest
+    except UsageFault:
+        return None
 
 
 def _write_drops(result: Build) -> None:

@@ -13,8 +13,8 @@ import msgspec
 import polars as pl
 
 from instructkit.build.lock import lock_of
-from instructkit.build.manifest import Build, FileEntry, StepEntry
-from instructkit.errors import InstructkitError, UsageFault
+from instructkit.build.manifest import Build, Manifest
+from instructkit.errors import UsageFault
 from instructkit.hashing import key_of
 from instructkit.recipe.recipe import Recipe
 from instructkit.schema import Example
@@ -29,35 +29,30 @@ CARD = "README.md"
 class ExportResult:
     """Files that an export wrote, and what the format had no place for."""
 
-    files: list[FileEntry]
-    """Paths below the folder exported to."""
+    files: list[FileInfo]
     dropped: Counter[tuple[str, str]]
     """Examples left out, by (rule, detail of the first)."""
 
 
-def write_exports(build: Build, recipe: Recipe) -> Build:
-    """The build with the files of its export steps written; files that are there from the same rows stay."""
-    try:
-        before = Build.open(build.folder).manifest.steps
-    except InstructkitError:
-        before = {}
+def write_exports(build: Build, recipe: Recipe, before: Manifest | None) -> Build:
+    """The build with the files of its export steps written; files of the build `before` from the same rows stay."""
     steps = dict(build.manifest.steps)
     for name, step in recipe.steps.items():
         if not hasattr(step.stage, "file_format"):
             continue
-        entry, old = steps[name], before.get(name)
+        entry, old = steps[name], before.steps.get(name) if before else None
         if (
-            old is not None
-            and old.digest == entry.digest
-            and old.runs[0].stage == entry.runs[0].stage
-            and _there(build, old)
+            old is None
+            or (old.stage, old.digest) != (entry.stage, entry.digest)
+            or not _there(build.folder / name, old.files)
         ):
-            steps[name] = msgspec.structs.replace(entry, files=old.files)
-            continue
-        shards = (build.store.get_shard(ref) for ref in entry.kept)
-        infos = _write_fresh(shards, build.folder / name, step.stage)
-        _write_card(build, build.folder / name, step.upstream, infos, name)
-        steps[name] = msgspec.structs.replace(entry, files=_entries(infos, f"{name}/"))
+            shards = (build.store.get_shard(ref) for ref in entry.kept)
+            files = _write_fresh(shards, build.folder / name, step.stage)
+        else:
+            files = old.files
+        steps[name] = msgspec.structs.replace(entry, files=files)
+        # The card also tells of drops and settings, which may change while the rows do not.
+        _write_card(build, build.folder / name, step.upstream, files, name)
     return Build(build.folder, msgspec.structs.replace(build.manifest, steps=steps))
 
 
@@ -79,20 +74,13 @@ def export_step(build: Build, step: str, stage: Any, out: Path) -> ExportResult:
                 dropped[drop["rule"], detail] += 1
             yield outcome.kept
 
-    infos = list(write_split_files(kept(), out, stage).values())
-    _write_card(build, out, (step,), infos, build.manifest.recipe)
-    return ExportResult(files=_entries(infos, ""), dropped=dropped)
+    files = list(write_split_files(kept(), out, stage).values())
+    _write_card(build, out, (step,), files, build.manifest.recipe)
+    return ExportResult(files=files, dropped=dropped)
 
 
-def _entries(infos: list[FileInfo], prefix: str) -> list[FileEntry]:
-    return [
-        FileEntry(path=prefix + info.name, rows=info.rows, size_bytes=info.size_bytes, digest=info.digest)
-        for info in infos
-    ]
-
-
-def _there(build: Build, step: StepEntry) -> bool:
-    paths = [(build.folder / entry.path, entry.size_bytes) for entry in step.files]
+def _there(folder: Path, files: list[FileInfo]) -> bool:
+    paths = [(folder / file.name, file.size_bytes) for file in files]
     return bool(paths) and all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
@@ -107,7 +95,7 @@ def _write_fresh(shards: Iterator[pl.DataFrame], folder: Path, stage: Any) -> li
     return infos
 
 
-def _write_card(build: Build, folder: Path, upstream: tuple[str, ...], infos: list[FileInfo], name: str) -> None:
+def _write_card(build: Build, folder: Path, upstream: tuple[str, ...], files: list[FileInfo], name: str) -> None:
     rows = pl.concat([build.rows(step) for step in upstream])
     headings = ("source", "template", "task", "language", "split")
     counts = {
@@ -117,7 +105,7 @@ def _write_card(build: Build, folder: Path, upstream: tuple[str, ...], infos: li
     drops = build.drops().group_by("step", "rule").len().collect()
     card = dataset_card(
         name=build.manifest.recipe if name == build.manifest.recipe else f"{build.manifest.recipe} ({name})",
-        files=infos,
+        files=files,
         counts=counts,
         drops={(step, rule): count for step, rule, count in drops.iter_rows()},
         recipe=build.manifest.recipe_text,

@@ -17,6 +17,7 @@ import polars as pl
 from instructkit.errors import UsageFault, did_you_mean
 from instructkit.hashing import key_of
 from instructkit.schema import NOUNS, Drop, Example, Noun, columns
+from instructkit.stages.export.write import FileInfo
 from instructkit.store.shards import scan_shards
 from instructkit.store.store import ShardRef, Store
 
@@ -52,16 +53,6 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[CallEntry]
 
 
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An exported file."""
-
-    path: str
-    """Below the build's folder."""
-    rows: int
-    size_bytes: int
-    digest: str
-
-
 class StepEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A step: its stages, rows in and out, and the shards of its rows."""
 
@@ -75,7 +66,8 @@ class StepEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An ingest: where its source lies, in the recipe's words."""
     inputs: list[InputEntry]
     runs: list[RunEntry]
-    files: list[FileEntry] = []
+    files: list[FileInfo] = []
+    """An export: its files, in the folder of the step's name."""
 
     @property
     def kept(self) -> list[ShardRef]:

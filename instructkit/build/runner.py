@@ -12,7 +12,6 @@ runs again and gives the same bytes stops the ripple: what comes after it is key
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -73,16 +72,16 @@ class Runner:
         executor: Executor | None,
         observe: Observer | None = None,
         log: Logger | None = None,
+        before: Manifest | None = None,
     ) -> None:
-        """`executor` None: plan, run nothing."""
+        """`executor` None: plan, run nothing. `before`: the recipe's last build, whose rows have been checked."""
         self.recipe = recipe
         self.store = store
         self.executor = executor
         self.observe = observe or (lambda progress: None)
         self.log = log or (lambda done: None)
         self.progress: dict[str, StepProgress] = {}
-        self.ran: Counter[str] = Counter()
-        """Calls that ran, by step."""
+        self.before = before.steps if before else {}
         self._entries: dict[str, StepEntry] = {}
 
     def run(self) -> Manifest:
@@ -210,7 +209,6 @@ class Runner:
                 found[done.call.key] = done.record
                 now.ran += 1
                 now.seconds += done.seconds
-                self.ran[now.step] += 1
                 self.log(done)
                 self.observe(now)
         return [
@@ -230,6 +228,8 @@ class Runner:
             return
         if hasattr(step.stage, "file_format") or not entry.kept:
             return
+        if step.name in self.before and self.before[step.name].digest == entry.digest:
+            return  # the same rows were checked by the build before
         rows = scan_shards([self.store.shard_path(ref) for ref in entry.kept], pl.Schema())
         twice = (
             rows.select("id", pl.col("origin"))

@@ -55,5 +55,8 @@ def build(recipe: Path, build_dir: Path | None, workers: int | None, locked: Pat
         print_table(drops)
     done = f"{result.ran} calls ran" if result.ran else "nothing had changed"
     click.echo(f"Built {result.build.folder} in {result.seconds:.1f} s; {done}.")
-    for entry in (f for step in result.build.manifest.steps.values() for f in step.files):
-        click.echo(f"  {result.build.folder / entry.path}  {entry.rows:,} rows, {entry.size_bytes / 1e6:.1f} MB")
+    for name, step in result.build.manifest.steps.items():
+        for file in step.files:
+            click.echo(
+                f"  {result.build.folder / name / file.name}  {file.rows:,} rows, {file.size_bytes / 1e6:.1f} MB"
+            )

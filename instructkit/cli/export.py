@@ -41,7 +41,7 @@ def export(step: str | None, file_format: str, out: Path, settings: tuple[str, .
         step = build.last_examples()
     stage = parse_settings(stage_class(f"export.{file_format}"), settings)
     result = export_step(build, step, stage, out)
-    for entry in result.files:
-        click.echo(f"{out / entry.path}  {entry.rows:,} rows, {entry.size_bytes / 1e6:.1f} MB")
+    for file in result.files:
+        click.echo(f"{out / file.name}  {file.rows:,} rows, {file.size_bytes / 1e6:.1f} MB")
     for (rule, detail), count in result.dropped.items():
         click.echo(f"left out: {count:,} rows, {rule}" + (f" ({detail})" if detail else ""))

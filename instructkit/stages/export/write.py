@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import msgspec
 import polars as pl
 
 from instructkit.errors import StageError
@@ -34,8 +34,7 @@ class Export(Protocol):
     """Takes the place of a split's name for rows without one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileInfo:
+class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One file that was written."""
 
     name: str
