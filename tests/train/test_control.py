@@ -5,6 +5,7 @@ import random
 import msgspec
 
 from instructkit.evaluate.run import evaluate
+from instructkit.train.config import Scratch
 from instructkit.train.run import train
 
 
@@ -18,7 +19,8 @@ def test_true_pairs_teach_more_than_shuffled_answers_and_more_than_nothing(
     shuffled = list(examples)
     for i, answer in zip(train_rows, answers, strict=True):
         shuffled[i] = msgspec.structs.replace(examples[i], messages=[examples[i].messages[0], answer])
-    config = small(max_steps=120, learning_rate=5e-3)
+    shape = Scratch(hidden_size=64, layers=2, heads=2, vocab_size=360)
+    config = small(model=shape, max_steps=120, learning_rate=5e-3)
     true = train(config, shards, tmp_path / "true", dataset_hash="true")
     control = train(config, write_shards(shuffled, "control"), tmp_path / "control", dataset_hash="control")
     # Both are measured on the same held-out examples, with their true answers.
