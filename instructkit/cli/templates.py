@@ -18,7 +18,7 @@ PROJECT = click.option(
     "--project",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=".",
-    help="Project folder, whose templates/ stands before the library. [default: this folder]",
+    help="Project folder, whose templates/ stands before the library. Default: this folder.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -1,0 +1,113 @@
+"""The reference pages made from stages, templates and trainings, and the JSON Schemas."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+from instructkit.recipe.fields import field_hints
+from instructkit.recipe.reference import FieldDoc, field_docs, summary
+from instructkit.recipe.schema import recipe_schema
+from instructkit.stages.table import STAGES, stage_class
+from instructkit.templates.frontmatter import front_matter_schema
+from instructkit.templates.library import find_templates
+from instructkit.train.config import Training
+
+GENERATED = "<!-- Made by `make docs`; change the docstrings it is made from. -->"
+
+
+def schemas() -> dict[str, str]:
+    """File name → JSON Schema."""
+    found = {"recipe.schema.json": recipe_schema(), "template.schema.json": front_matter_schema()}
+    return {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in found.items()}
+
+
+def stages_page() -> str:
+    """Each stage: what it does, what rows it takes and gives, its keys."""
+    classes = {name: stage_class(name) for name in STAGES}
+    lines = [
+        GENERATED,
+        "# Stages",
+        "",
+        "What a step of a recipe can do: `stage:` names one of these, and the other keys of the step are its keys. "
+        "`instructkit stages NAME` prints the same. Every stage that reads other steps takes `from:` too, the step or "
+        "steps it reads; left out, it is the step above.",
+        "",
+        *table(("stage", "does"), ((f"[`{n}`](#{_anchor(n)})", _first(summary(c))) for n, c in classes.items())),
+    ]
+    for name, cls in classes.items():
+        lines += ["", f"## `{name}`", "", summary(cls), "", f"{_rows(cls)} Version {cls.version}.", ""]
+        lines += keys_table(field_docs(cls))
+    return "\n".join(lines) + "\n"
+
+
+def trainings_page() -> str:
+    """The keys of a training, and of the mappings among them."""
+    lines = [GENERATED, "# Trainings", "", "The keys of an entry under a recipe's `train:`.", "", summary(Training), ""]
+    lines += keys_table(field_docs(Training))
+    for name, nested in _nested(Training):
+        lines += ["", f"## `{name}` as a mapping", "", summary(nested), "", *keys_table(field_docs(nested))]
+    return "\n".join(lines) + "\n"
+
+
+def templates_page(folder: Path) -> str:
+    """The templates that come with instructkit."""
+    found = find_templates(["*"], [folder])
+    rows = [
+        (f"`{t.name}`", t.front.task, t.front.summary, ", ".join(f"`{n}`" for n in t.front.declared()), t.front.license)
+        for t in found
+    ]
+    lines = [
+        GENERATED,
+        "# Templates",
+        "",
+        f"The {len(found)} templates that come with instructkit. A recipe names them, one by one or by a pattern "
+        "(`templates: [python/*]`); a template of the same name in the project's own `templates/` folder stands before "
+        "the shipped one. `instructkit templates ls` lists those of a project as well.",
+        "",
+        *table(("template", "task", "what it asks for", "inputs", "licence"), rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def keys_table(docs: Iterable[FieldDoc]) -> list[str]:
+    """Key, type, default and meaning."""
+    rows = [
+        (f"`{doc.name}`", doc.type, "required" if doc.default is None else f"`{doc.default}`", doc.doc) for doc in docs
+    ]
+    return table(("key", "type", "default", "meaning"), rows) if rows else ["It has no keys."]
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> list[str]:
+    """A Markdown table."""
+    head = list(head)
+    lines = [[str(cell or "").replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *lines)]
+
+
+def _rows(cls: type[Any]) -> str:
+    takes = " or ".join(f"`{noun.__name__}`" for noun in cls.reads)
+    if hasattr(cls, "file_format"):
+        return f"Reads {takes} rows and writes {cls.file_format} files."
+    gives = f"`{cls.yields.__name__}`" if cls.yields else "the same"
+    return f"Reads {takes} rows and gives {gives}." if takes else f"Gives {gives} rows."
+
+
+def _first(text: str) -> str:
+    return text.partition("\n\n")[0].replace("\n", " ")
+
+
+def _anchor(name: str) -> str:
+    return name.replace(".", "")
+
+
+def _nested(cls: type[Any]) -> list[tuple[str, type[Any]]]:
+    return [
+        (name, member)
+        for name, hint in field_hints(cls).items()
+        for member in (hint, *get_args(hint))
+        if isinstance(member, type) and dataclasses.is_dataclass(member)
+    ]
