@@ -4,8 +4,8 @@
     instructkit/share/schemas/*.json     JSON Schemas of recipes and of template heads; they travel in the wheel
     tests/house/stage_versions.json      which source each version of a stage was recorded with
 
-tests/house/test_generated.py fails when a committed file is not what this gives. Nothing here depends on the width of the
-terminal, on the Python that runs or on stages that third parties have installed.
+tests/house/test_generated.py fails when a committed file is not what this gives. Nothing here depends on the width of
+the terminal, on the Python that runs or on stages that third parties have installed.
 """
 
 from __future__ import annotations

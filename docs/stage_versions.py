@@ -1,8 +1,8 @@
 """Which source each version of a stage was recorded with.
 
-A stage's `version` is part of the key of its calls: code that gives other rows under the same version would let a build mix
-old rows with new ones. So the record holds, for each stage, its version beside a hash of its source, and of all that the
-source imports from the folders below. Comments, docstrings and layout do not count: they change no row.
+A stage's `version` is part of the key of its calls: code that gives other rows under the same version would let a build
+mix old rows with new ones. So the record holds, for each stage, its version beside a hash of its source, and of all
+that the source imports from the folders below. Comments, docstrings and layout do not count: they change no row.
 """
 
 from __future__ import annotations
@@ -54,13 +54,17 @@ def changed_without_a_version(root: Path) -> list[str]:
 def compare(recorded: Record, found: Record) -> list[str]:
     """A message for each stage of both records whose source differs and whose version does not."""
     return [
-        f"{name}: source changed, version did not ({', '.join(f'{k} {v}' for k, v in found[name]['version'].items())}): "
+        f"{name}: source changed, version did not ({_said(found[name]['version'])}): "
         "raise `version` if the output for the same input changed; then run `make docs`"
         for name in recorded
         if name in found
         and recorded[name]["source"] != found[name]["source"]
         and recorded[name]["version"] == found[name]["version"]
     ]
+
+
+def _said(version: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in version.items())
 
 
 def versions(path: Path) -> dict[str, int]:

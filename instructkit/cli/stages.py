@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 
@@ -13,9 +11,9 @@ import click
 def stages(name: str | None, schema: bool) -> None:
     """List the stages a recipe can use, or what NAME does and the keys it takes."""
     if schema:
-        from instructkit.recipe.schema import recipe_schema
+        from instructkit.recipe.starter import SCHEMAS
 
-        click.echo(json.dumps(recipe_schema(), indent=1, ensure_ascii=False))
+        click.echo((SCHEMAS / "recipe.schema.json").read_text(encoding="utf-8"), nl=False)
         return
     from instructkit.recipe.reference import field_docs, summary
     from instructkit.stages.table import stage_class, stage_table

@@ -1,16 +1,19 @@
-"""The files of a new project."""
+"""The files of a new project: a first recipe with its data and template, or one of the recipes that come along."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from instructkit.recipe.schema import recipe_schema
-from instructkit.templates.frontmatter import front_matter_schema
+from instructkit.errors import UsageFault, did_you_mean
 
-RECIPE = """\
-# yaml-language-server: $schema=../.instructkit/recipe.schema.json
-#
+PACKAGE = Path(__file__).resolve().parent.parent
+SCHEMAS = PACKAGE / "share" / "schemas"
+"""JSON Schemas for editors; `make docs` makes them from the code, and a test keeps them current."""
+SCHEMA_LINE = "# yaml-language-server: $schema=../.instructkit/recipe.schema.json\n"
+
+RECIPE = f"""\
+{SCHEMA_LINE}#
 # instructkit check recipes/first.yaml     every fault, no work
 # instructkit build recipes/first.yaml     build; run it again and only what changed is built
 # instructkit show                         look at the result
@@ -101,23 +104,44 @@ ARTICLES = [
 GITIGNORE = "build/\n"
 
 
-def write_starter(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Write a new project; returns the files written, and those that were there and are kept."""
-    files = {
-        "recipes/first.yaml": RECIPE,
-        "templates/articles/headline.jinja": TEMPLATE,
-        "data/articles.jsonl": "".join(json.dumps(article) + "\n" for article in ARTICLES),
-        ".instructkit/recipe.schema.json": json.dumps(recipe_schema(), indent=1) + "\n",
-        ".instructkit/template.schema.json": json.dumps(front_matter_schema(), indent=1) + "\n",
-        ".gitignore": GITIGNORE,
-    }
+def write_starter(folder: Path, recipe: str | None = None) -> tuple[list[Path], list[Path], Path]:
+    """Write a new project, with `recipe` of those that come along, or else with a first one of its own.
+
+    Returns the files written, those that were there and are kept, and the recipe. Raises UsageFault for an unknown one.
+    """
+    schemas = {f".instructkit/{path.name}": path.read_text(encoding="utf-8") for path in sorted(SCHEMAS.glob("*.json"))}
+    if recipe is None:
+        name, files = "first", {"templates/articles/headline.jinja": TEMPLATE, "data/articles.jsonl": _lines(ARTICLES)}
+        text = RECIPE
+    else:
+        name, files = recipe, {}
+        text = SCHEMA_LINE + "#\n" + _shipped(recipe).read_text(encoding="utf-8")
+    files = {f"recipes/{name}.yaml": text, **files, **schemas, ".gitignore": GITIGNORE}
     written, kept = [], []
-    for name, text in files.items():
-        path = folder / name
+    for name_below, content in files.items():
+        path = folder / name_below
         if path.exists():
             kept.append(path)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
         written.append(path)
-    return written, kept
+    return written, kept, Path("recipes") / f"{name}.yaml"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """The recipes that come along, by name: inside an installed package, or at the top of a source checkout."""
+    installed = PACKAGE / "share" / "recipes"
+    folder = installed if installed.is_dir() else PACKAGE.parent / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _shipped(name: str) -> Path:
+    known = shipped_recipes()
+    if name not in known:
+        raise UsageFault(f"no recipe '{name}' comes along{did_you_mean(name, known)} (recipes: {', '.join(known)})")
+    return known[name]
+
+
+def _lines(rows: list[dict[str, str]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)

@@ -120,7 +120,7 @@ def test_a_broken_template_found_in_a_worker_is_told_with_its_step(tmp_path, wor
         shards=[shard],
     )
     calls = [call, msgspec.structs.replace(call, key="01")]
-    with LocalExecutor(workers) as executor, pytest.raises(TemplateFault, match=r"step .pairs., shard 1 of 2"):
+    with LocalExecutor(workers) as executor, pytest.raises(TemplateFault, match="step 'pairs', shard 1 of 2"):
         list(executor.run(partial(perform, tmp_path), calls))
 
 
