@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from instructkit.build.runner import StepProgress
 from instructkit.recipe.recipe import Recipe
 
 Cell = str | int | float | None
+NUMBER = re.compile(r"[-+]?[\d,]+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,7 @@ def print_table(table: Table) -> None:
 
         drawn = RichTable(title=table.title, title_justify="left")
         for i, name in enumerate(table.columns):
-            numeric = any(isinstance(row[i], int | float) for row in table.rows)
-            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+            drawn.add_column(name, justify="right" if _is_numeric(table, i) else "left", overflow="fold")
         for row in table.rows:
             drawn.add_row(*map(_cell, row))
         Console().print(drawn)
@@ -46,12 +47,17 @@ def plain(table: Table) -> str:
     """The table as aligned text, without trailing spaces."""
     cells = [list(table.columns), *([_cell(value) for value in row] for row in table.rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
-    right = [any(isinstance(row[i], int | float) for row in table.rows) for i in range(len(table.columns))]
+    right = [_is_numeric(table, i) for i in range(len(table.columns))]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
         for row in cells
     ]
     return "\n".join([table.title, *(f"  {line}" for line in lines), ""])
+
+
+def _is_numeric(table: Table, column: int) -> bool:
+    values = [row[column] for row in table.rows if row[column] not in (None, "", "-")]
+    return bool(values) and all(not isinstance(value, str) or NUMBER.fullmatch(value) for value in values)
 
 
 def _cell(value: Cell) -> str:

@@ -6,7 +6,7 @@ from instructkit.evaluate.choose import choose
 from instructkit.evaluate.generate import generate
 from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import evaluate
-from instructkit.evaluate.table import plain_table, rich_table
+from instructkit.evaluate.table import rows
 
 
 def test_a_split_without_examples_names_those_that_have_some(shards):
@@ -54,9 +54,8 @@ def test_tables_show_before_after_and_the_change(saved, shards):
     before = evaluate(saved, shards)
     lower = [msgspec.structs.replace(s, loss=s.loss - 1) for s in before.slices]
     after = msgspec.structs.replace(before, slices=lower)
-    lines = plain_table(before, after).splitlines()
-    assert lines[0].split() == ["template", "examples", "tokens", "before", "after", "change"]
-    assert [line.split()[-1] for line in lines[1:]] == ["-1.000"] * 3 + ["+0.000"]
-    assert plain_table(None, after).splitlines()[0].split() == ["template", "examples", "tokens", "loss"]
-    assert rich_table(before, after).row_count == 4
+    heads, lines = rows(before, after)
+    assert heads == ("template", "examples", "tokens", "before", "after", "change")
+    assert [line[-1] for line in lines] == ["-1.000"] * 3 + ["+0.000"]
+    assert rows(None, after)[0] == ("template", "examples", "tokens", "loss")
     assert isinstance(before, Evaluation)
