@@ -54,8 +54,8 @@ def measure(
             batch = collate([documents[i] for i in group], runner.layout).to(device)
             _, nll = runner.losses(batch)
             owner = np.asarray(group)[batch.document.cpu().numpy()]
-            weight = batch.weights.double().cpu().numpy()
-            np.add.at(sums, owner, nll.double().cpu().numpy() * weight)
+            weight = batch.weights.cpu().double().numpy()
+            np.add.at(sums, owner, nll.cpu().double().numpy() * weight)
             np.add.at(weights, owner, weight)
             np.add.at(tokens, owner, 1)
     runner.model.train(training)

@@ -8,6 +8,7 @@ One exists whole or not at all. The data order needs no place in it: it is a fun
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def restore(path: Path, *, key: str, model: Any, optimizer: torch.optim.Optimize
     """Put the state back; the number of steps that are done. Raises TrainingError for another run's checkpoint."""
     try:
         state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(
             f"{path}: cannot be read ({error}); remove the folder to go on from an earlier one"
         ) from error

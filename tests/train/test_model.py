@@ -36,7 +36,6 @@ def test_a_half_precision_base_model_is_trained_in_fp32_with_rows_for_the_new_to
     assert model.get_input_embeddings().num_embeddings == len(chat.tokenizer) == 259
 
 
-@pytest.mark.filterwarnings("ignore:.*mean_resizing.*")
 def test_a_base_model_learns_chatml_and_keeps_it_in_the_export(small, base, shards, tmp_path):
     result = train(small(model=str(base), max_steps=3), shards, tmp_path / "run", dataset_hash="d")
     tokenizer = AutoTokenizer.from_pretrained(result.model)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import torch
 
+from instructkit.errors import TrainingError
 from instructkit.train.run import train
 from instructkit.train.state import file_digest
 
@@ -17,6 +18,7 @@ import sys
 from pathlib import Path
 import msgspec, torch
 from instructkit.train.config import Training
+from instructkit.errors import TrainingError
 from instructkit.train.run import train
 
 torch.set_num_threads(1)
@@ -104,5 +106,5 @@ def test_weights_alone_are_loaded_from_a_checkpoint(tmp_path):
     optimizer = torch.optim.AdamW(model.parameters())
     checkpoint.save(tmp_path, step=1, key="k", model=model, optimizer=optimizer, keep=1)
     torch.save({"step": 1, "key": "k", "model": print}, tmp_path / "step-00000001/state.pt")
-    with pytest.raises(Exception, match=r"[Ww]eights.?only"):
+    with pytest.raises(TrainingError, match=r"cannot be read \((.|\n)*[Ww]eights.?only"):
         checkpoint.restore(tmp_path / "step-00000001", key="k", model=model, optimizer=optimizer)

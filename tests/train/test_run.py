@@ -206,6 +206,13 @@ def test_a_diverging_training_stops_with_the_step(run):
         run(learning_rate=1e30, clip_norm=None, max_steps=30)
 
 
+def test_bf16_products_keep_fp32_weights_and_learn(run):
+    result = run(max_steps=30, learning_rate=5e-3, precision="bf16")
+    assert result.after.overall.loss < result.before.overall.loss - 1
+    model = AutoModelForCausalLM.from_pretrained(result.model)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_bf16_on_a_gpu_learns(run):
