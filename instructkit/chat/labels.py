@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,7 @@ def label(examples: Sequence[Example], chat: ChatFormat) -> list[Labelled | Unla
     located: list[tuple[int, Located]] = []
     for example in examples:
         try:
-            tools = orjson.loads(example.tools) if example.tools else None
-            found = locate(example.messages, tools, chat)
+            found = locate(example.messages, _tools(example), chat)
             located.append((len(results), found))
             results.append(Unlabelled("pending", ""))
         except Unlabelled as fault:
@@ -76,6 +76,13 @@ def label(examples: Sequence[Example], chat: ChatFormat) -> list[Labelled | Unla
         runs += [(row, target, ids[first:last]) for target, (first, last) in zip(found.targets, ranges, strict=True)]
     _verify(runs, results, examples, chat)
     return results
+
+
+def _tools(example: Example) -> list[Any] | None:
+    try:
+        return orjson.loads(example.tools) if example.tools else None
+    except ValueError as error:
+        raise Unlabelled("json", f"tools are not JSON: {error}") from error
 
 
 def _weigh(

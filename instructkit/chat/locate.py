@@ -67,12 +67,15 @@ def message_weight(message: Message) -> float:
 
 def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatFormat) -> Located:
     """Render a conversation once and find what is trained on. Raises Unlabelled."""
-    turns = [turn(message) for message in messages]
+    try:
+        turns = [turn(message) for message in messages]
+    except ValueError as error:
+        raise Unlabelled("json", f"tool calls are not JSON: {error}") from error
     try:
         text, marked = chat.render(turns, tools)
     except _FAILURES as error:
         raise Unlabelled("template", f"the chat template refuses the conversation: {error}") from error
-    _check_nothing_is_lost(messages, tools, text, chat)
+    _check_nothing_is_lost(turns, tools, text, chat)
     trained = [
         (i, weight)
         for i, m in enumerate(messages)
@@ -98,20 +101,29 @@ def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatForma
     return Located(text, tuple(targets))
 
 
-def _check_nothing_is_lost(messages: Sequence[Message], tools: list[Any] | None, text: str, chat: ChatFormat) -> None:
-    for i, message in enumerate(messages):
-        if found := chat.special.search(message.content):
+def _check_nothing_is_lost(turns: list[Turn], tools: list[Any] | None, text: str, chat: ChatFormat) -> None:
+    for i, given in enumerate(turns):
+        if found := chat.special.search(given["content"]):
             raise Unlabelled(
                 "control-token", f"message {i} holds {found[0]!r}, which the tokenizer reads as a control token"
             )
-        if message.content.strip() not in text:
-            raise Unlabelled("lost", f"the chat template leaves out or changes message {i} ({message.role})")
-        for call in turn(message).get("tool_calls", []):
-            if call["function"]["name"] not in text:
-                raise Unlabelled("lost", f"the chat template leaves out the tool calls of message {i}")
-    for tool in tools or []:
-        if tool.get("function", tool).get("name", "") not in text:
-            raise Unlabelled("lost", "the chat template leaves out the tools")
+        if given["content"].strip() not in text:
+            raise Unlabelled("lost", f"the chat template leaves out or changes message {i} ({given['role']})")
+        if any(name not in text for name in _function_names(given.get("tool_calls"))):
+            raise Unlabelled("lost", f"the chat template leaves out the tool calls of message {i}")
+    if any(name not in text for name in _function_names(tools)):
+        raise Unlabelled("lost", "the chat template leaves out the tools")
+    # Earlier reasoning is left out by the design of many templates; that of the last message is what is trained on.
+    if turns and turns[-1].get("reasoning_content", "").strip() not in text:
+        raise Unlabelled("lost", "the chat template leaves out the reasoning of the last message")
+
+
+def _function_names(functions: Any) -> list[str]:
+    """Names in a list of tools or tool calls. Raises Unlabelled for JSON of another shape."""
+    try:
+        return [str(f.get("function", f)["name"]) for f in functions or []]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise Unlabelled("json", "tools and tool calls must be lists of {function: {name, …}}") from error
 
 
 def _by_prefix(

@@ -152,6 +152,23 @@ def test_tools_that_the_template_does_not_show_are_noticed(trained, make_example
         trained(make_example(("user", "Add."), ("assistant", "Two."), tools=tools), ZEPHYR)
 
 
+@pytest.mark.parametrize("calls", ["{not json", "[1]", '[{"function": {}}]', '[{"function": {"name": "add"}}]'])
+def test_malformed_tool_calls_are_a_reason_or_shown_never_a_crash(calls, tokenizer, make_example):
+    reply = Message(role="assistant", content="x", tool_calls=calls)
+    (result,) = label([make_example(("user", "Add."), reply)], chat_format(tokenizer, "chatml"))
+    assert isinstance(result, Labelled) == ('"add"' in calls)
+    (result,) = label(
+        [make_example(("user", "Add."), ("assistant", "x"), tools=calls)], chat_format(tokenizer, "chatml")
+    )
+    assert isinstance(result, Labelled) == ('"add"' in calls)
+
+
+def test_reasoning_that_the_template_does_not_show_is_noticed(trained, make_example):
+    reply = Message(role="assistant", content="Two.", reasoning="One and one.")
+    with pytest.raises(Unlabelled, match="leaves out the reasoning"):
+        trained(make_example(("user", "Add."), reply), ZEPHYR)
+
+
 def test_labels_are_the_ids_where_trained_and_ignored_elsewhere(chatml_tokenizer, make_example):
     (result,) = label([make_example(("user", "Ping?"), ("assistant", "Pong."))], chat_format(chatml_tokenizer))
     assert ((result.labels == result.input_ids) == (result.weights > 0)).all()
