@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from instructkit.cli.options import build_dir_option, build_folder, json_option, recipe_argument, workers_option
+from instructkit.cli.options import build_dir_option, build_folder, json_option, recipe_argument, shown, workers_option
 
 
 @click.command()
@@ -54,9 +54,9 @@ def build(recipe: Path, build_dir: Path | None, workers: int | None, locked: Pat
     if drops := drop_table(result.build):
         print_table(drops)
     done = f"{result.ran} calls ran" if result.ran else "nothing had changed"
-    click.echo(f"Built {result.build.folder} in {result.seconds:.1f} s; {done}.")
+    click.echo(f"Built {shown(result.build.folder)} in {result.seconds:.1f} s; {done}.")
     for name, step in result.build.manifest.steps.items():
         for file in step.files:
             click.echo(
-                f"  {result.build.folder / name / file.name}  {file.rows:,} rows, {file.size_bytes / 1e6:.1f} MB"
+                f"  {shown(result.build.folder / name / file.name)}  {file.rows:,} rows, {file.size_bytes / 1e6:.1f} MB"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -80,6 +81,9 @@ def main(args: list[str] | None = None, **extra: Any) -> None:
     """Run the command line; errors of ours become one message and an exit code."""
     from instructkit.errors import InstructkitError
 
+    # Before torch starts its threads: spinning while they wait makes training beside one busy process 8 times slower
+    # (583 tokens/s against 4,506 measured), and gains nothing on a quiet machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         cli.main(args, prog_name="instructkit", **extra)
     except InstructkitError as error:

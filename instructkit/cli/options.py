@@ -34,6 +34,14 @@ def build_folder(recipe: Any, build_dir: Path | None) -> Path:
     return build_dir or recipe.root / "build"
 
 
+def shown(path: Path) -> str:
+    """A path as one would type it here: relative to the current folder where it lies below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def model_path(folder: Path, model: str) -> str:
     """A model's folder or hub name; the name of a training of the build means the model it made."""
     trained = folder / "trainings" / model / "model"

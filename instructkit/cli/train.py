@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
 
-from instructkit.cli.options import build_dir_option, build_folder, json_option, recipe_argument, workers_option
+from instructkit.cli.options import build_dir_option, build_folder, json_option, recipe_argument, shown, workers_option
 
 
 @click.command()
@@ -35,7 +36,7 @@ def train(
     with LocalExecutor(workers) as executor, step_progress() as observe:
         result = run_build(loaded, build_folder(loaded, build_dir), executor, observe=observe)
     click.echo(
-        f"{result.build.folder}: {result.ran or 'no'} calls ran; training '{name}' on step '{config.examples}'",
+        f"{shown(result.build.folder)}: {result.ran or 'no'} calls ran; training '{name}' on step '{config.examples}'",
         err=True,
     )
 
@@ -59,23 +60,24 @@ def train(
         return
     if done.after is not None:
         print_table(Table(f"Loss on the {done.after.split} split, nats per token", *rows(done.before, done.after)))
-        for shown in done.after.generations:
-            click.echo(click.style(shown.example_id, bold=True))
+        for reply in done.after.generations:
+            click.echo(click.style(reply.example_id, bold=True))
             for title, text in (
-                ("asked", shown.prompt[-1].content),
-                ("expected", shown.expected),
-                ("answered", shown.reply),
+                ("asked", reply.prompt[-1].content),
+                ("expected", reply.expected),
+                ("answered", reply.reply),
             ):
                 click.echo(f"  {title}")
                 click.echo("\n".join(f"    {line}" for line in text.splitlines()))
             click.echo()
     how = "reused, nothing had changed" if done.reused else f"{done.steps:,} steps in {done.seconds:.0f} s"
-    click.echo(f"Model: {done.model} ({how})")
-    example = f"instructkit generate {done.model} 'Explain this function.'"
-    click.echo(
-        "Next:\n"
-        f"  instructkit show {config.examples} --tokens {name}    what was trained on, token by token\n"
-        f"  instructkit why ID                       an example's way back to its file and line\n"
-        f"  instructkit eval {done.model} --by source\n"
-        f"  {example}"
-    )
+    model = shown(done.model)
+    click.echo(f"Model: {model} ({how})")
+    replies = done.after.generations if done.after is not None else []
+    commands = {
+        f"instructkit show {config.examples} --tokens {name}": "what was trained on, token by token",
+        f"instructkit why {shlex.quote(replies[0].example_id) if replies else 'ID'}": "its way back to file and line",
+        f"instructkit eval {name} --by source --by task": "the loss by other columns",
+        f"instructkit generate {model} 'Explain …'": "ask the model",
+    }
+    click.echo("Next:\n" + "\n".join(f"  {command:<60}  {what}" for command, what in commands.items()))

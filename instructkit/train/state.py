@@ -117,7 +117,8 @@ def open_run(out: Path, fresh: RunState, resume: bool) -> RunState:
             return found
         changes = "; ".join(differences(found.made_of, fresh.made_of))
         raise TrainingError(
-            f"{out} holds another run: {changes}. Give a new folder, or start over (--fresh), which removes that run's model"
+            f"{out} holds another run: {changes}. "
+            "Give a new folder, or start over (--fresh), which removes that run's model"
         )
     if strangers := [name for name in OWN if (out / name).exists()]:
         raise TrainingError(f"{out} holds {', '.join(strangers)} but no run.json: not a run folder; give another one")
