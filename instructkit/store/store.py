@@ -100,7 +100,9 @@ class Store:
     def sweep(self) -> None:
         """Remove what processes that no longer live were writing."""
         for path in (self.root / "tmp").glob("*"):
-            if not _alive(int(path.name.partition("-")[0])):
+            pid = path.name.partition("-")[0]
+            # Other names are not ours: file systems keep some of their own beside.
+            if pid.isdecimal() and not _alive(int(pid)):
                 path.unlink(missing_ok=True)
 
     def gc(self, keys: Iterable[str], dry_run: bool = False) -> tuple[int, int]:

@@ -84,3 +84,11 @@ def test_sweep_removes_what_dead_processes_left_and_spares_the_living(store):
     (folder / f"{os.getpid()}-0").touch()
     store.sweep()
     assert [path.name for path in folder.iterdir()] == [f"{os.getpid()}-0"]
+
+
+def test_sweep_leaves_alone_what_is_not_named_by_a_process(store):
+    folder = store.root / "tmp"
+    folder.mkdir(parents=True)
+    (folder / ".nfs0001").touch()
+    store.sweep()
+    assert (folder / ".nfs0001").exists()
