@@ -25,8 +25,15 @@ FILE_BYTES = 1 << 18
 """More of one file is not read: no file shall make up a corpus."""
 OVERSAMPLING = 2
 """Pieces cut for each one chosen: enough to choose by content, and not every file of the machine has to be read."""
-FOLDERS = {"documentation": Path("/usr/share/doc"), "manual": Path("/usr/share/man")}
+STDLIB = Path(sysconfig.get_paths()["stdlib"])
 TEXTS = {".txt", ".md", ".rst", ".html", ".gz", ".1", ".3", ".5", ".7", ".8", ""}
+SOURCES = (
+    ("library", STDLIB, {".py"}),
+    ("packages", Path(sysconfig.get_paths()["purelib"]), {".py"}),
+    ("documentation", Path("/usr/share/doc"), TEXTS),
+    ("manual", Path("/usr/share/man"), TEXTS),
+)
+"""(kind, folder, suffixes) of what is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,33 +92,21 @@ def cut(text: str) -> Iterator[str]:
 
 
 def library_sources(total_bytes: int) -> list[tuple[str, bytes]]:
-    """Source files of the standard library by name, chosen by content hash, of about that size together."""
-    files = [
-        (p.relative_to(base).as_posix(), p)
-        for kind, base in _libraries()
-        if kind == "library"
-        for p in _below(base, {".py"})
-    ]
+    """Source files of the standard library by name, in the order of their names' hashes, of that size together."""
+    files = [(path.relative_to(STDLIB).as_posix(), path) for path in _below(STDLIB, {".py"})]
     chosen: list[tuple[str, bytes]] = []
-    for _, name, data in sorted((record_hash(name), name, path.read_bytes()) for name, path in files):
+    for name, path in sorted(files, key=lambda file: record_hash(file[0])):
         if total_bytes <= 0:
             break
-        chosen.append((name, data))
-        total_bytes -= len(data)
+        chosen.append((name, path.read_bytes()))
+        total_bytes -= len(chosen[-1][1])
     return chosen
 
 
 def _files() -> Iterator[tuple[str, str, Path]]:
     """(kind, name, path) of each file there is."""
-    for kind, base in _libraries():
-        yield from ((kind, path.relative_to(base).as_posix(), path) for path in _below(base, {".py"}))
-    for kind, base in FOLDERS.items():
-        yield from ((kind, path.relative_to(base).as_posix(), path) for path in _below(base, TEXTS))
-
-
-def _libraries() -> list[tuple[str, Path]]:
-    paths = sysconfig.get_paths()
-    return [("library", Path(paths["stdlib"])), ("packages", Path(paths["purelib"]))]
+    for kind, base, suffixes in SOURCES:
+        yield from ((kind, path.relative_to(base).as_posix(), path) for path in _below(base, suffixes))
 
 
 def _below(base: Path, suffixes: set[str]) -> Iterator[Path]:

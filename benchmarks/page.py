@@ -62,9 +62,9 @@ def page(results: Results) -> str:
 STAGES_TEXT = (
     "Each line is one run in a process of its own, with one worker and all cores for polars. Timed are the stage's "
     "calls as a build makes them: read the input's shards, run the stage, write its shards; an export also writes its "
-    "files. *rows* and *MB* are what goes in: 10^6 bytes of source files for an ingest, of text for others. *peak MB* is "
-    "the process's largest resident memory, *base MB* what of it was there before the first call (Python, imports, the "
-    "recipe). *growth* is the exponent of CPU time over rows from the smallest size to the largest: 1 is linear."
+    "files. *rows* and *MB* are what goes in: 10^6 bytes of source files for an ingest, of text for others. *peak MB* "
+    "is the process's largest resident memory, *base MB* what of it was there before the first call (Python, imports, "
+    "the recipe). *growth* is the exponent of CPU time over rows from the smallest size to the largest: 1 is linear."
 )
 BUILDS_TEXT = (
     "`instructkit build` from JSON Lines to OpenAI chat files: ingest.jsonl, clean.text, filter.length, "
