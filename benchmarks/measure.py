@@ -78,8 +78,9 @@ def measure(recipe: Recipe, step: str, build_dir: Path) -> Measurement:
     watch = Stopwatch()
     runner = Runner(recipe, Store(build_dir / ".store"), watch)
     manifest = runner.run()
-    if list(runner.ran) != [step]:
-        raise SystemExit(f"only step '{step}' was to run, but calls ran in {dict(runner.ran)}")
+    ran = [name for name, progress in runner.progress.items() if progress.ran]
+    if ran != [step]:
+        raise SystemExit(f"only step '{step}' was to run, but calls ran in {', '.join(ran) or 'none'}")
     if hasattr(recipe.steps[step].stage, "file_format"):
         folder = build_dir / recipe.name
         folder.mkdir(parents=True, exist_ok=True)

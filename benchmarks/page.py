@@ -64,7 +64,8 @@ STAGES_TEXT = (
     "calls as a build makes them: read the input's shards, run the stage, write its shards; an export also writes its "
     "files. *rows* and *MB* are what goes in: 10^6 bytes of source files for an ingest, of text for others. *peak MB* "
     "is the process's largest resident memory, *base MB* what of it was there before the first call (Python, imports, "
-    "the recipe). *growth* is the exponent of CPU time over rows from the smallest size to the largest: 1 is linear."
+    "the recipe). *growth* is the exponent of CPU time over rows from the smallest size to the largest: 1 is linear. "
+    "Slow stages are measured at smaller sizes."
 )
 BUILDS_TEXT = (
     "`instructkit build` from JSON Lines to OpenAI chat files: ingest.jsonl, clean.text, filter.length, "
@@ -79,8 +80,8 @@ def _circumstances(results: Results) -> list[str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return [
         f"* Command: `{results.command}`, on {results.date}",
-        f"* Corpus: {results.corpus}. Made from the Python sources and the documentation of the machine itself, so "
-        "numbers compare between machines only roughly, and between runs on one machine exactly.",
+        f"* Corpus: {results.corpus}. Made from the Python sources and the documentation of the machine itself: "
+        "the same on every run of one machine, another on each machine.",
         f"* Machine: {cpu_model()}, {cores()} cores, {memory:.0f} GiB of memory, {platform.system()}; "
         f"load before the run {results.load:.1f}",
         f"* Versions: instructkit {__version__}, Python {platform.python_version()}, {versions}",
