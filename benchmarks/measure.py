@@ -84,7 +84,7 @@ def measure(recipe: Recipe, step: str, build_dir: Path) -> Measurement:
     if hasattr(recipe.steps[step].stage, "file_format"):
         folder = build_dir / recipe.name
         folder.mkdir(parents=True, exist_ok=True)
-        watch.timed(lambda: write_exports(Build(folder, manifest), recipe))
+        watch.timed(lambda: write_exports(Build(folder, manifest), recipe, None))
     return Measurement(
         rows=manifest.steps[step].rows_in,
         megabytes=_bytes_in(recipe, manifest, step, build_dir) / 1e6,
