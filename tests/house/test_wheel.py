@@ -2,7 +2,6 @@
 
 import json
 import os
-import site
 import subprocess
 import sys
 import venv
@@ -45,7 +44,7 @@ def installed(root, tmp_path_factory, clean_env):
         env=clean_env,
     )
     places = run(python, "-c", "import site; print(*site.getsitepackages(), sep='\\n')", cwd=top, env=clean_env)
-    ours = [p for p in (*site.getsitepackages(), site.getusersitepackages()) if Path(p).is_dir()]
+    ours = [p for p in sys.path if Path(p).name in {"site-packages", "dist-packages"}]
     (Path(places.split("\n")[0]) / "dependencies.pth").write_text("\n".join(ours) + "\n")
     return python.parent
 
