@@ -5,12 +5,17 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import instructkit
 from instructkit.build.build import build
 from instructkit.executors.local import LocalExecutor
 from instructkit.recipe.recipe import load_recipe
+
+# No test fails for the slowness of the machine that it runs on.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 RECIPE = """\
 recipe: notes
