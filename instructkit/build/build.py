@@ -70,17 +70,17 @@ def build(
     folder = build_dir / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     before = _manifest_before(folder)
-    with _open_log(folder / "log.jsonl") as log:
-        runner = Runner(recipe, store, executor, observe, lambda done: _write_log(log, done), before)
-        manifest = runner.run()
-    result = Build(folder, manifest)
-    lock = lock_of(manifest)
-    if expected is not None:
-        check_lock(expected, lock, locked or folder)
-    result = write_exports(result, recipe, before)
-    _write_drops(result)
-    write_lock(lock, folder)
-    result.save()
+    with store.held():
+        with _open_log(folder / "log.jsonl") as log:
+            runner = Runner(recipe, store, executor, observe, lambda done: _write_log(log, done), before)
+            manifest = runner.run()
+        lock = lock_of(manifest)
+        if expected is not None:
+            check_lock(expected, lock, locked or folder)
+        result = write_exports(Build(folder, manifest), recipe, before)
+        _write_drops(result)
+        write_lock(lock, folder)
+        result.save()
     return BuildResult(build=result, steps=runner.progress, seconds=time.perf_counter() - start)
 
 
@@ -142,8 +142,10 @@ def keys_in_use(build_dir: Path) -> list[str]:
 
 
 def gc(build_dir: Path, dry_run: bool = False) -> tuple[int, int]:
-    """Remove what the last builds do not use; returns files and bytes."""
-    return Store(build_dir / ".store").gc(keys_in_use(build_dir), dry_run)
+    """Remove what the last builds do not use; returns files and bytes. Raises UsageFault while a build is running."""
+    store = Store(build_dir / ".store")
+    with store.held(alone=True):
+        return store.gc(keys_in_use(build_dir), dry_run)
 
 
 def read_log(folder: Path) -> list[dict[str, object]]:

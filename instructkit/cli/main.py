@@ -93,3 +93,8 @@ def main(args: list[str] | None = None, **extra: Any) -> None:
         # `instructkit show | head`: the reader has gone; leave as quietly as other tools do.
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        # A full disk, a folder that cannot be written: the place and the system's own words.
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(click.style("error: ", fg="red", bold=True) + f"{place}{error.strerror or error}", err=True)
+        sys.exit(1)

@@ -14,15 +14,21 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
-from instructkit.errors import StoreError
+from instructkit.errors import StoreError, UsageFault
 from instructkit.hashing import file_digest
 from instructkit.store.shards import read_shard, write_shard
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _serial = itertools.count()
 
@@ -96,6 +102,21 @@ class Store:
         except (FileNotFoundError, msgspec.MsgspecError):
             return None
         return record if all(self._whole(ref) for ref in (*record.kept, *record.dropped)) else None
+
+    @contextmanager
+    def held(self, alone: bool = False) -> Iterator[None]:
+        """Keep `gc` away while a build runs, and builds while `gc` does (`alone`); the lock dies with the process.
+
+        Raises UsageFault when `alone` and a build is running.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("a") as lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+                except BlockingIOError:
+                    raise UsageFault(f"{self.root}: a build is running here; try again when it has ended") from None
+            yield
 
     def sweep(self) -> None:
         """Remove what processes that no longer live were writing."""

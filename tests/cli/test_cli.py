@@ -157,3 +157,11 @@ def test_stages_lists_every_stage_and_its_keys(run, tmp_path):
     _, out, _ = run(tmp_path, "stages", "--schema")
     assert json.loads(out)["title"] == "instructkit recipe"
     assert run(tmp_path, "stages", "filter.lenght")[0] == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named_without_a_traceback(run, project):
+    (project / "blocked").write_text("a file")
+    code, _, errors = run(project, "build", "recipes/notes.yaml", "--build-dir", "blocked/build", "--workers", "1")
+    assert code == 1
+    assert "blocked" in errors
+    assert "Traceback" not in errors

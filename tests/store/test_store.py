@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructkit.errors import StoreError
+from instructkit.errors import StoreError, UsageFault
 from instructkit.store.shards import read_shard, write_shard
 from instructkit.store.store import CallRecord, Store
 
@@ -92,3 +92,10 @@ def test_sweep_leaves_alone_what_is_not_named_by_a_process(store):
     (folder / ".nfs0001").touch()
     store.sweep()
     assert (folder / ".nfs0001").exists()
+
+
+def test_gc_and_builds_keep_out_of_each_others_way(store):
+    with store.held(), store.held(), pytest.raises(UsageFault, match="a build is running"), store.held(alone=True):
+        pass
+    with store.held(alone=True):
+        pass
