@@ -22,7 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORD = "tests/house/stage_versions.json"
 FOLLOWED = ("instructkit.stages.", "instructkit.text.", "instructkit.templates.")
 """Packages whose modules make a stage's rows."""
-EVERY_STAGE = ("instructkit.hashing", "instructkit.schema", "instructkit.store.shards", "instructkit.build.keys")
+EVERY_STAGE = (
+    "instructkit.hashing",
+    "instructkit.schema",
+    "instructkit.store.shards",
+    "instructkit.build.keys",
+    "instructkit.build.call",
+)
 """What all rows and keys rest on; its version is `FORMAT` in build/keys.py, which is part of every key."""
 
 Record = dict[str, dict[str, Any]]

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -32,8 +33,11 @@ from instructkit.errors import UsageFault
 from instructkit.executors.local import Executor
 from instructkit.hashing import canonical_json
 from instructkit.recipe.recipe import Recipe
+from instructkit.store.atomic import beside, locked_file
 from instructkit.store.shards import sink_shard
 from instructkit.store.store import Store
+
+LOG = "log.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +73,10 @@ def build(
     store.sweep()
     folder = build_dir / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
-    before = _manifest_before(folder)
-    with store.held():
-        with _open_log(folder / "log.jsonl") as log:
-            runner = Runner(recipe, store, executor, observe, lambda done: _write_log(log, done), before)
-            manifest = runner.run()
+    with store.held(), alone(folder), _open_log(folder / LOG) as log:
+        before = _manifest_before(folder)
+        runner = Runner(recipe, store, executor, observe, lambda done: _write_log(log, _line(done)), before)
+        manifest = runner.run()
         lock = lock_of(manifest)
         if expected is not None:
             check_lock(expected, lock, locked or folder)
@@ -81,6 +84,7 @@ def build(
         _write_drops(result)
         write_lock(lock, folder)
         result.save()
+        _write_log(log, {"at": _now(), "built": True})
     return BuildResult(build=result, steps=runner.progress, seconds=time.perf_counter() - start)
 
 
@@ -100,9 +104,18 @@ def _manifest_before(folder: Path) -> Manifest | None:
 
 
 def _write_drops(result: Build) -> None:
-    temporary = result.folder / ".drops.parquet.tmp"
-    sink_shard(result.drops(), temporary)
-    temporary.replace(result.folder / "drops.parquet")
+    with beside(result.folder / "drops.parquet") as temporary:
+        sink_shard(result.drops(), temporary)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a second build of the same recipe away. Raises UsageFault when there is one."""
+    try:
+        with locked_file(folder / ".lock", alone=True):
+            yield
+    except BlockingIOError:
+        raise UsageFault(f"{folder}: another build of this recipe is running here; wait for it to end") from None
 
 
 @contextmanager
@@ -112,9 +125,17 @@ def _open_log(path: Path) -> Iterator[BufferedWriter]:
         yield log
 
 
-def _write_log(log: BufferedWriter, done: Done) -> None:
-    line = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+def _write_log(log: BufferedWriter, line: dict[str, Any]) -> None:
+    os.write(log.fileno(), canonical_json(line).encode() + b"\n")
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _line(done: Done) -> dict[str, Any]:
+    return {
+        "at": _now(),
         "step": done.call.step,
         "verb": done.call.verb,
         "where": done.call.where,
@@ -123,7 +144,6 @@ def _write_log(log: BufferedWriter, done: Done) -> None:
         "rows_kept": sum(ref.rows for ref in done.record.kept),
         "rows_dropped": sum(ref.rows for ref in done.record.dropped),
     }
-    os.write(log.fileno(), canonical_json(line).encode() + b"\n")
 
 
 def last_build(build_dir: Path) -> Path | None:
@@ -133,11 +153,18 @@ def last_build(build_dir: Path) -> Path | None:
 
 
 def keys_in_use(build_dir: Path) -> list[str]:
-    """Keys of all calls that the builds of a folder are made of."""
+    """Keys of all calls that the builds of a folder are made of, and of those that an unfinished build has made.
+
+    A manifest that this version cannot read uses nothing: its build has to be made again anyway.
+    """
     keys = []
-    for path in sorted(build_dir.glob("*/manifest.json")):
-        manifest = Build.open(path.parent).manifest
-        keys += [call.key for step in manifest.steps.values() for run in step.runs for call in run.calls]
+    for folder in sorted(path for path in build_dir.iterdir() if path.is_dir()):
+        if (manifest := _manifest_before(folder)) is not None:
+            keys += [call.key for step in manifest.steps.values() for run in step.runs for call in run.calls]
+        unfinished: list[str] = []
+        for line in read_log(folder):
+            unfinished = [] if line.get("built") else [*unfinished, str(line["key"])]
+        keys += unfinished
     return keys
 
 
@@ -148,7 +175,7 @@ def gc(build_dir: Path, dry_run: bool = False) -> tuple[int, int]:
         return store.gc(keys_in_use(build_dir), dry_run)
 
 
-def read_log(folder: Path) -> list[dict[str, object]]:
-    """The log's lines, oldest first."""
-    path = folder / "log.jsonl"
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The log's lines, oldest first: a call that ran, or `built` at the end of a build."""
+    path = folder / LOG
     return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []

@@ -145,10 +145,9 @@ def _cut(store: Store, call: Call) -> pl.DataFrame:
     """The rows of a decision that are about one shard."""
     assert call.decision is not None
     (ref,) = call.shards
-    ids = pl.scan_parquet(store.shard_path(ref), glob=False).select("id")
-    decision = pl.scan_parquet(store.shard_path(call.decision), glob=False)
-    return decision.join(ids, on="id", how="semi").sort("id").collect()
+    shard, decision = (scan_shards([path], pl.Schema()) for path in store.paths([ref, call.decision]))
+    return decision.join(shard.select("id"), on="id", how="semi").sort("id").collect()
 
 
 def _scan(store: Store, refs: list[ShardRef]) -> pl.LazyFrame:
-    return scan_shards([store.shard_path(ref) for ref in refs], pl.Schema())
+    return scan_shards(store.paths(refs), pl.Schema())

@@ -6,6 +6,7 @@ key gives the same bytes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,7 @@ from instructkit.schema import Noun
 from instructkit.stages.contract import IngestStage, Part
 from instructkit.store.store import ShardRef
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 FORMAT = 1
 """Raised when the meaning of a key or the layout of a shard changes."""
 
@@ -45,10 +47,13 @@ class KeyedStage:
         self.stage = stage
         self.stage_name = stage_name
         self.path = f"{type(stage).__module__}:{type(stage).__qualname__}"
-        self.packages = {name: package_version(name) for name in ("polars", *getattr(stage, "packages", ()))}
+        # Python brings the tables of Unicode that lower-casing, patterns and normalising go by.
+        self.packages = {"python": PYTHON} | {
+            name: package_version(name) for name in ("polars", *getattr(stage, "packages", ()))
+        }
         run, keyed = _resolve(stage, root)
         self.fields = dump_fields(run)
-        self.keyed_fields: dict[str, Any] = msgspec.to_builtins(keyed)
+        self.keyed_fields: dict[str, Any] = msgspec.json.decode(dump_fields(keyed))
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import msgspec
 
 from instructkit.build.manifest import Manifest, StepEntry
 from instructkit.errors import LockMismatch, UsageFault
-from instructkit.hashing import key_of
+from instructkit.store.atomic import write_text
 
 FILE = "recipe.lock"
 SHOWN = 20
@@ -23,10 +23,7 @@ SHOWN = 20
 
 def lock_of(manifest: Manifest) -> dict[str, Any]:
     """The lock of a build, as plain data."""
-    packages: dict[str, str] = {}
-    for step in manifest.steps.values():
-        for run in step.runs:
-            packages |= run.packages
+    packages = {name: version for step in manifest.steps.values() for name, version in step.packages.items()}
     return {
         "instructkit": manifest.instructkit,
         "recipe": manifest.recipe,
@@ -41,9 +38,9 @@ def _step_lock(step: StepEntry) -> dict[str, Any]:
         "stage": step.stage,
         "version": max((run.version for run in step.runs), default=0),
         "from": step.upstream,
-        "fields": key_of([run.fields for run in step.runs]),
+        "settings": step.settings,
         "inputs": {entry.name: entry.digest for entry in step.inputs},
-        "templates": {run.template: run.template_hash for run in step.runs if run.template},
+        "templates": step.templates,
         "rows": {"in": step.rows_in, "kept": step.rows_kept, "dropped": step.rows_dropped},
         "output": step.digest,
     }
@@ -51,9 +48,7 @@ def _step_lock(step: StepEntry) -> dict[str, Any]:
 
 def write_lock(lock: dict[str, Any], folder: Path) -> None:
     """Write `recipe.lock`, whole or not at all."""
-    temporary = folder / f".{FILE}.tmp"
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(lock), indent=1) + b"\n")
-    temporary.replace(folder / FILE)
+    write_text(folder / FILE, msgspec.json.format(msgspec.json.encode(lock), indent=1).decode() + "\n")
 
 
 def read_lock(file: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from instructkit.errors import UsageFault, did_you_mean
 from instructkit.hashing import key_of
 from instructkit.schema import NOUNS, Drop, Example, Noun, columns
 from instructkit.stages.export.write import FileInfo
+from instructkit.store.atomic import write_text
 from instructkit.store.shards import scan_shards
 from instructkit.store.store import ShardRef, Store
 
@@ -58,7 +59,8 @@ class StepEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: str
     upstream: list[str]
-    noun: str
+    noun: str | None
+    """What its rows are; None for the lines of an export."""
     rows_in: int
     rows_kept: int
     rows_dropped: int
@@ -78,6 +80,22 @@ class StepEntry(msgspec.Struct, frozen=True, kw_only=True):
     def dropped(self) -> list[ShardRef]:
         """Shards of drops; their column `step` is null, the step is known from here."""
         return [ref for run in self.runs for call in run.calls for ref in call.dropped]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its fields as they were keyed, without what templates and inputs have hashes of their own for."""
+        fields = self.runs[0].fields if self.runs else {}
+        return {name: value for name, value in fields.items() if name not in ("template", "template_hash", "sources")}
+
+    @property
+    def templates(self) -> dict[str, str | None]:
+        """Hash by template."""
+        return {run.template: run.template_hash for run in self.runs if run.template}
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Version by package that its rows depend on."""
+        return {name: version for run in self.runs for name, version in run.packages.items()}
 
     @property
     def digest(self) -> str:
@@ -116,10 +134,8 @@ class Build:
 
     def save(self) -> None:
         """Write the manifest, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{FILE}.tmp"
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(self.manifest), indent=1) + b"\n")
-        temporary.replace(self.folder / FILE)
+        text = msgspec.json.format(msgspec.json.encode(self.manifest), indent=1).decode()
+        write_text(self.folder / FILE, text + "\n")
 
     def step(self, name: str) -> StepEntry:
         """A step by name. Raises UsageFault with the steps there are."""
@@ -128,13 +144,13 @@ class Build:
             raise UsageFault(f"{self.folder}: no step '{name}'{did_you_mean(name, steps)} (steps: {', '.join(steps)})")
         return steps[name]
 
+    def row_steps(self) -> list[str]:
+        """Steps whose rows are documents or examples, in order: all but exports."""
+        return [name for name, step in self.manifest.steps.items() if step.noun is not None]
+
     def example_steps(self) -> list[str]:
         """Steps whose rows are examples, in order."""
-        return [
-            n
-            for n, s in self.manifest.steps.items()
-            if s.noun == Example.__name__ and not s.stage.startswith("export.")
-        ]
+        return [name for name, step in self.manifest.steps.items() if step.noun == Example.__name__]
 
     def last_examples(self) -> str:
         """The last step with examples. Raises UsageFault when there is none."""
@@ -143,17 +159,26 @@ class Build:
             raise UsageFault(f"{self.folder}: no step of this build holds examples; add a `render` step to its recipe")
         return steps[-1]
 
-    def noun(self, step: str) -> Noun:
-        """What a step's rows are."""
-        return next(noun for noun in NOUNS if noun.__name__ == self.step(step).noun)
+    def upstream(self, *steps: str) -> list[str]:
+        """The steps named and all that they are made from, in the recipe's order."""
+        found = set(steps)
+        for name, step in reversed(self.manifest.steps.items()):
+            if name in found:
+                found.update(step.upstream)
+        return [name for name in self.manifest.steps if name in found]
+
+    def noun(self, step: str) -> Noun | None:
+        """What a step's rows are; None for the lines of an export."""
+        return next((noun for noun in NOUNS if noun.__name__ == self.step(step).noun), None)
 
     def paths(self, step: str) -> list[Path]:
-        """Files of a step's shards, in order."""
-        return [self.store.shard_path(ref) for ref in self.step(step).kept]
+        """Files of a step's shards, in order. Raises StoreError when one is missing or damaged."""
+        return self.store.paths(self.step(step).kept)
 
     def rows(self, step: str) -> pl.LazyFrame:
         """A step's rows."""
-        return scan_shards(self.paths(step), columns(self.noun(step)))
+        noun = self.noun(step)
+        return scan_shards(self.paths(step), columns(noun) if noun else pl.Schema({"id": pl.String()}))
 
     def shards(self, step: str) -> Iterator[pl.DataFrame]:
         """A step's shards, one at a time."""
@@ -163,9 +188,16 @@ class Build:
     def drops(self, *steps: str) -> pl.LazyFrame:
         """Drops of the steps named, or of all, with their step filled in."""
         frames = [
-            scan_shards([self.store.shard_path(ref) for ref in self.step(name).dropped], columns(Drop)).with_columns(
-                step=pl.lit(name)
-            )
+            scan_shards(self.store.paths(self.step(name).dropped), columns(Drop)).with_columns(step=pl.lit(name))
             for name in steps or self.manifest.steps
         ]
         return pl.concat(frames)
+
+    def training_drops(self) -> pl.LazyFrame:
+        """Examples that trainings of this build left out (too long, not to be labelled); `step` names the training."""
+        files = sorted(self.folder.glob("trainings/*/dropped.parquet"))
+        frames = [
+            scan_shards([file], columns(Drop)).with_columns(step=pl.lit(f"training {file.parent.name}"))
+            for file in files
+        ]
+        return pl.concat([pl.LazyFrame(schema=columns(Drop)), *frames])

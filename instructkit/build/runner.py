@@ -18,12 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from instructkit import __version__
 from instructkit.build.call import Call, Done, perform
 from instructkit.build.keys import KeyedStage, input_entries, location_of
-from instructkit.build.manifest import Build, CallEntry, InputEntry, Manifest, RunEntry, StepEntry
+from instructkit.build.manifest import CallEntry, InputEntry, Manifest, RunEntry, StepEntry
 from instructkit.errors import StageError
 from instructkit.executors.local import Executor
 from instructkit.recipe.recipe import Recipe, Step
@@ -121,8 +122,8 @@ class Runner:
         entry = StepEntry(
             stage=step.stage_name,
             upstream=list(step.upstream),
-            noun=step.noun.__name__,
-            rows_in=now.rows_in,
+            noun=step.noun.__name__ if step.noun else None,
+            rows_in=0,
             rows_kept=0,
             rows_dropped=0,
             location=location_of(step.stage) if not step.upstream else [],
@@ -134,9 +135,8 @@ class Runner:
         if not step.upstream:
             now.rows_in = now.rows_kept + now.rows_dropped
         self._refuse_repeated_ids(step, entry)
-        return StepEntry(
-            **{f: getattr(entry, f) for f in entry.__struct_fields__}
-            | {"rows_in": now.rows_in, "rows_kept": now.rows_kept, "rows_dropped": now.rows_dropped}
+        return msgspec.structs.replace(
+            entry, rows_in=now.rows_in, rows_kept=now.rows_kept, rows_dropped=now.rows_dropped
         )
 
     def _ingest(self, step: Step, keyed: KeyedStage, now: StepProgress) -> tuple[list[CallEntry], list[InputEntry]]:
@@ -175,9 +175,7 @@ class Runner:
         decisions: Sequence[ShardRef | None] = (),
     ) -> list[CallEntry]:
         """One call for each shard."""
-        # What an export yields is no noun; what changes the noun changes the ids.
-        rows = verb == "apply" and not hasattr(keyed.stage, "file_format")
-        noun = step.noun if rows else None
+        noun = step.noun if verb == "apply" else None
         same_ids = verb == "apply" and keyed.stage.yields is None
         calls = [
             keyed.call(verb, where, shards=[ref], decision=decision, noun=noun, same_ids=same_ids)
@@ -226,11 +224,14 @@ class Runner:
         """Ids can only collide where rows of several origins meet: at an ingest, and where a step reads several."""
         if len(step.upstream) == 1 and len(step.runs) == 1:
             return
-        if hasattr(step.stage, "file_format") or not entry.kept:
+        if not entry.kept:
             return
         if step.name in self.before and self.before[step.name].digest == entry.digest:
             return  # the same rows were checked by the build before
-        rows = scan_shards([self.store.shard_path(ref) for ref in entry.kept], pl.Schema())
+        shards = (
+            [ref for name in step.upstream for ref in self._entries[name].kept] if step.noun is None else entry.kept
+        )
+        rows = scan_shards(self.store.paths(shards), pl.Schema())
         twice = (
             rows.select("id", pl.col("origin"))
             .filter(pl.len().over("id") > 1)
@@ -244,7 +245,7 @@ class Runner:
             )
             raise StageError(
                 f"step '{step.name}': id '{twice['id'][0]}' stands twice, from {places}; ids must be unique: "
-                "give each ingest a `source` of its own, and let `key` name a column that identifies the record"
+                "read each step once, give each ingest its own `source`, and let `key` name what tells records apart"
             )
 
 
@@ -269,13 +270,3 @@ def _run_entry(keyed: KeyedStage, calls: list[CallEntry]) -> RunEntry:
         template_hash=getattr(keyed.stage, "template_hash", None),
         calls=calls,
     )
-
-
-def open_store(build_dir: Path) -> Store:
-    """The store that all builds of a build folder share."""
-    return Store(build_dir / ".store")
-
-
-def build_of(recipe: Recipe, build_dir: Path, manifest: Manifest) -> Build:
-    """The recipe's build in a build folder."""
-    return Build(build_dir / recipe.name, manifest)

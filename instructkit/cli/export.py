@@ -43,5 +43,9 @@ def export(step: str | None, file_format: str, out: Path, settings: tuple[str, .
     result = export_step(build, step, stage, out)
     for file in result.files:
         click.echo(f"{out / file.name}  {file.rows:,} rows, {file.size_bytes / 1e6:.1f} MB")
-    for (rule, detail), count in result.dropped.items():
-        click.echo(f"left out: {count:,} rows, {rule}" + (f" ({detail})" if detail else ""))
+    if not result.files:
+        click.echo(f"step '{step}' has no rows for this format: no files written")
+    for rule, count in result.dropped.items():
+        click.echo(f"left out: {count:,} rows, {rule}")
+    if result.dropped:
+        click.echo(f"`instructkit stages export.{file_format}` says what the format holds.")

@@ -35,16 +35,20 @@ def show(
     full: bool,
     as_json: bool,
 ) -> None:
-    """Look at rows of STEP (default: the last step of a build), spread over the whole of it."""
+    """Look at rows of STEP (default: the last with rows), spread over the whole of it.
+
+    With --dropped, STEP may also be a training: the examples that it left out.
+    """
     from instructkit.errors import UsageFault
     from instructkit.report.show import drop_lines, export_lines, pick, row_lines, token_lines
     from instructkit.schema import Example, records
 
     build = open_build(build_path)
     if step is None:
-        step = [name for name, entry in build.manifest.steps.items() if not entry.stage.startswith("export.")][-1]
+        step = build.row_steps()[-1]
     if dropped:
-        drops = build.drops(step)
+        training = step not in build.manifest.steps and (build.folder / "trainings" / step).is_dir()
+        drops = build.training_drops().filter(step=f"training {step}") if training else build.drops(step)
         if record_id:
             drops = drops.filter(id=record_id)
         found = drops.head(rows).collect()
@@ -57,7 +61,9 @@ def show(
         click.echo(f"step '{step}': no such rows")
     elif model is not None:
         if build.noun(step) is not Example:
-            raise UsageFault(f"step '{step}' holds documents; --tokens shows examples")
+            raise UsageFault(
+                f"step '{step}' holds no examples; --tokens takes one of {', '.join(build.example_steps())}"
+            )
         from instructkit.chat.view import token_view
         from instructkit.models.load import load_tokenizer
 
@@ -66,7 +72,7 @@ def show(
             click.echo("\n".join(token_lines(example, token_view(example, tokenizer))) + "\n")
     elif as_json:
         click.echo(found.write_ndjson(), nl=False)
-    elif build.step(step).stage.startswith("export."):
+    elif (noun := build.noun(step)) is None:
         click.echo("\n".join(export_lines(found)))
     else:
-        click.echo("\n".join(row_lines(build.noun(step), found, full)))
+        click.echo("\n".join(row_lines(noun, found, full)))

@@ -39,7 +39,9 @@ class Place:
 def compose(text: str, file: str) -> yaml.Node | None:
     """The node tree of a YAML file. Raises RecipeFault where it is not YAML."""
     try:
-        return yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=_LOADER)
+        _refuse_loops(node, file, ())
+        return node
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
@@ -47,6 +49,17 @@ def compose(text: str, file: str) -> yaml.Node | None:
         raise RecipeFault([Fault(file, line, column, f"not YAML: {said}")]) from None
     except yaml.YAMLError as error:
         raise RecipeFault([Fault(file, 0, 0, f"not YAML: {error}")]) from None
+
+
+def _refuse_loops(node: yaml.Node | None, file: str, above: tuple[int, ...]) -> None:
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return
+    if id(node) in above:
+        mark = node.start_mark
+        raise RecipeFault([Fault(file, mark.line + 1, mark.column + 1, "an anchor that holds an alias of itself")])
+    children = [n for pair in node.value for n in pair] if isinstance(node, yaml.MappingNode) else node.value
+    for child in children:
+        _refuse_loops(child, file, (*above, id(node)))
 
 
 def entries(node: yaml.Node | None, place: Place, what: str) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
@@ -194,11 +207,6 @@ def _scalar(members: list[Any], node: yaml.ScalarNode) -> Any:
         number = float(text)
         return int(number) if float not in members and number.is_integer() else number
     return text
-
-
-def lines_of(node: yaml.Node) -> int:
-    """Line of a node, counted from 1."""
-    return int(node.start_mark.line) + 1
 
 
 def parse_settings(cls: type[Any], settings: tuple[str, ...]) -> Any:

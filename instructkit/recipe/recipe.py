@@ -15,12 +15,12 @@ Paths are relative to the project: the folder that holds `recipes/` when the rec
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import yaml
 
 from instructkit.errors import InstructkitError, RecipeFault, TemplateFault, UsageFault, did_you_mean
@@ -31,6 +31,9 @@ from instructkit.stages.table import stage_class
 from instructkit.train.config import Training
 
 KEYS = ("recipe", "description", "seed", "steps", "train")
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+RESERVED = ("trainings",)
+"""Names in a build's folder that are no step's."""
 NAME_RULE = "letters, digits, '_' and '-'"
 
 
@@ -44,8 +47,8 @@ class Step:
     """The stage, its fields set."""
     upstream: tuple[str, ...]
     """Steps whose rows it reads, in order; empty for an ingest."""
-    noun: Noun
-    """What its rows are."""
+    noun: Noun | None
+    """What its rows are; None for the lines of an export."""
     runs: tuple[Any, ...]
     """The stages that really run: the stage itself, or what it unfolds into."""
 
@@ -76,12 +79,6 @@ class Recipe:
             )
         return name or next(iter(self.trainings))
 
-    @property
-    def ends(self) -> list[str]:
-        """Steps that no other step reads."""
-        read = {name for step in self.steps.values() for name in step.upstream}
-        return [name for name in self.steps if name not in read]
-
 
 def project_of(recipe: Path) -> Path:
     """The project folder of a recipe file."""
@@ -107,7 +104,7 @@ def load_recipe(file: Path) -> Recipe:
             place.fault(key, f"unknown key '{name}'{did_you_mean(name, KEYS)} (keys: {', '.join(KEYS)})")
     values = {
         n: read_value(t, top[n][1], place, n)
-        for n, t in (("recipe", str), ("seed", int), ("description", str))
+        for n, t in (("recipe", str), ("seed", Seed), ("description", str))
         if n in top
     }
     seed = values.get("seed") or 0
@@ -176,6 +173,8 @@ def _read_step(
     before = len(place.faults)
     if not _is_name(name):
         place.fault(key, f"{what}: a name has {NAME_RULE}")
+    if name in RESERVED:
+        place.fault(key, f"{what}: the name '{name}' is taken by the build's own folder; give the step another")
     keys = {k: (kn, v) for k, kn, v in entries(body, place, what)}
     if "stage" not in keys:
         if isinstance(body, yaml.MappingNode):
@@ -206,7 +205,7 @@ def _read_step(
                     place.fault(keys.get("templates", (key, key))[1], f"{what}: {fault.message}")
         except InstructkitError as error:
             place.fault(key, f"{what}: {error}")
-    if len(place.faults) > before or noun is None:
+    if len(place.faults) > before:
         return None
     return Step(name=name, stage_name=stage_name, stage=stage, upstream=upstream, noun=noun, runs=runs)
 
@@ -252,11 +251,12 @@ def _upstream(
 def _noun(stage: Any, upstream: Sequence[Step], place: Place, node: yaml.Node, what: str) -> Noun | None:
     if not upstream:
         return noun_after(stage, None)
-    nouns = {step.noun: step.name for step in upstream}
+    nouns: dict[Noun, str] = {}
     for step in upstream:
-        if getattr(step.stage, "file_format", None):
+        if step.noun is None:
             place.fault(node, f"{what}: '{step.name}' is an export; read the step that it reads ('{step.upstream[0]}')")
             return None
+        nouns[step.noun] = step.name
     if len(nouns) > 1:
         said = ", ".join(f"'{name}' gives {noun.__name__} rows" for noun, name in nouns.items())
         place.fault(node, f"{what}: reads two kinds of rows: {said}; render the documents first")
@@ -272,12 +272,11 @@ def _noun(stage: Any, upstream: Sequence[Step], place: Place, node: yaml.Node, w
 
 def _read_trainings(node: yaml.Node, place: Place, seed: int, steps: dict[str, Step]) -> dict[str, Training]:
     trainings: dict[str, Training] = {}
-    takes_seed = "seed" in inspect.signature(Training).parameters
     for name, key, body in entries(node, place, "train"):
         what = f"training '{name}'"
         if not _is_name(name):
             place.fault(key, f"{what}: a name has {NAME_RULE}")
-        training = read_dataclass(Training, body, place, what, preset={"seed": seed} if takes_seed else None)
+        training = read_dataclass(Training, body, place, what, preset={"seed": seed})
         if training is None:
             continue
         if training.examples not in steps:
@@ -286,9 +285,7 @@ def _read_trainings(node: yaml.Node, place: Place, seed: int, steps: dict[str, S
                     body,
                     f"{what}: examples: no step named '{training.examples}'{did_you_mean(training.examples, steps)}",
                 )
-        elif steps[training.examples].noun is not Example or getattr(
-            steps[training.examples].stage, "file_format", None
-        ):
+        elif steps[training.examples].noun is not Example:
             place.fault(body, f"{what}: examples: step '{training.examples}' gives no Example rows")
         else:
             trainings[name] = training

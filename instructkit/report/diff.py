@@ -51,8 +51,8 @@ def _step_diff(a: Build, b: Build, name: str, shown: int) -> StepDiff:
         inputs_added=[name for name in after if name not in before],
         inputs_removed=[name for name in before if name not in after],
         inputs_changed=[name for name in after if name in before and before[name] != after[name]],
-        templates=_changes(_templates(first), _templates(second)),
-        packages=_changes(_packages(first), _packages(second)),
+        templates=_changes(first.templates, second.templates),
+        packages=_changes(first.packages, second.packages),
         rows=(first.rows_kept, second.rows_kept),
         dropped=(first.rows_dropped, second.rows_dropped),
         added=added,
@@ -69,21 +69,8 @@ def _step_diff(a: Build, b: Build, name: str, shown: int) -> StepDiff:
 
 
 def _settings(step: StepEntry) -> dict[str, Any]:
-    fields = step.runs[0].fields if len(step.runs) == 1 and not step.runs[0].template else {}
-    return {
-        "stage": step.stage,
-        "from": step.upstream,
-        "version": max((r.version for r in step.runs), default=0),
-        **fields,
-    }
-
-
-def _templates(step: StepEntry) -> dict[str, Any]:
-    return {run.template: run.template_hash for run in step.runs if run.template}
-
-
-def _packages(step: StepEntry) -> dict[str, Any]:
-    return {name: version for run in step.runs for name, version in run.packages.items()}
+    version = max((run.version for run in step.runs), default=0)
+    return {"stage": step.stage, "from": step.upstream, "version": version, **step.settings}
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

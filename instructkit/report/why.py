@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from instructkit.build.manifest import Build, StepEntry
+from instructkit.build.manifest import Build
 from instructkit.errors import UsageFault
 from instructkit.schema import Document, Drop, Example, Origin, records
+from instructkit.templates.library import library_folder
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +38,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 def why(build: Build, record_id: str) -> Trace:
     """The trace of an id. Raises UsageFault when no step has seen it, with ids that begin alike."""
     steps = build.manifest.steps
-    passed = [name for name, step in steps.items() if _is_row(step) and _has(build, name, record_id)]
-    drops = list(records(Drop, build.drops().filter(pl.col("id") == record_id).collect()))
+    passed = [name for name in build.row_steps() if _has(build, name, record_id)]
+    drops = list(records(Drop, _drops(build).filter(_about(record_id)).collect()))
     if not passed and not drops:
         raise UsageFault(f"{build.folder}: no record '{record_id}'{_alike(build, record_id)}")
     if not passed:
@@ -84,6 +85,18 @@ def why(build: Build, record_id: str) -> Trace:
     )
 
 
+def at(build: Build, file: str, line: int) -> tuple[list[str], list[Drop]]:
+    """What was read at a line of a source: ids of records, and drops that have no id."""
+    here = (pl.col("origin").struct.field("file") == file) & (pl.col("origin").struct.field("line") == line)
+    ids: dict[str, None] = {}
+    for name in build.row_steps():
+        if not build.step(name).upstream:
+            ids |= dict.fromkeys(build.rows(name).filter(here).select("id").collect()["id"].to_list())
+    drops = list(records(Drop, build.drops().filter(here).collect()))
+    ids |= dict.fromkeys(drop.id for drop in drops if drop.id is not None)
+    return list(ids), [drop for drop in drops if drop.id is None]
+
+
 def trace_lines(trace: Trace, indent: str = "") -> list[str]:
     """The trace as text, one fact a line."""
     lines = [f"{trace.noun.lower()} {trace.id}"]
@@ -124,8 +137,13 @@ def _facts(drop: Drop) -> list[tuple[str, str | None]]:
     return [("value", drop.value), ("threshold", drop.threshold), ("detail", drop.detail)]
 
 
-def _is_row(step: StepEntry) -> bool:
-    return bool(step.kept) and not step.stage.startswith("export.")
+def _drops(build: Build) -> pl.LazyFrame:
+    return pl.concat([build.drops(), build.training_drops()])
+
+
+def _about(record_id: str) -> pl.Expr:
+    """Drops of this record, or of the template that should have made it: an example's id is document and template."""
+    return (pl.col("id") == record_id) | (pl.col("id") + "/" + pl.col("template") == record_id)
 
 
 def _has(build: Build, step: str, record_id: str) -> bool:
@@ -143,31 +161,34 @@ def _location(build: Build, step: str) -> list[str]:
 
 
 def _made(build: Build, document: str) -> list[str]:
-    ends = [name for name, step in build.manifest.steps.items() if step.noun == "Example" and _is_row(step)]
-    if not ends:
+    steps = build.example_steps()
+    if not steps:
         return []
     about = pl.col("document_ids").list.contains(document)
-    return build.rows(ends[-1]).filter(about).select("id").collect()["id"].sort().to_list()
+    return build.rows(steps[-1]).filter(about).select("id").collect()["id"].sort().to_list()
 
 
 def _template_file(build: Build, step: str, template: str | None) -> str | None:
+    """The template's file: the project's, or the one that comes with instructkit where that is what was rendered."""
     for run in build.step(step).runs:
         if template is not None and run.template == template:
-            return f"templates/{template}.jinja"
+            file = f"{template}.jinja"
+            shipped = library_folder() / file
+            same = shipped.is_file() and shipped.read_text(encoding="utf-8") == run.fields.get("sources", {}).get(file)
+            return f"templates/{file} of instructkit" if same else f"templates/{file}"
     return None
 
 
 def _alike(build: Build, record_id: str) -> str:
     head = record_id[: max(4, len(record_id) // 2)]
     found: set[str] = set()
-    for name, step in build.manifest.steps.items():
-        if _is_row(step):
-            alike = build.rows(name).filter(pl.col("id").str.starts_with(head)).select("id").head(3).collect()
-            found.update(alike["id"].to_list())
+    for name in build.row_steps():
+        alike = build.rows(name).filter(pl.col("id").str.starts_with(head)).select("id").head(3).collect()
+        found.update(alike["id"].to_list())
     return f"; ids that begin alike: {', '.join(sorted(found)[:5])}" if found else "; `instructkit show` lists ids"
 
 
-def as_json(trace: Trace) -> dict[str, Any]:
-    """The trace as plain data."""
-    data: dict[str, Any] = msgspec.to_builtins(trace)
+def as_json(record: Trace | Drop) -> dict[str, Any]:
+    """A trace or a drop as plain data."""
+    data: dict[str, Any] = msgspec.to_builtins(record)
     return data

@@ -144,8 +144,10 @@ class CorpusStage(Protocol):
 Stage = IngestStage | ShardStage | CorpusStage
 
 
-def noun_after(stage: Stage, noun: Noun | None) -> Noun:
-    """The noun that a stage yields when it is given `noun` (None for an ingest)."""
-    result = stage.yields or noun
+def noun_after(stage: Stage, noun: Noun | None) -> Noun | None:
+    """What a stage's rows are when it is given rows of `noun` (None for an ingest); None for the lines of an export."""
+    if hasattr(stage, "file_format"):
+        return None
+    result: Noun | None = stage.yields or noun
     assert result is not None, f"{type(stage).__name__} yields nothing"
     return result

@@ -6,15 +6,15 @@
       tmp/<pid>-<n>           being written
 
 A call's record is written last and renamed into place, so after `kill -9` at any moment a record that exists is whole,
-and a shard without a record is litter for `gc`. A shard whose size is not the recorded one (a full disk, a power cut)
-counts as missing: its call runs again.
+and a shard without a record is litter for `gc`. Bytes are flushed before they are renamed; a shard that is shorter than
+recorded or does not end as a Parquet file counts as missing, and its call runs again.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,14 +23,11 @@ import polars as pl
 
 from instructkit.errors import StoreError, UsageFault
 from instructkit.hashing import file_digest
+from instructkit.store.atomic import locked_file, put
 from instructkit.store.shards import read_shard, write_shard
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 _serial = itertools.count()
+PARQUET_END = b"PAR1"
 
 
 class ShardRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,17 +71,26 @@ class Store:
             temporary.unlink()
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(path)
+            put(temporary, path)
         return ref
 
     def get_shard(self, ref: ShardRef) -> pl.DataFrame:
         """Read a frame. Raises StoreError when it is missing or damaged."""
-        if not self._whole(ref):
-            raise StoreError(
-                f"{self.shard_path(ref)}: missing or not {ref.size_bytes} bytes long; "
-                "run the build again, it makes what is missing"
-            )
-        return read_shard(self.shard_path(ref))
+        (path,) = self.paths([ref])
+        try:
+            return read_shard(path)
+        except pl.exceptions.PolarsError as error:
+            raise StoreError(f"{path}: damaged ({error}); remove the file and run the build again") from error
+
+    def paths(self, refs: Sequence[ShardRef]) -> list[Path]:
+        """Where shards lie. Raises StoreError when one is missing or damaged."""
+        for ref in refs:
+            if not self._whole(ref):
+                raise StoreError(
+                    f"{self.shard_path(ref)}: missing, or not the {ref.size_bytes} bytes that were written; "
+                    "run the build again, it makes what is missing"
+                )
+        return [self.shard_path(ref) for ref in refs]
 
     def put_call(self, record: CallRecord) -> CallRecord:
         """Write a call's record; from now on the call is done."""
@@ -92,7 +98,7 @@ class Store:
         temporary.write_bytes(msgspec.json.encode(record))
         path = self.call_path(record.key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        put(temporary, path)
         return record
 
     def get_call(self, key: str) -> CallRecord | None:
@@ -107,16 +113,14 @@ class Store:
     def held(self, alone: bool = False) -> Iterator[None]:
         """Keep `gc` away while a build runs, and builds while `gc` does (`alone`); the lock dies with the process.
 
-        Raises UsageFault when `alone` and a build is running.
+        Raises UsageFault when the other is at work.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("a") as lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
-                except BlockingIOError:
-                    raise UsageFault(f"{self.root}: a build is running here; try again when it has ended") from None
-            yield
+        try:
+            with locked_file(self.root / "lock", alone):
+                yield
+        except BlockingIOError:
+            who = "a build is running" if alone else "`gc` is at work"
+            raise UsageFault(f"{self.root}: {who} here; try again when it has ended") from None
 
     def sweep(self) -> None:
         """Remove what processes that no longer live were writing."""
@@ -151,9 +155,12 @@ class Store:
         return folder / f"{os.getpid()}-{next(_serial)}"
 
     def _whole(self, ref: ShardRef) -> bool:
+        """Whether the file is there, as long as it was, and ends as a Parquet file does, which zeros do not."""
         try:
-            return self.shard_path(ref).stat().st_size == ref.size_bytes
-        except FileNotFoundError:
+            with self.shard_path(ref).open("rb") as file:
+                file.seek(-len(PARQUET_END), os.SEEK_END)
+                return file.read() == PARQUET_END and file.tell() == ref.size_bytes
+        except OSError:
             return False
 
 

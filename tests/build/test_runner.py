@@ -4,9 +4,9 @@ import shutil
 import polars as pl
 import pytest
 
-from instructkit.build.build import gc, last_build, plan
+from instructkit.build.build import alone, gc, last_build, plan
 from instructkit.build.manifest import Build
-from instructkit.errors import InputError, StageError, UsageFault
+from instructkit.errors import InputError, StageError, StoreError, UsageFault
 from instructkit.recipe.recipe import load_recipe
 from instructkit.schema import Drop, Example, columns
 
@@ -154,3 +154,38 @@ def test_rows_keep_their_group_and_no_group_lies_in_two_splits(built):
     rows = built.rows("final").collect()
     assert rows.group_by("group").agg(pl.col("split").n_unique())["split"].max() == 1
     assert set(rows["split"].unique()) == {"train", "validation", "test"}
+
+
+def test_a_damaged_shard_is_made_again(project, run_build, ran, snapshot):
+    build = run_build(project).build
+    before = snapshot(project / "build")
+    for ref in build.step("long").kept:
+        path = build.store.shard_path(ref)
+        path.write_bytes(bytes(path.stat().st_size))  # zeros: what a power cut leaves
+    with pytest.raises(StoreError, match="run the build again"):
+        build.rows("long")
+    assert ran(run_build(project))["long"] > 0
+    assert snapshot(project / "build") == before
+
+
+def test_gc_spares_what_an_unfinished_build_has_made(project, run_build, ran):
+    add_step(project, "  again: {stage: split, from: final}")  # fails: the rows have a split already
+    with pytest.raises(StageError):
+        run_build(project)
+    assert gc(project / "build") == (0, 0)
+    recipe = project / "recipes/notes.yaml"
+    recipe.write_text(recipe.read_text().replace("  again: {stage: split, from: final}\n", ""))
+    assert ran(run_build(project)) == {}
+
+
+def test_two_builds_of_one_recipe_keep_out_of_each_others_way(project, run_build):
+    run_build(project)
+    with alone(project / "build/notes"), pytest.raises(UsageFault, match="another build of this recipe is running"):
+        run_build(project)
+    run_build(project)
+
+
+def test_a_row_that_reaches_an_export_twice_is_refused(project, run_build):
+    add_step(project, "  both: {stage: export.openai, from: [pairs, final]}")
+    with pytest.raises(StageError, match="stands twice"):
+        run_build(project)

@@ -122,3 +122,8 @@ def test_settings_of_the_command_line_are_read_like_a_recipe():
     assert parse_settings(Outer, ("name=no", "low=1e-3")) == Outer(name="no", low=0.001)
     with pytest.raises(RecipeFault, match="did you mean 'name'"):
         parse_settings(Outer, ("nme=x",))
+
+
+def test_an_alias_inside_its_own_anchor_is_a_fault_not_a_crash():
+    with pytest.raises(RecipeFault, match=r"r\.yaml:1:7: an anchor that holds an alias of itself"):
+        compose("path: &a [*a]\n", "r.yaml")

@@ -30,7 +30,7 @@ def test_a_recipe_is_a_graph_of_typed_steps(project):
     assert len(recipe.steps["pairs"].runs) == 2
     assert recipe.steps["two"].stage.source == "two"
     assert recipe.steps["final"].stage.seed == 7
-    assert recipe.ends == ["chat"]
+    assert recipe.steps["chat"].noun is None
 
 
 def test_every_fault_of_a_recipe_is_reported_at_once(load):

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from instructkit.errors import UsageFault
-from instructkit.report.why import trace_lines, why
+from instructkit.report.why import at, trace_lines, why
 
 
 def test_an_example_walks_back_to_file_line_and_template(built):
@@ -53,3 +53,18 @@ def test_an_unknown_id_is_refused_with_ids_that_begin_alike(built):
 def test_drops_add_up_to_what_went_missing(built):
     missing = sum(step.rows_dropped for step in built.manifest.steps.values())
     assert built.drops().select(pl.len()).collect().item() == missing
+
+
+def test_an_example_that_was_never_made_is_traced_to_the_template_that_refused_it(project, run_build):
+    lines = (project / "data/one/notes.jsonl").read_text().splitlines()
+    (project / "data/one/notes.jsonl").write_text("\n".join([lines[0].replace('"Note 0"', '""'), *lines[1:]]) + "\n")
+    build = run_build(project).build
+    (drop,) = why(build, "one-0/notes/title").drops
+    assert (drop.step, drop.template, drop.rule) == ("pairs", "notes/title", "missing_input")
+
+
+def test_a_place_in_a_source_says_what_was_read_there(built):
+    _, lost = at(built, "notes.jsonl", 43)
+    assert [drop.rule for drop in lost] == ["not_json"]
+    ids, _ = at(built, "notes.jsonl", 2)
+    assert ids == ["one-1", "two-41", "three-81"]
