@@ -142,8 +142,11 @@ def _alpaca(result: Conversation) -> None:
             raise NotConversationError("bad_history", f"turn {number} of history is not [question, answer]")
         result.messages += [_message("user", turn[0]), _message("assistant", turn[1])]
     prompt = _text(_take(extra, "instruction"), "instruction")
-    given = next((name for name in ("input", "context") if name in extra), None)
-    beside = _text(extra.pop(given), given) if given and isinstance(extra[given], str | None) else ""
+    given = {name: extra.pop(name) for name in ("input", "context") if name in extra}
+    texts = [text for name, value in given.items() if (text := _text(value, name))]
+    if len(texts) > 1:
+        raise NotConversationError("two_inputs", "'input' and 'context' both say something; one belongs to the prompt")
+    beside = texts[0] if texts else ""
     # Joined as LLaMA-Factory does (data/converter.py, AlpacaDatasetConverter): by one line end.
     result.messages.append(_message("user", "\n".join(part for part in (prompt, beside) if part)))
     result.messages.append(_message("assistant", _take(extra, *ANSWERS["alpaca"])))

@@ -125,6 +125,16 @@ def test_answers_inside_a_prompt_are_context_and_not_trained_on(read, write):
     assert [message["weight"] for message in row["messages"]] == [None, 0.0, None, None]
 
 
+@pytest.mark.parametrize(
+    "beside", [{"input": "c"}, {"context": "c"}, {"input": "", "context": "c"}, {"input": "c", "context": None}]
+)
+def test_the_one_of_input_and_context_that_says_something_stands_in_the_prompt(read, write, beside):
+    write("a.jsonl", [{"instruction": "a", "output": "b", **beside}])
+    row = read("ingest.chat", path="a.jsonl")[0].row(0, named=True)
+    assert said(row) == [("user", "a\nc"), ("assistant", "b")]
+    assert json.loads(row["meta"]) == {"format": "alpaca"}
+
+
 def turns(*roles):
     return {"messages": [{"role": role, "content": "x"} for role in roles]}
 
@@ -137,6 +147,10 @@ def turns(*roles):
         ({"instruction": "a", "output": None}, "empty_answer"),
         ({"instruction": " ", "output": "b"}, "empty_prompt"),
         ({"instruction": "a", "output": 4}, "content_not_text"),
+        ({"instruction": "a", "output": "b", "input": 4}, "content_not_text"),
+        ({"instruction": "a", "output": "b", "input": ["c", "d"]}, "content_not_text"),
+        ({"instruction": "a", "output": "b", "input": "", "context": {"c": "d"}}, "content_not_text"),
+        ({"instruction": "a", "output": "b", "input": "c", "context": "d"}, "two_inputs"),
         ({"instruction": "a", "output": "b", "history": [["q"]]}, "bad_history"),
         ({"instruction": "a", "output": "b", "history": 4}, "bad_history"),
         ({"messages": []}, "no_assistant"),
