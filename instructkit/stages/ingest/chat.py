@@ -40,8 +40,9 @@ class IngestChat:
     A record is dropped, with a rule, where it is no conversation of the format (`unrecognised`), an answer or prompt is
     empty (`empty_answer`, `empty_prompt`), a role is unknown (`unknown_role`), roles do not follow one another
     (`role_order`, `no_assistant`, `no_final_answer`), a tool call or tool cannot be read (`bad_tool_call`,
-    `bad_tools`), a message holds an image or the like (`media`), what belongs to the prompt is no text
-    (`content_not_text`), or both `input` and `context` stand beside an instruction (`two_inputs`).
+    `bad_tools`), a message holds an image or the like (`media`), a weight is no number from 0 up (`bad_weight`), what belongs to
+    the prompt is no text (`content_not_text`), or both `input` and `context` stand beside an instruction
+    (`two_inputs`).
     """
 
     version: ClassVar[int] = 1

@@ -42,6 +42,8 @@ ROLES = {
 }
 CALLS = ("function_call", "tool_call")
 REASONING = ("reasoning", "reasoning_content", "thinking")
+MAX_WEIGHT = 3.4028234663852886e38
+"""The largest float32: the labels of a training hold weights as such, and a larger one would be infinite there."""
 EXPECTED = "messages (role, content), conversations (from, value), instruction and output, or prompt and completion"
 
 
@@ -213,6 +215,10 @@ def _turn(rest: dict[str, Any], number: int) -> Message:
     weight = rest.pop("weight", None)
     if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float)):
         raise NotConversationError("bad_weight", f"the weight of message {number} is no number", str(weight))
+    if weight is not None and not 0 <= weight <= MAX_WEIGHT:  # NaN is in no range
+        raise NotConversationError(
+            "bad_weight", f"the weight of message {number} is not from 0 up (to {MAX_WEIGHT:.2g})", str(weight)
+        )
     reasoning = next((name for name in REASONING if isinstance(rest.get(name), str)), None)
     return Message(
         role=role,

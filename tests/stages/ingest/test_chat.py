@@ -6,6 +6,7 @@ import pytest
 
 from instructkit.errors import InputError
 from instructkit.schema import Example, records
+from instructkit.stages.ingest.conversations import NotConversationError, conversation
 from instructkit.text.conversation import content_hash
 
 CALL = {"name": "weather", "arguments": {"city": "Rome"}}
@@ -167,6 +168,8 @@ def turns(*roles):
         ({"messages": [{**USER, "content": [{"type": "image_url"}]}, BOT]}, "media"),
         ({"messages": [{**USER, "content": {"a": 1}}, BOT]}, "content_not_text"),
         ({"messages": [USER, {**BOT, "weight": "high"}]}, "bad_weight"),
+        ({"messages": [USER, {**BOT, "weight": -0.5}]}, "bad_weight"),
+        ({"messages": [USER, {**BOT, "weight": 10**400}]}, "bad_weight"),
         ({"messages": [USER, {**BOT, "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]}, "bad_tool_call"),
         (
             {"messages": [USER, {**BOT, "tool_calls": [{"function": {"name": "f", "arguments": "[]"}}]}]},
@@ -185,6 +188,21 @@ def test_what_is_no_conversation_is_dropped_with_its_line_and_rule(read, write, 
     assert dropped["rule"].to_list() == [rule]
     assert dropped["origin"].to_list() == [{"file": "a.jsonl", "line": 2}]
     assert dropped["id"].is_not_null().all()
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("inf")])
+def test_a_weight_that_no_loss_can_have_is_dropped_with_its_value(read, tmp_path, weight):
+    rows = [{"messages": [{**USER, "weight": None}, {**BOT, "weight": value}]} for value in (0.5, weight)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    kept, dropped = read("ingest.chat", path="a.parquet")
+    assert [message["weight"] for message in kept["messages"][0]] == [None, 0.5]
+    assert dropped.select("rule", "value").rows() == [("bad_weight", str(weight))]
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("-inf"), -1, 3.5e38])
+def test_a_weight_outside_the_range_of_a_loss_is_refused(weight):
+    with pytest.raises(NotConversationError, match="the weight of message 2 is not from 0 up"):
+        conversation({"messages": [USER, {**BOT, "weight": weight}]})
 
 
 def test_a_file_of_something_else_is_the_recipes_fault(read, write):
