@@ -298,9 +298,8 @@ def _tools(result: Conversation) -> None:
 
 def _system(result: Conversation) -> None:
     """A column `system` becomes the first message; where the turns begin with one already, it stays an extra."""
-    system = result.extra.get("system")
-    if isinstance(system, str) and result.messages and result.messages[0].role != "system":
-        del result.extra["system"]
+    if "system" in result.extra and result.messages and result.messages[0].role != "system":
+        system = _text(result.extra.pop("system"), "system")
         if system.strip():
             result.messages.insert(0, Message(role="system", content=system))
             shifted = {str(int(number) + 1): rest for number, rest in result.message_extra.items()}

@@ -152,6 +152,7 @@ def turns(*roles):
         ({"instruction": "a", "output": "b", "input": ["c", "d"]}, "content_not_text"),
         ({"instruction": "a", "output": "b", "input": "", "context": {"c": "d"}}, "content_not_text"),
         ({"instruction": "a", "output": "b", "input": "c", "context": "d"}, "two_inputs"),
+        ({"instruction": "a", "output": "b", "system": ["c"]}, "content_not_text"),
         ({"instruction": "a", "output": "b", "history": [["q"]]}, "bad_history"),
         ({"instruction": "a", "output": "b", "history": 4}, "bad_history"),
         ({"messages": []}, "no_assistant"),
