@@ -22,7 +22,7 @@ def split_counts(shards: Sequence[Path]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for path in shards:
         try:
-            column = pl.scan_parquet(path).select(pl.col("split").fill_null("")).collect()["split"]
+            column = pl.scan_parquet(path, glob=False).select(pl.col("split").fill_null("")).collect()["split"]
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{path}: not a Parquet shard of examples ({_first_line(error)})") from error
         for split, count in column.value_counts().rows():
@@ -32,7 +32,7 @@ def split_counts(shards: Sequence[Path]) -> dict[str, int]:
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        shard = pl.read_parquet(path)
+        shard = pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: not a Parquet shard of examples ({_first_line(error)})") from error
     return check(Example, shard, str(path))

@@ -83,7 +83,7 @@ def _cached(frames: list[pl.DataFrame], chat: ChatFormat, cache: Path, key: str,
     paths = [cache / f"{key}.{name}.parquet" for name in ("rows", "dropped")]
     if all(p.exists() for p in paths):
         progress(Event(phase="tokenize", message="tokens are those of an earlier run"))
-        return Tokenized(*(pl.read_parquet(p) for p in paths))
+        return Tokenized(*(pl.read_parquet(p, glob=False) for p in paths))
     parts = []
     for done, frame in enumerate(frames, start=1):
         parts.append(tokenize(frame, chat))
