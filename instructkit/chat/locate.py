@@ -21,6 +21,7 @@ from jinja2 import TemplateError
 
 from instructkit.chat.format import ChatFormat, Turn, turn
 from instructkit.schema import Message
+from instructkit.text.conversation import trained_weight
 
 PLACEHOLDER = "qZ7placeholderZq"
 _FAILURES = (TemplateError, TypeError, ValueError, KeyError, IndexError, AttributeError)
@@ -58,13 +59,6 @@ class Located:
     targets: tuple[Target, ...]
 
 
-def message_weight(message: Message) -> float:
-    """The loss weight of a message: its own, else 1 for the assistant and 0 for everyone else."""
-    if message.weight is not None:
-        return message.weight
-    return 1.0 if message.role == "assistant" else 0.0
-
-
 def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatFormat) -> Located:
     """Render a conversation once and find what is trained on. Raises Unlabelled."""
     try:
@@ -79,7 +73,7 @@ def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatForma
     trained = [
         (i, weight)
         for i, m in enumerate(messages)
-        if (weight := message_weight(m)) > 0 or any(s.weight > 0 for s in m.spans or [])
+        if (weight := trained_weight(m)) > 0 or any(s.weight > 0 for s in m.spans or [])
     ]
     targets = []
     replies = [i for i, m in enumerate(messages) if m.role == "assistant"]

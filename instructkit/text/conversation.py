@@ -1,4 +1,4 @@
-"""Hashes of conversations: whether what is trained on changed, and what belongs together."""
+"""Conversations: what is trained on, whether it changed, and what belongs together."""
 
 from __future__ import annotations
 
@@ -23,3 +23,10 @@ def content_hash(messages: Iterable[Message], tools: str | None) -> str:
 def conversation_group(messages: Iterable[Message]) -> str:
     """The first `group` of a conversation: hash of who says what, whatever its weights and tools. 32 digits."""
     return record_hash(*(part for m in messages for part in (m.role, m.content, m.tool_calls or "")))
+
+
+def trained_weight(message: Message) -> float:
+    """The weight of a message's loss, with the default spelled out: 1 for the assistant, 0 for everyone else."""
+    if message.weight is not None:
+        return message.weight
+    return 1.0 if message.role == "assistant" else 0.0

@@ -1,5 +1,5 @@
 from instructkit.schema import Message, Span
-from instructkit.text.conversation import content_hash, conversation_group
+from instructkit.text.conversation import content_hash, conversation_group, trained_weight
 
 ASKED = Message(role="user", content="Hi")
 ANSWER = Message(role="assistant", content="Hello")
@@ -30,3 +30,9 @@ def test_the_group_does_not_change_with_weights():
         [ASKED, Message(role="assistant", content="Hello", weight=0.5)]
     )
     assert conversation_group([ASKED, ANSWER]) != conversation_group([ANSWER, ASKED])
+
+
+def test_the_assistant_is_trained_on_unless_a_message_says_otherwise():
+    assert [trained_weight(m) for m in (ASKED, ANSWER)] == [0.0, 1.0]
+    assert [trained_weight(Message(role=r, content="x", weight=0.5)) for r in ("user", "assistant")] == [0.5, 0.5]
+    assert trained_weight(Message(role="assistant", content="x", weight=0.0)) == 0.0
