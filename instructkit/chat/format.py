@@ -1,80 +1,18 @@
-"""A chat format: a tokenizer, the Jinja template it is used with, and the token that ends a reply."""
+"""The chat format of a model: which template it is used with, and whether that can be trained on."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from instructkit.chat.chatml import CHATML, START, STOP
+from instructkit.chat.locate import Unlabelled, locate
+from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
 from instructkit.schema import Message
 
-Turn = dict[str, Any]
-"""A message as chat templates take it: role, content and, where there is one, name, tool_calls, tool_call_id, …"""
-
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
-
-
-@dataclass(frozen=True)
-class ChatFormat:
-    """How conversations are written for one model."""
-
-    tokenizer: Any
-    """A fast Hugging Face tokenizer: one that says which characters a token covers."""
-    template: str
-    """Jinja text."""
-    marks_replies: bool
-    """Whether the template says with `{% generation %}` what the model writes."""
-    special: re.Pattern[str]
-    """Matches any control token of the tokenizer."""
-    stop: str = ""
-    """The token that ends a reply; `""` only while the format is being probed."""
-    variables: dict[str, str] = field(default_factory=dict)
-    """Control tokens that templates refer to by name (`bos_token`, `eos_token`, …)."""
-
-    @property
-    def stop_id(self) -> int:
-        """Id of the token that ends a reply."""
-        return int(self.tokenizer.convert_tokens_to_ids(self.stop))
-
-    def render(
-        self, turns: Sequence[Turn], tools: list[Any] | None = None, prompt: bool = False
-    ) -> tuple[str, list[tuple[int, int]]]:
-        """The conversation as text, and the character ranges inside `{% generation %}`.
-
-        `prompt`: followed by what makes the model answer. Raises jinja2.TemplateError (a template that refuses a
-        conversation says so with it), and TypeError or ValueError where the template's own code fails.
-        """
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        texts, ranges = render_jinja_template(
-            [list(turns)],
-            tools=tools,
-            chat_template=self.template,
-            return_assistant_tokens_mask=self.marks_replies,
-            add_generation_prompt=prompt,
-            **self.variables,
-        )
-        return texts[0], list(ranges[0]) if ranges else []
-
-
-def turn(message: Message) -> Turn:
-    """A message as chat templates take it; JSON columns are opened."""
-    given: Turn = {"role": message.role, "content": message.content}
-    if message.name is not None:
-        given["name"] = message.name
-    if message.tool_calls is not None:
-        given["tool_calls"] = orjson.loads(message.tool_calls)
-    if message.tool_call_id is not None:
-        given["tool_call_id"] = message.tool_call_id
-    if message.reasoning is not None:
-        given["reasoning_content"] = message.reasoning
-    return given
 
 
 def template_text(wanted: str | None, tokenizer: Any) -> str:
@@ -102,8 +40,6 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
     Where ChatML is used, its control tokens are added to a tokenizer that lacks them; the caller then gives the model
     rows for them (`len(tokenizer)`). Raises TrainingError with the reason where the template cannot be trained on.
     """
-    from instructkit.chat.locate import Unlabelled, locate
-
     if not getattr(tokenizer, "is_fast", False):
         raise TrainingError(
             f"tokenizer {type(tokenizer).__name__}: does not say which characters a token covers; "

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from instructkit.chat.format import ChatFormat
 from instructkit.chat.locate import Located, Target, Unlabelled, locate
+from instructkit.chat.rendering import ChatFormat
 from instructkit.schema import Example
 
 IGNORED = -100

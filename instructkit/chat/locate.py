@@ -19,7 +19,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from instructkit.chat.format import ChatFormat, Turn, turn
+from instructkit.chat.rendering import ChatFormat, Turn, turn
 from instructkit.schema import Message
 from instructkit.text.conversation import trained_weight
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from instructkit.chat.format import ChatFormat
 from instructkit.chat.labels import label
 from instructkit.chat.locate import Unlabelled
+from instructkit.chat.rendering import ChatFormat
 from instructkit.schema import Drop, Example, TokenizedExample, columns, frame, records
 
 BATCH_ROWS = 2048

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from instructkit.chat.format import ChatFormat, chat_format, turn
+from instructkit.chat.format import chat_format
+from instructkit.chat.rendering import ChatFormat, turn
 from instructkit.errors import UsageFault
 from instructkit.models.load import best_device, load_model, load_tokenizer
 from instructkit.schema import Message

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from instructkit.chat.format import ChatFormat
+from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.tokenize import tokenize
 from instructkit.evaluate.result import Slice
 from instructkit.models.batch import collate, groups

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from instructkit.chat.format import ChatFormat, chat_format
+from instructkit.chat.format import chat_format
+from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import UsageFault, did_you_mean
 from instructkit.evaluate.choose import choose
 from instructkit.evaluate.generate import reply_to

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.chat.format import ChatFormat
+from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import read_split
 from instructkit.chat.tokenize import Tokenized, tokenize
 from instructkit.errors import TrainingError

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from instructkit.chat.chatml import CHATML
-from instructkit.chat.format import ChatFormat
+from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
 from instructkit.evaluate.generate import stop_ids
 from instructkit.models.load import load_model, load_tokenizer, quiet

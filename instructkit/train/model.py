@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from instructkit.chat.format import ChatFormat, chat_format
+from instructkit.chat.format import chat_format
+from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
 from instructkit.models.load import load_model, load_tokenizer
 from instructkit.train.config import Scratch, Training

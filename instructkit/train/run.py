@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from instructkit.chat.format import ChatFormat
+from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import read_split, split_counts
 from instructkit.evaluate.choose import choose
 from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations, write_evaluations
