@@ -40,8 +40,8 @@ class IngestChat:
     A record is dropped, with a rule, where it is no conversation of the format (`unrecognised`), an answer or prompt is
     empty (`empty_answer`, `empty_prompt`), a role is unknown (`unknown_role`), roles do not follow one another
     (`role_order`, `no_assistant`, `no_final_answer`), a tool call or tool cannot be read (`bad_tool_call`,
-    `bad_tools`), a message holds an image or the like (`media`), a weight is no number from 0 up (`bad_weight`), what belongs to
-    the prompt is no text (`content_not_text`), or both `input` and `context` stand beside an instruction
+    `bad_tools`), a message holds an image or the like (`media`), a weight is no number from 0 up (`bad_weight`), what
+    belongs to the prompt is no text (`content_not_text`), or both `input` and `context` stand beside an instruction
     (`two_inputs`).
     """
 
@@ -58,7 +58,8 @@ class IngestChat:
     format: Literal["auto", "alpaca", "sharegpt", "openai", "prompt_completion"] = "auto"
     """What the records are. auto: told by their keys, record by record; a list of turns goes before single columns."""
     key: str | None = None
-    """Column that identifies the record (text or whole number). Without one, ids are made of the record's content."""
+    """Column that identifies the record (text or whole number); a value that stands twice stops the build.
+    Without one, ids are made of the record's content."""
     records: str | None = None
     """For JSON files: dotted path to the array of records. Default: the array at the top."""
     encoding: str = "utf-8"
@@ -129,7 +130,7 @@ class IngestChat:
         if self.key is None:
             example_id = ids.by_content(record.file, record.content)
         else:
-            example_id, fault = ids.by_key(pick(record.value, self.key), record.file, record.line)
+            example_id, fault = ids.by_key(pick(record.value, self.key))
         if fault is not None:
             return Drop(id=example_id, origin=origin, rule=fault[0], value=fault[1], detail=fault[2])
         try:
@@ -143,6 +144,8 @@ class IngestChat:
             rule, value, detail = fault_of_fields(error)
             return Drop(id=example_id, origin=origin, rule=rule, value=value, detail=detail)
         assert example_id is not None
+        if self.key is not None:
+            ids.keep(example_id, self.key, record.file, record.line)
         assert self.source is not None
         return Example(
             id=example_id,

@@ -49,7 +49,8 @@ class IngestCsv:
     fields: list[str] | None = None
     """Columns that travel along as fields; default: all but the text."""
     key: str | None = None
-    """Column that identifies the record. Without one, ids are made of the row's content."""
+    """Column that identifies the record; a value that stands twice stops the build. Without one, ids are made of the
+    row's content."""
     language: str | None = None
     """Column that holds the language's ISO 639-1 code, where the source knows it."""
     delimiter: str | None = None

@@ -52,7 +52,7 @@ class Bad(NamedTuple):
 
 
 class Ids:
-    """Ids of one part's records, and the second of two with one key."""
+    """Ids of one part's records, no two of them equal."""
 
     def __init__(self, source: str, part: Part) -> None:
         self.source = source
@@ -61,7 +61,7 @@ class Ids:
         self.met: set[tuple[str, int] | int] = set()
         self.again: dict[tuple[str, int] | int, int] = {}
         self.one_file = len(part.files) <= 1
-        self.keys: dict[str, str] = {}
+        self.kept: dict[str, str] = {}
 
     def by_content(self, record_file: PartFile, content: bytes) -> str:
         """The id of a record without a key."""
@@ -75,9 +75,7 @@ class Ids:
             self.met.add(who)
         return f"{self.source}-{record_hash(name, xxhash.xxh3_128_hexdigest(content), str(ordinal))[:ID_DIGITS]}"
 
-    def by_key(
-        self, key: Any, file: PartFile, line: int | None
-    ) -> tuple[str | None, tuple[str, str | None, str] | None]:
+    def by_key(self, key: Any) -> tuple[str | None, tuple[str, str | None, str] | None]:
         """The id of a record with a key, and what is wrong with the key as (rule, value, detail)."""
         if key is MISSING or key is None or key == "":
             return None, ("missing_key", None, "the record has no value in the column that `key` names")
@@ -85,10 +83,22 @@ class Ids:
             return None, ("bad_key", excerpt(str(key)), f"a key is text or a whole number, not {type_name(key)}")
         if not is_clean(str(key)):
             return None, ("lone_surrogate", None, "the key holds half of a surrogate pair, which is not Unicode text")
-        name, here = str(key), position(file, line)
-        first = self.keys.setdefault(name, here)
-        document_id = f"{self.source}-{name}"
-        return document_id, None if first is here else ("duplicate_key", excerpt(name), f"the first is at {first}")
+        return f"{self.source}-{key}", None
+
+    def keep(self, record_id: str, key: str, file: PartFile, line: int | None) -> None:
+        """Notes that a record with the column `key` is kept. Raises InputError where one before it has the same id.
+
+        Which of the two is right cannot be told, so none is chosen. Dropped records are not counted, nor does the
+        runner count them where it compares the ids of all parts: how a source is cut into parts changes no verdict.
+        """
+        if (first := self.kept.get(record_id)) is not None:
+            raise InputError(
+                f"{file.path}: the key '{key}' is {excerpt(record_id.removeprefix(f'{self.source}-'))!r} at "
+                f"{position(file, line)} and at {first}; ids are made of it, so each value may stand once: choose "
+                "another column as `key`, leave `key` out (ids are then made of the content), or take the repeated "
+                "records out of the source"
+            )
+        self.kept[record_id] = position(file, line)
 
 
 def position(file: PartFile, line: int | None) -> str:
@@ -167,7 +177,7 @@ def _documents(
         # Before anything can drop it: a record's ordinal counts all equal records, kept or not.
         document_id, fault = ids.by_content(record.file, record.content) if columns.key is None else None, None
         if columns.key is not None:
-            document_id, fault = ids.by_key(pick(record.value, columns.key), record.file, record.line)
+            document_id, fault = ids.by_key(pick(record.value, columns.key))
         text = pick(record.value, columns.text)
         absent.look(record, text)
         result = fault or _fault_of_text(text, columns.text)
@@ -182,6 +192,8 @@ def _documents(
             yield Drop(id=document_id, origin=origin, rule=rule, value=value, detail=detail)
             continue
         assert document_id is not None
+        if columns.key is not None:
+            ids.keep(document_id, columns.key, record.file, record.line)
         language = MISSING if columns.language is None else pick(record.value, columns.language)
         yield Document(
             id=document_id,

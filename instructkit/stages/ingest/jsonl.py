@@ -45,7 +45,8 @@ class IngestJsonl:
     fields: list[str] | None = None
     """Columns that travel along as fields, dotted paths too; default: all but the text."""
     key: str | None = None
-    """Column that identifies the record (text or whole number). Without one, ids are made of the record's content."""
+    """Column that identifies the record (text or whole number); a value that stands twice stops the build.
+    Without one, ids are made of the record's content."""
     language: str | None = None
     """Column that holds the language's ISO 639-1 code, where the source knows it."""
     encoding: str = "utf-8"

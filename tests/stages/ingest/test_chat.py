@@ -228,9 +228,8 @@ def test_equal_conversations_have_ids_of_their_own_and_one_hash_and_group(read, 
     assert kept["content_hash"].n_unique() == kept["group"].n_unique() == 1
     with tools["cut"](part_bytes=10):
         assert read("ingest.chat", path="a.jsonl")[0].equals(kept)
-    kept, dropped = read("ingest.chat", path="a.jsonl", key="key")
-    assert kept["id"].to_list() == ["src-1", "src-2"]
-    assert dropped["detail"].to_list() == ["the first is at a.jsonl:1"]
+    with pytest.raises(InputError, match=r"the key 'key' is '1' at a\.jsonl:2 and at a\.jsonl:1;"):
+        read("ingest.chat", path="a.jsonl", key="key")
 
 
 def test_rows_are_valid_examples(read, write):

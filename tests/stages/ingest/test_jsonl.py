@@ -173,13 +173,30 @@ def test_a_zip_archive_is_called_by_its_name(read, write):
         read("ingest.jsonl", path="a.jsonl")
 
 
-def test_keys_are_ids_and_the_second_of_two_is_dropped_with_the_place_of_the_first(read, write):
-    write("a.jsonl", [{"id": 1, "text": "a"}, {"id": "1", "text": "b"}, {"text": "c"}, {"id": 1.5, "text": "d"}])
+def test_keys_are_ids(read, write):
+    write("a.jsonl", [{"id": 1, "text": "a"}, {"id": "b", "text": "b"}, {"text": "c"}, {"id": 1.5, "text": "d"}])
     kept, dropped = read("ingest.jsonl", path="a.jsonl", key="id")
-    assert kept["id"].to_list() == ["src-1"]
-    assert dropped["rule"].to_list() == ["duplicate_key", "missing_key", "bad_key"]
-    assert dropped["detail"][0] == "the first is at a.jsonl:1"
-    assert dropped["id"].to_list() == ["src-1", None, None]
+    assert kept["id"].to_list() == ["src-1", "src-b"]
+    assert dropped["rule"].to_list() == ["missing_key", "bad_key"]
+    assert dropped["id"].to_list() == [None, None]
+
+
+def test_a_key_that_stands_twice_is_refused_with_both_places_and_a_way_out(read, write):
+    write("d/a.jsonl", [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}])
+    write("d/b.jsonl", [{"id": "2", "text": "c"}])
+    with pytest.raises(
+        InputError, match=r"b\.jsonl: the key 'id' is '2' at b\.jsonl:1 and at a\.jsonl:2; .*leave `key`"
+    ):
+        read("ingest.jsonl", path="d", key="id")
+
+
+def test_a_key_repeated_by_a_record_that_is_dropped_is_no_fault_however_the_file_is_cut(read, write, tools):
+    write("a.jsonl", [{"id": 1, "text": ""}, {"id": 1, "text": "b"}, {"id": 1, "text": None}])
+    kept, dropped = read("ingest.jsonl", path="a.jsonl", key="id")
+    assert kept["text"].to_list() == ["b"]
+    assert dropped["rule"].to_list() == ["empty_text", "null_text"]
+    with tools["cut"](part_bytes=10):
+        assert read("ingest.jsonl", path="a.jsonl", key="id")[0].equals(kept)
 
 
 def test_other_fields_chosen_or_compression_keep_every_id(read, write):
