@@ -75,7 +75,7 @@ def _expand(pattern: str, root: Path, suffixes: tuple[str, ...]) -> Iterator[tup
     elif full.is_dir():
         yield from _folder(full, pattern, suffixes)
     elif WILDCARDS.search(pattern):
-        yield from _glob(full, pattern)
+        yield from _glob(root, pattern)
     else:
         parent = full.parent
         near = [p.name for p in parent.iterdir()] if parent.is_dir() else []
@@ -96,10 +96,11 @@ def _folder(folder: Path, pattern: str, suffixes: tuple[str, ...]) -> Iterator[t
     yield from wanted
 
 
-def _glob(full: Path, pattern: str) -> Iterator[tuple[str, Path]]:
-    parts = full.parts
+def _glob(root: Path, pattern: str) -> Iterator[tuple[str, Path]]:
+    # Wildcards are looked for in the pattern alone: the folder of the project or of the user may be called `data[1]`.
+    parts = Path(pattern).parts
     first = next(i for i, part in enumerate(parts) if WILDCARDS.search(part))
-    base, segments = Path(*parts[:first]), parts[first:]
+    base, segments = root / Path(*parts[:first]).expanduser(), parts[first:]
     depth = None if "**" in segments else len(segments)
     matches = re.compile("".join(_segment(s, last=i == len(segments) - 1) for i, s in enumerate(segments))).fullmatch
     hidden = any(segment.startswith(".") for segment in segments)

@@ -57,6 +57,15 @@ def test_a_name_with_wildcard_characters_that_exists_is_that_file(tree, write):
     assert names(tree, "d/[1].jsonl") == ["[1].jsonl"]
 
 
+@pytest.mark.parametrize("folder", ["data[1]", "what?", "*"])
+def test_only_the_pattern_of_the_recipe_is_a_pattern(write, tmp_path, monkeypatch, folder):
+    write(f"{folder}/d/a.jsonl", "x")
+    monkeypatch.setenv("HOME", str(tmp_path / folder))
+    assert names(tmp_path / folder, "*/*.jsonl") == ["d/a.jsonl"]
+    assert names(tmp_path / folder / "d", "../d/*.jsonl") == ["a.jsonl"]
+    assert names(tmp_path, "~/d/*.jsonl") == ["a.jsonl"]
+
+
 def test_link_loops_end_and_a_file_reached_twice_is_read_once(tree):
     os.symlink(tree / "d", tree / "d/x/loop")
     os.symlink(tree / "d/b.jsonl", tree / "d/x/again.jsonl")
