@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -16,7 +17,7 @@ from instructkit.schema import Document, Noun
 from instructkit.stages.contract import InputPath, Outcome, Part, PartFile
 from instructkit.stages.ingest.columns import Columns
 from instructkit.stages.ingest.documents import Bad, Record, document_outcomes
-from instructkit.stages.ingest.find import Found
+from instructkit.stages.ingest.find import WILDCARDS, Found
 from instructkit.stages.ingest.json_array import content_of
 from instructkit.stages.ingest.parquet_rows import BATCH_ROWS, arrow_records, check_columns, jsonable
 from instructkit.stages.ingest.parts import whole_file
@@ -86,6 +87,11 @@ class IngestHub:
             raise InputError(f"folder: {self.folder} is no folder ({folder})")
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             return self._saved_parts(folder)
+        if WILDCARDS.search(str(folder)):
+            raise InputError(
+                f"{folder}: `datasets` takes the characters *, ? and [ in the path of a folder for wildcards, and would "
+                "look elsewhere; rename what holds them, or read the files by ingest.jsonl, ingest.csv or ingest.parquet"
+            )
         # A dataset's card may say how its files are read (delimiters, types of columns), so it is part of the key.
         readme = folder / "README.md"
         card = (("card", file_digest(readme)),) if readme.is_file() else ()
@@ -116,7 +122,7 @@ class IngestHub:
         from datasets import load_dataset
 
         where = self.path or str(file.path)[: -len(file.name)]
-        address = file.name if self.path else str(file.path)
+        address = escape(file.name if self.path else str(file.path))  # `datasets` takes every address for a pattern
         row = 0
         try:
             stream = load_dataset(

@@ -53,6 +53,18 @@ def test_a_folder_of_data_files_is_read_as_its_dataset_says(read, tmp_path, suff
         read("ingest.hub", folder="d", split="dev")
 
 
+def test_wildcard_characters_in_names_of_files_are_no_wildcards(read, write):
+    write("d/train[1].jsonl", [{"text": "a"}])
+    assert read("ingest.hub", folder="d")[0]["text"].to_list() == ["a"]
+
+
+def test_a_folder_that_would_be_taken_for_a_pattern_is_refused(read, write):
+    write("d[1]/train.jsonl", [{"text": "a"}])
+    write("d1/train.jsonl", [{"text": "of another folder"}])
+    with pytest.raises(InputError, match=r"d\[1\]: .* for wildcards, .*rename"):
+        read("ingest.hub", folder="d[1]")
+
+
 def test_parts_are_keyed_by_content_and_not_by_place(tmp_path):
     for home in ("one", "two"):
         saved(tmp_path / home / "d")
