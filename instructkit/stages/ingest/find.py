@@ -26,11 +26,24 @@ WILDCARDS = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, order=True)
 class Found:
-    """A file of a source; `name` is its path inside the source, with forward slashes."""
+    """A file of a source; `name` is its path inside the source, with forward slashes.
+
+    Raises InputError for a name that is not UTF-8: it is written into ids and origins, which are text.
+    """
 
     name: str
     path: Path
     size: int
+
+    def __post_init__(self) -> None:
+        try:
+            self.name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(self.path).decode("utf-8", "backslashreplace")
+            raise InputError(
+                f"{shown}: the name is not UTF-8, and ids are made of names; rename the file or folder (`convmv -t "
+                "utf-8` renames many), or give a path that leaves it out"
+            ) from None
 
 
 def plain_name(name: str) -> str:

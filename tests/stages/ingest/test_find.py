@@ -66,6 +66,21 @@ def test_only_the_pattern_of_the_recipe_is_a_pattern(write, tmp_path, monkeypatc
     assert names(tmp_path, "~/d/*.jsonl") == ["a.jsonl"]
 
 
+@pytest.mark.parametrize("name", [b"\xff.jsonl", b"\xff/a.jsonl"])
+def test_a_name_that_is_not_utf8_is_shown_with_a_way_out(tmp_path, name):
+    path = os.path.join(os.fsencode(tmp_path), b"d", name)
+    try:
+        os.makedirs(os.path.dirname(path))
+        os.close(os.open(path, os.O_CREAT))
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    with pytest.raises(InputError, match=r"d/\\xff(/a)?\.jsonl: the name is not UTF-8, .*rename") as fault:
+        names(tmp_path, "d")
+    assert str(fault.value).isascii()
+    (tmp_path / "d/b.jsonl").write_text("x")
+    assert names(tmp_path, "d/b*.jsonl") == ["b.jsonl"]
+
+
 def test_link_loops_end_and_a_file_reached_twice_is_read_once(tree):
     os.symlink(tree / "d", tree / "d/x/loop")
     os.symlink(tree / "d/b.jsonl", tree / "d/x/again.jsonl")
