@@ -89,8 +89,8 @@ class IngestHub:
             return self._saved_parts(folder)
         if WILDCARDS.search(str(folder)):
             raise InputError(
-                f"{folder}: `datasets` takes the characters *, ? and [ in the path of a folder for wildcards, and would "
-                "look elsewhere; rename what holds them, or read the files by ingest.jsonl, ingest.csv or ingest.parquet"
+                f"{folder}: `datasets` takes the characters *, ? and [ in the path of a folder for wildcards, and "
+                "would look elsewhere; rename what holds them, or read the files by ingest.jsonl or the like"
             )
         # A dataset's card may say how its files are read (delimiters, types of columns), so it is part of the key.
         readme = folder / "README.md"
