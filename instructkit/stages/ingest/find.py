@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +56,15 @@ def listed(path: str | list[str]) -> list[str]:
     return [path] if isinstance(path, str) else list(path)
 
 
-def find_files(path: str | list[str], root: Path, suffixes: tuple[str, ...]) -> list[Found]:
+def find_files(
+    path: str | list[str],
+    root: Path,
+    suffixes: tuple[str, ...],
+    called: Callable[[str, Path], str] = lambda name, file: name,
+) -> list[Found]:
     """The files that `path` names, relative to `root`, sorted by name; never empty.
+
+    `called` gives a file's name inside the source, from its name relative to the folder that was given and its path.
 
     A folder gives its files with one of `suffixes`, compressed or not; a glob gives what it matches, whatever the
     suffix. Hidden files and folders are left out unless named. A link to a folder is followed once, and a file that is
@@ -66,7 +73,7 @@ def find_files(path: str | list[str], root: Path, suffixes: tuple[str, ...]) -> 
     by_file: dict[str, Found] = {}
     for pattern in listed(path):
         for name, file in _expand(pattern, root, suffixes):
-            by_file.setdefault(os.path.realpath(file), Found(name, file, file.stat().st_size))
+            by_file.setdefault(os.path.realpath(file), Found(called(name, file), file, file.stat().st_size))
     if not by_file:
         raise InputError("path: an empty list names no file; give at least one file, folder or glob")
     by_name: dict[str, Found] = {}

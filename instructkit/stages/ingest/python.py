@@ -17,7 +17,7 @@ from instructkit.schema import Document, Drop, Noun, Origin
 from instructkit.stages.contract import InputPath, Outcome, Part, PartFile
 from instructkit.stages.ingest.blocks import whole
 from instructkit.stages.ingest.documents import is_clean
-from instructkit.stages.ingest.find import Found, find_files, listed, walk
+from instructkit.stages.ingest.find import Found, find_files, plain_name, walk
 from instructkit.stages.ingest.parts import file_parts
 from instructkit.stages.ingest.python_source import BrokenSourceError, decode_source, documented
 from instructkit.stages.ingest.shards import outcomes
@@ -65,7 +65,7 @@ class IngestPython:
     """Importable modules or packages, by top-level name, found where this Python finds them and never imported.
     `stdlib` stands for the standard library."""
     path: InputPath | list[InputPath] | None = None
-    """Folders or files of source code; a folder that is a package gives its name to the modules in it."""
+    """Folders, files or globs of source code; modules in a package are named by it, wherever the path begins."""
     source: str | None = None
     """Name of the source, the first half of every id. Default: the step's name."""
     exclude: list[str] = field(default_factory=lambda: list(TESTS))
@@ -124,10 +124,7 @@ class IngestPython:
 
     def _files(self, root: Path) -> list[Found]:
         if self.path is not None:
-            roots = [(root / Path(path).expanduser()) for path in listed(self.path)]
-            if len(roots) == 1 and roots[0].is_dir():
-                return _below(roots[0])
-            return find_files(self.path, root, SUFFIXES)
+            return find_files(self.path, root, SUFFIXES, _in_package)
         files: dict[str, Found] = {}
         for module in self.modules or []:
             for place in _standard_library() if module == STDLIB else _places(module):
@@ -139,7 +136,7 @@ class IngestPython:
 
 def module_name(name: str) -> str:
     """The dotted name of the module in a file: `src/pkg/mod.py` is `pkg.mod`, `pkg/__init__.py` is `pkg`."""
-    parts = name.removesuffix(".py").split("/")
+    parts = plain_name(name).removesuffix(".py").split("/")
     if parts[0] == "src" and len(parts) > 1:
         del parts[0]
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
@@ -151,14 +148,24 @@ def _single(path: Path) -> Found:
 
 def _below(folder: Path) -> list[Found]:
     """Python files below a folder; where the folder is a package, names begin with the package's own."""
-    folder, prefix = folder.resolve(), ""
-    above = folder
-    while (above / "__init__.py").is_file():
-        prefix, above = f"{above.name}/{prefix}", above.parent
+    prefix = _package(folder)
     files = [Found(prefix + name, path, path.stat().st_size) for name, path in walk(folder) if name.endswith(SUFFIXES)]
     if not files:
         raise InputError(f"{folder}: no file below it ends in .py")
     return sorted(files)
+
+
+def _in_package(name: str, file: Path) -> str:
+    """The name of a file, led by the packages that the folder it was found from lies in."""
+    return _package(file.parents[name.count("/")]) + name
+
+
+def _package(folder: Path) -> str:
+    """`pkg/sub/` for the folder of the package `pkg.sub`, "" for a folder that is no package."""
+    prefix, above = "", folder.resolve()
+    while (above / "__init__.py").is_file():
+        prefix, above = f"{above.name}/{prefix}", above.parent
+    return prefix
 
 
 def _standard_library() -> list[Path]:

@@ -178,6 +178,24 @@ def test_a_folder_that_is_a_package_gives_its_name(read, write):
     assert module_name("__init__.py") == "__init__"
 
 
+@pytest.mark.parametrize(
+    ("path", "modules"),
+    [
+        (["src/pa", "src/pb"], ["pa", "pa.m", "pb", "pb.sub", "pb.sub.m"]),
+        (["src/pa", "src"], ["lone", "pa", "pa.m", "pb", "pb.sub", "pb.sub.m"]),
+        (["src/pa/__init__.py", "src/pb/sub/m.py"], ["pa", "pb.sub.m"]),
+        ("src/pb/__init__.py", ["pb"]),
+        ("src/pa/*.py", ["pa", "pa.m"]),
+        (["src/lone.py", "src/pb/**/m.py"], ["lone", "pb.sub.m"]),
+    ],
+)
+def test_modules_are_named_by_their_packages_wherever_the_path_begins(read, write, path, modules):
+    for name in ("lone", "pa/__init__", "pa/m", "pb/__init__", "pb/sub/__init__", "pb/sub/m"):
+        write(f"src/{name}.py", 'def f():\n    """F."""\n')
+    kept, _ = read("ingest.python", path=path)
+    assert sorted(json.loads(fields)["module"] for fields in kept["fields"]) == modules
+
+
 def test_modules_are_found_without_importing_them(read, write, tmp_path, monkeypatch):
     write("site/explosive/__init__.py", 'raise SystemExit\ndef f():\n    """F."""\n')
     monkeypatch.syspath_prepend(tmp_path / "site")
