@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import escape
@@ -24,6 +25,9 @@ from instructkit.stages.ingest.parts import whole_file
 
 READER, SAVED, STREAMED = "reader", "save_to_disk", "load_dataset"
 COMMIT = "commit"
+FULL_COMMIT = re.compile(r"[0-9a-f]{40}")
+PLAIN_NAME = re.compile(r"(?!/)(?:(?!\.{1,2}/)[^*?\[\]{}:@/\\]+/)*[^*?\[\]{}:@/\\]+\.\w+")
+"""A file's path inside a repository, and surely neither a pattern, a folder nor an address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,11 @@ class IngestHub:
 
     Each data file of the split is a part. Give a `revision` (a commit) for a dataset of the hub: without one, a build
     reads what the hub holds on the day, and pins that in its lockfile. A position is a row of the data file.
+
+    What needs the network, for a dataset of the hub: reading a data file that no build has read yet; and in every build
+    and `plan`, to ask which commit `revision` stands for, unless it is a full commit hash (40 hexadecimal digits), and
+    to list the data files, unless `data_files` names them in full. With both, a build that has been made before is made
+    again without a network. A `folder` never needs one.
     """
 
     version: ClassVar[int] = 1
@@ -158,10 +167,16 @@ class IngestHub:
 
     def _hub_parts(self) -> list[Part]:
         assert self.path is not None
-        commit = _commit(self.path, self.revision)
+        fixed = self.revision if self.revision and FULL_COMMIT.fullmatch(self.revision) else None
+        commit = fixed or _commit(self.path, self.revision)
+        named = [self.data_files] if isinstance(self.data_files, str) else self.data_files or []
+        # Files of a commit that are named in full need no listing; where one is not there, reading it says so.
+        if fixed and named and all(PLAIN_NAME.fullmatch(name) for name in named):
+            files = named
+        else:
+            files = [file.partition("@")[2].partition("/")[2] or file for file in self._files_of(self.path, commit)]
         parts = []
-        for address in self._files_of(self.path, commit):
-            inside = address.partition("@")[2].partition("/")[2] or address
+        for inside in files:
             # The commit stands for the content; the file's place in the repository for its name.
             file = PartFile(name=inside, path=Path(inside), digest=commit)
             options = ((READER, STREAMED), ("dataset", self.path), (COMMIT, commit))
@@ -175,7 +190,7 @@ class IngestHub:
         files = None if self.data_files is None else {self.split: self.data_files}
         try:
             builder = load_dataset_builder(path, self.name, revision=commit, data_files=files)
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # no network has as many names as there are layers below
             raise InputError(f"{path}: cannot be opened as a dataset: {error}. {WAY_OUT}") from error
         found: Any = builder.config.data_files
         if not found:

@@ -100,12 +100,48 @@ def test_a_folder_that_is_none_or_holds_nothing_is_an_error(read, tmp_path):
         read("ingest.hub", folder="empty")
 
 
-def test_a_hub_out_of_reach_says_the_way_out(read, monkeypatch):
+@pytest.fixture
+def offline(monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+
+
+def test_a_hub_out_of_reach_says_the_way_out(read, offline):
     with pytest.raises(InputError, match=r"someone/data: the hub does not answer .*give that as folder"):
         read("ingest.hub", path="someone/data")
+
+
+COMMIT_HASH = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_files_of_a_commit_that_are_named_in_full_are_planned_without_a_network(offline, tmp_path):
+    files = ["data/train-0.jsonl", "data/train-1.jsonl"]
+    stage = IngestHub(path="someone/data", revision=COMMIT_HASH, data_files=files)
+    parts = stage.parts(tmp_path)
+    assert [part.name for part in parts] == [f"someone/data: {name}" for name in files]
+    assert [[(file.name, file.digest) for file in part.files] for part in parts] == [
+        [(name, COMMIT_HASH)] for name in files
+    ]
+    (one,) = IngestHub(path="someone/data", revision=COMMIT_HASH, data_files=files[1]).parts(tmp_path)
+    assert one == parts[1]
+    with pytest.raises(InputError, match=r"train-0\.jsonl: cannot be read on after row 0: .*give that as folder"):
+        list(IngestHub(source="src", path="someone/data", revision=COMMIT_HASH, data_files=files).read(parts[0]))
+
+
+@pytest.mark.parametrize(
+    "data_files", [None, "data/*.jsonl", ["a.jsonl", "data"], "hf://datasets/x/y/a.jsonl", "./a.jsonl"]
+)
+def test_a_full_commit_is_not_asked_for_but_files_that_are_not_named_are(offline, read, data_files):
+    with pytest.raises(InputError, match=r"someone/data: cannot be opened as a dataset: .*give that as folder"):
+        read("ingest.hub", path="someone/data", revision=COMMIT_HASH, data_files=data_files)
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT_HASH[:12]])
+def test_a_revision_that_can_move_is_asked_for_even_where_files_are_named(offline, read, revision):
+    with pytest.raises(InputError, match="the hub does not answer"):
+        read("ingest.hub", path="someone/data", revision=revision, data_files="a.jsonl")
 
 
 def test_path_or_folder_but_not_both():
