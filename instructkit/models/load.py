@@ -20,7 +20,7 @@ def load_tokenizer(name: str) -> Any:
 
     try:
         with quiet():
-            return AutoTokenizer.from_pretrained(name)
+            return AutoTokenizer.from_pretrained(name, revision=hub_commit(name))
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(_unloadable(name, "tokenizer", error)) from error
 
@@ -34,9 +34,30 @@ def load_model(name: str) -> Any:
 
     try:
         with quiet():
-            return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+            return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, revision=hub_commit(name))
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(_unloadable(name, "model", error)) from error
+
+
+def hub_commit(name: str) -> str | None:
+    """The commit that a hub name stands for: the one in the local cache, else the hub's newest.
+
+    None for a folder, and where the name is neither cached nor reachable. The cache comes first so that a model which
+    was downloaded once stays the same until somebody downloads it anew, and so that nobody waits for a network.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if Path(name).exists():
+        return None
+    try:
+        path = try_to_load_from_cache(name, "config.json")
+        if not isinstance(path, str):
+            with quiet():
+                path = hf_hub_download(name, "config.json")
+    except (OSError, ValueError, HfHubHTTPError):
+        return None
+    return Path(path).parent.name  # …/snapshots/<commit>/config.json
 
 
 @contextmanager

@@ -23,11 +23,11 @@ import orjson
 
 from instructkit.errors import TrainingError
 from instructkit.hashing import file_digest, key_of
+from instructkit.models.load import hub_commit
 from instructkit.train.config import Scratch, Training
 
 FORMAT = 1
 """Raised when the trainer's numbers change for the same input."""
-WHOLE_FILE_BYTES = 64 << 20
 NO_EFFECT = ("examples", "checkpoint_every", "keep_checkpoints")
 """Settings that change nothing in the trained model: a run may go on with others."""
 
@@ -69,7 +69,7 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> Ru
         "config": settings,
         "dataset": dataset_hash,
         "shards": [file_digest(path) for path in shards],
-        "model": None if isinstance(config.model, Scratch) else model_digest(config.model),
+        "model": None if isinstance(config.model, Scratch) else model_identity(config.model),
         "chat_template": _file(config.chat_template),
         "packages": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
         "format": FORMAT,
@@ -77,26 +77,13 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> Ru
     return RunState(key=key_of(made_of), made_of=made_of)
 
 
-def model_digest(model: str) -> str:
-    """Content hash of a model directory; a hub name stands for itself.
-
-    Of files over 64 MiB only size, first and last MiB are read: hashing a large model takes longer than loading it.
-    """
+def model_identity(model: str) -> dict[str, str | None]:
+    """What a base model is: the content of its folder, or name and commit on the hub (None: could not be found out)."""
     folder = Path(model)
     if not folder.is_dir():
-        return model
-    parts = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "README.md"):
-        size = path.stat().st_size
-        if size <= WHOLE_FILE_BYTES:
-            content = file_digest(path)
-        else:
-            with path.open("rb") as file:
-                head = file.read(1 << 20)
-                file.seek(-(1 << 20), 2)
-                content = key_of([size, head.hex(), file.read().hex()])
-        parts.append([path.relative_to(folder).as_posix(), content])
-    return key_of(parts)
+        return {"name": model, "commit": hub_commit(model)}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "README.md")
+    return {"content": key_of([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])}
 
 
 def open_run(out: Path, fresh: RunState, resume: bool) -> RunState:

@@ -158,6 +158,18 @@ def test_a_saved_model_is_tuned_on_by_naming_it(tuned, run, tmp_path):
     assert "base_model" in (result.model / "README.md").read_text()
 
 
+def test_a_model_in_the_cache_of_the_hub_is_used_without_a_network_and_pinned(tuned, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder, commit = tmp_path / "hub/models--org--colours", "c" * 40
+    shutil.copytree(tuned[1].model, folder / "snapshots" / commit)
+    (folder / "refs").mkdir()
+    (folder / "refs/main").write_text(commit)
+    result = run(model="org/colours")
+    assert result.before.overall.loss == pytest.approx(tuned[1].after.overall.loss, rel=0.5)
+    assert commit in (tmp_path / "run/run.json").read_text()
+
+
 def test_a_base_model_without_chat_template_is_given_chatml(tuned, run, tmp_path):
     base = tmp_path / "base"
     shutil.copytree(tuned[1].model, base)
