@@ -33,6 +33,7 @@ def train(
     loaded = load_recipe(recipe)
     name = loaded.training_name(name)
     config = loaded.trainings[name]
+    config.at(loaded.root)  # what it needs is there: better known before the build than behind it
     with LocalExecutor(workers) as executor, step_progress() as observe:
         result = run_build(loaded, build_folder(loaded, build_dir), executor, observe=observe)
     click.echo(
@@ -52,6 +53,7 @@ def train(
             result.build.paths(config.examples),
             out,
             dataset_hash=result.build.step(config.examples).digest,
+            root=loaded.root,
             progress=progress,
             resume=not fresh,
         )

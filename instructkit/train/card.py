@@ -15,6 +15,7 @@ from instructkit.train.data import Preflight
 def model_card(
     config: Training,
     *,
+    base: dict[str, str | None] | None,
     dataset_hash: str,
     key: str,
     steps: int,
@@ -23,12 +24,16 @@ def model_card(
     before: Evaluation | None,
     after: Evaluation | None,
 ) -> str:
-    """README.md of an exported model: front matter for the Hugging Face hub, then lineage, data and losses."""
-    base = None if isinstance(config.model, Scratch) else config.model
+    """README.md of an exported model: front matter for the Hugging Face hub, then lineage, data and losses.
+
+    `config` in the recipe's own words, `base` as `train.state.model_identity` gives it.
+    """
     front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags: [instructkit]"]
-    if base is not None:
-        front.append(f"base_model: {orjson.dumps(base).decode()}")
-    origin = "Trained from random weights" if base is None else f"Tuned from `{base}`"
+    name = None if isinstance(config.model, Scratch) else config.model
+    if base is not None and "name" in base:  # the hub takes names of its own only, no folders
+        front.append(f"base_model: {orjson.dumps(name).decode()}")
+    origin = "Trained from random weights" if name is None else f"Tuned from `{name}`"
+    pinned = [(f"base model, {k}", f"`{v}`") for k, v in (base or {}).items() if k != "name"]
     settings = orjson.dumps(msgspec.to_builtins(config), option=orjson.OPT_INDENT_2).decode()
     parts = [
         "\n".join([*front, "---"]),
@@ -37,7 +42,7 @@ def model_card(
         "## Lineage",
         _table(
             ("what", "value"),
-            [("dataset", f"`{dataset_hash}`"), ("run", f"`{key}`"), ("instructkit", __version__)],
+            [*pinned, ("dataset", f"`{dataset_hash}`"), ("run", f"`{key}`"), ("instructkit", __version__)],
         ),
         f"```json\n{settings}\n```",
         "## Data",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+
+from instructkit.errors import UsageFault
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -60,7 +64,8 @@ class Training:
     the way, `test` before and after."""
 
     model: str | Scratch
-    """A Hugging Face model directory or hub name; or the shape of a new model, with the keys below."""
+    """A Hugging Face model directory, its path relative to the project; or a hub name, taken at the commit in the local
+    cache, else the newest; or the shape of a new model, with the keys below."""
 
     sequence_length: Annotated[int, msgspec.Meta(ge=16)] = 2048
     """Tokens in one packed row, and so in the longest example that fits."""
@@ -74,8 +79,8 @@ class Training:
     training refuses to start."""
 
     chat_template: str | None = None
-    """How conversations are written: `chatml`, a `.jinja` file, or Jinja text. None: the model's own, and ChatML for a
-    model that has none."""
+    """How conversations are written: `chatml`, a `.jinja` file, its path relative to the project, or Jinja text. None:
+    the model's own, and ChatML for a model that has none."""
 
     tokens_per_step: Count = 8192
     """Tokens behind one step of the optimizer, over all micro-batches; whole rows of sequence_length, at least one."""
@@ -131,3 +136,31 @@ class Training:
     def faults(self) -> list[str]:
         """Faults that no single field shows."""
         return self.model.faults() if isinstance(self.model, Scratch) else []
+
+    def at(self, root: Path) -> Training:
+        """The same with `model` and `chat_template` as paths of this machine, where they are paths.
+
+        `root` is the project that they are relative to. Raises UsageFault for a path where nothing lies.
+        """
+        places = {}
+        if isinstance(self.model, str):
+            places["model"] = _place("model", self.model, root, _looks_like_path(self.model))
+        if self.chat_template is not None and self.chat_template.endswith(".jinja"):
+            places["chat_template"] = _place("chat_template", self.chat_template, root, True)
+        return replace(self, **places)  # type: ignore[arg-type]
+
+
+def _place(key: str, said: str, root: Path, must_exist: bool) -> str:
+    path = root / os.path.expanduser(said)  # of os: it leaves the `~` of an unknown user alone
+    if path.exists():
+        return str(path)
+    if must_exist:
+        raise UsageFault(
+            f"{key}: no such file or folder: {said} (looked for {path}; paths are relative to the project)"
+        )
+    return said
+
+
+def _looks_like_path(said: str) -> bool:
+    """Hub names have one slash at most, and none begins like a path."""
+    return said.startswith((".", "~")) or os.path.isabs(said) or said.count("/") > 1

@@ -68,16 +68,19 @@ def train(
     out: Path,
     *,
     dataset_hash: str,
+    root: Path = Path(),
     progress: Progress | None = None,
     resume: bool = True,
 ) -> TrainingResult:
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
-    key. `resume` False starts over. Raises TrainingError, InputError and StageError.
+    key. Paths in `config` are relative to `root`. `resume` False starts over. Raises TrainingError, InputError,
+    StageError, and UsageFault for a path where nothing lies.
     """
     began = time.perf_counter()
     say = progress or silent
+    said, config = config, config.at(root)
     fresh = run_state(config, shards, dataset_hash)
     state = open_run(out, fresh, resume)
     if state.finished is not None and (out / "model").exists():
@@ -139,7 +142,8 @@ def train(
 
     after = None if test is None else _evaluate(runner, chat, config, test, config.generations)
     card = model_card(
-        config,
+        said,
+        base=fresh.made_of["model"],
         dataset_hash=dataset_hash,
         key=fresh.key,
         steps=plan.steps,

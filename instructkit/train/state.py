@@ -62,15 +62,20 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> RunState:
-    """The state of a run that has not begun. Raises OSError for a shard that cannot be read."""
+    """The state of a run that has not begun. Files and folders count by their content, wherever they lie.
+
+    Raises OSError for a shard that cannot be read.
+    """
+    template = _file(config.chat_template)
+    by_content = [*(["model"] if isinstance(config.model, str) else []), *(["chat_template"] if template else [])]
     # Through JSON, so that it compares equal to what run.json gives back (lists for tuples).
-    settings = {k: v for k, v in orjson.loads(msgspec.json.encode(config)).items() if k not in NO_EFFECT}
+    settings = orjson.loads(msgspec.json.encode(config))
     made_of = {
-        "config": settings,
+        "config": {k: v for k, v in settings.items() if k not in (*NO_EFFECT, *by_content)},
         "dataset": dataset_hash,
         "shards": [file_digest(path) for path in shards],
         "model": None if isinstance(config.model, Scratch) else model_identity(config.model),
-        "chat_template": _file(config.chat_template),
+        "chat_template": template,
         "packages": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
         "format": FORMAT,
     }

@@ -78,3 +78,19 @@ def test_generate_answers(trained):
     root, run, _ = trained
     model = str(root / "build/notes/trainings/small/model")
     assert run("generate", model, "Write a note called Note 3.", "--max-new-tokens", "5") is not None
+
+
+def test_a_base_model_that_is_not_there_is_told_before_the_build(project, environment):
+    recipe = project / "recipes/notes.yaml"
+    recipe.write_text(recipe.read_text() + "train: {small: {examples: final, model: ./models/base}}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "instructkit", "train", "recipes/notes.yaml"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert f"looked for {project / 'models/base'}" in done.stderr
+    assert not (project / "build").exists()

@@ -4,6 +4,7 @@ import sys
 import msgspec
 import pytest
 
+from instructkit.errors import UsageFault
 from instructkit.train.config import Scratch, Training
 
 
@@ -36,3 +37,33 @@ def test_reading_a_recipe_needs_no_torch():
         "instructkit.chat.view; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_paths_are_relative_to_the_project_and_other_names_are_of_the_hub(tmp_path, monkeypatch):
+    for name in ("project/base", "project/org/model", "home/models/mine"):
+        (tmp_path / name).mkdir(parents=True)
+    root = tmp_path / "project"
+    (root / "chat.jinja").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def placed(model, **fields):
+        return Training(examples="x", model=model, **fields).at(root)
+
+    assert placed("base").model == placed("./base").model == str(root / "base")
+    assert placed("org/model").model == str(root / "org/model")
+    assert placed("~/models/mine").model == str(tmp_path / "home/models/mine")
+    assert placed(str(root / "base")).model == str(root / "base")
+    for hub in ("gpt2", "org/other"):
+        assert placed(hub).model == hub
+    assert placed("gpt2", chat_template="chat.jinja").chat_template == str(root / "chat.jinja")
+    for text in (None, "chatml", "{{ messages }}"):
+        assert placed("gpt2", chat_template=text).chat_template == text
+    assert isinstance(placed(Scratch()).model, Scratch)
+
+
+@pytest.mark.parametrize("wrong", ["./nowhere", "~/nowhere", "/nowhere/at/all", "a/b/c", "../nowhere", "~nobody/x"])
+def test_a_path_where_nothing_lies_is_told_with_where_it_was_looked_for(tmp_path, wrong):
+    with pytest.raises(UsageFault, match=r"model: no such file or folder: \S+ \(looked for /"):
+        Training(examples="x", model=wrong).at(tmp_path)
+    with pytest.raises(UsageFault, match=r"chat_template: no such file or folder: chat\.jinja"):
+        Training(examples="x", model="gpt2", chat_template="chat.jinja").at(tmp_path)

@@ -155,7 +155,26 @@ def test_settings_that_change_nothing_do_not_hinder_going_on(run):
 def test_a_saved_model_is_tuned_on_by_naming_it(tuned, run, tmp_path):
     result = run(model=str(tuned[1].model))
     assert result.before.overall.loss == pytest.approx(tuned[1].after.overall.loss, rel=0.5)
-    assert "base_model" in (result.model / "README.md").read_text()
+    assert f"Tuned from `{tuned[1].model}`" in (result.model / "README.md").read_text()
+
+
+def test_a_run_is_the_same_wherever_its_project_lies(tuned, shards, small, tmp_path):
+    template = AutoTokenizer.from_pretrained(tuned[1].model).chat_template
+    keys = []
+    for name in ("a", "b"):
+        root = tmp_path / name
+        shutil.copytree(tuned[1].model, root / "models/base")
+        (root / "chat.jinja").write_text(template)
+        config = small(model="models/base", chat_template="chat.jinja", max_steps=1)
+        model = train(config, shards, root / "run", dataset_hash="d", root=root).model
+        keys.append(json.loads((root / "run/run.json").read_text())["key"])
+        written = [p for p in (root / "run").rglob("*") if p.is_file() and p.suffix in (".json", ".md", ".jsonl")]
+        assert not [p for p in written if str(root) in p.read_text()]
+        card = (model / "README.md").read_text()
+        assert "Tuned from `models/base`" in card
+        assert '"chat_template": "chat.jinja"' in card
+        assert "base_model:" not in card
+    assert keys[0] == keys[1]
 
 
 def test_a_model_in_the_cache_of_the_hub_is_used_without_a_network_and_pinned(tuned, run, tmp_path, monkeypatch):
@@ -168,6 +187,9 @@ def test_a_model_in_the_cache_of_the_hub_is_used_without_a_network_and_pinned(tu
     result = run(model="org/colours")
     assert result.before.overall.loss == pytest.approx(tuned[1].after.overall.loss, rel=0.5)
     assert commit in (tmp_path / "run/run.json").read_text()
+    card = (result.model / "README.md").read_text()
+    assert 'base_model: "org/colours"' in card
+    assert f"| base model, commit | `{commit}` |" in card
 
 
 def test_a_base_model_without_chat_template_is_given_chatml(tuned, run, tmp_path):
