@@ -27,7 +27,7 @@ from instructkit.templates.rendering import OF_THE_DOCUMENT, Compiled, Refusal, 
 class RenderTemplate:
     """Render each document with one template. A recipe says `render`; this is what it unfolds into."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
     packages: ClassVar[tuple[str, ...]] = ("jinja2",)
@@ -115,7 +115,7 @@ class Render:
     `empty_message`, `output_too_long`, `template_error`.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
     packages: ClassVar[tuple[str, ...]] = ("jinja2",)

@@ -44,16 +44,21 @@ def _difference(case: Case, result: list[tuple[str, str]] | Refusal) -> str:
     if case.expect_drop is not None:
         expected = [f"[drop] {case.expect_drop}"]
     else:
-        expected = _lines([(turn.role, turn.content.strip()) for turn in case.expect or ()])
+        # A YAML block (`content: |`) ends with a line break, which no message does.
+        turns = [(turn.role, turn.content.removesuffix("\n")) for turn in case.expect or ()]
+        if result == turns:
+            return ""
+        expected = _lines(turns)
     if isinstance(result, Refusal):
         found = [f"[drop] {result.rule}"]
         if found != expected:
             found.append(result.detail)
     else:
         found = _lines(result)
-    if found == expected:
+    if case.expect_drop is not None and found == expected:
         return ""
-    return "\n".join(list(unified_diff(expected, found, "expected", "rendered", lineterm="", n=2)))
+    difference = "\n".join(unified_diff(expected, found, "expected", "rendered", lineterm="", n=2))
+    return difference or f"-{case.expect}\n+{result}"  # a content may look like the head of a turn, or end with a dot
 
 
 def _lines(turns: list[tuple[str, str]]) -> list[str]:

@@ -35,15 +35,70 @@ ATTRIBUTES: dict[type, frozenset[str]] = {
     # groupby gives named tuples; Jinja's own types keep their public names.
 }
 JINJA_TYPES = (LoopContext, Macro, TemplateModule, Namespace, Cycler, Joiner)
-PLAIN = frozenset({str, int, float, bool})
+
+
+class Own(str):
+    """White space, and what follows it, that the template's author wrote: no data. `str()` of it stays what it is."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+PLAIN = frozenset({str, int, float, bool, Own})
 OPERATORS = frozenset({"+", "*", "**", "%"})
 
 
 class _Charge(NodeTransformer):
-    """`for x in y` → `for x in y | _steps`; `a ~ b` → `[a, b] | _concat`; `set x = y` → `set x = y | _weigh`."""
+    """`for x in y` → `for x in y | _steps`; `a ~ b` → `[a, b] | _concat`; `set x = y` → `set x = y | _weigh`.
+
+    And the layout before a message's first word goes: `{% block user %} Hello` → `{% block user %}Hello`.
+    """
 
     def _wrap(self, node: nodes.Node, name: str) -> nodes.Filter:
         return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
+
+    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        self._mark(node.body, opens=True)
+        return node
+
+    def _mark(self, body: list[nodes.Node], opens: bool) -> bool:
+        """Take away the white space before the author's first word; whether the text after `body` may be the first.
+
+        Where that is known only with the row (before it stands an expression, a loop, a branch, which may print
+        nothing), the text is made `Own`. `opens`: nothing stands before the body.
+        """
+        for node in body:
+            if isinstance(node, nodes.Output):
+                for i, part in enumerate(node.nodes):
+                    if not isinstance(part, nodes.TemplateData):
+                        opens = False
+                        continue
+                    if opens:
+                        part.data = part.data.lstrip()
+                    elif part.data[:1].isspace():
+                        written = nodes.Const(part.data, lineno=part.lineno, environment=part.environment)
+                        node.nodes[i] = self._wrap(written, "_own")
+                    if part.data.strip():
+                        return False
+            elif isinstance(node, nodes.If):
+                branches = [node.body, *(other.body for other in node.elif_), node.else_]
+                if not max([self._mark(branch, opens) for branch in branches]):  # no `any`: each is to be marked
+                    return False
+                opens = False
+            elif isinstance(node, nodes.For):
+                self._mark(node.body, opens=False)
+                self._mark(node.else_, opens)
+                opens = False
+            elif isinstance(node, nodes.With):
+                if not self._mark(node.body, opens):
+                    return False
+                opens = False
+            elif isinstance(node, nodes.CallBlock | nodes.FilterBlock):
+                opens = False
+        return True
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
@@ -102,7 +157,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         def weigh(_context: Any, value: Any) -> Any:
             return budget.weigh(value)
 
-        self.filters = {**filters(budget, self.draws), "_steps": steps, "_concat": concat, "_weigh": weigh}
+        @pass_context  # else it would be run once, at compile time, and be plain text again
+        def own(_context: Any, written: str) -> str:
+            return Own(written)
+
+        ours = {"_steps": steps, "_concat": concat, "_weigh": weigh, "_own": own}
+        self.filters = {**filters(budget, self.draws), **ours}
 
     def _text(self, value: Any) -> str:
         return value if type(value) is str else text(self.budget.weigh(value))

@@ -70,7 +70,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     given: dict[str, Any]
     """The inputs of the row."""
     expect: list[Turn] | None = None
-    """The messages, exactly; a last line break of a content does not count."""
+    """The messages, exactly; a line break at the end of a content, which YAML's `|` puts there, does not count."""
     expect_drop: Text | None = None
     """The rule by which the row is dropped, instead of messages."""
     name: str | None = None

@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 
 from instructkit.hashing import canonical_json
 from instructkit.templates.check import role_of
-from instructkit.templates.environment import Sandbox
+from instructkit.templates.environment import Own, Sandbox
 from instructkit.templates.frontmatter import fits, read_head
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, TooLong
 from instructkit.templates.template import Template, from_sources
@@ -103,14 +103,32 @@ class Compiled:
         for imported in self._imported:
             imported._module = None
         if self.template.blocks_only:
-            join = self._sandbox.budget.join
-            return [(role, join(block(context)).strip()) for role, block in self._blocks]
+            return [(role, self._message(block(context))) for role, block in self._blocks]
         context.vars.clear()
         context.exported_vars.clear()
         self._rendered = []
         for _ in self._jinja.root_render_func(context):
             pass  # whitespace between the blocks
         return self._rendered
+
+    def _message(self, pieces: Iterator[str]) -> str:
+        """A message of what a block prints, without blank lines before it and white space behind it.
+
+        The first line keeps the indentation that comes from data: code would be broken without it. What the template's
+        author wrote before the first word is layout, and goes.
+        """
+        parts = list(pieces)
+        text = self._sandbox.budget.join(parts)
+        if text[:1].isspace():
+            for i, part in enumerate(parts):
+                if type(part) is Own:
+                    parts[i] = part.lstrip()
+                if parts[i]:
+                    break
+            text = "".join(parts)
+            blank = len(text) - len(text.lstrip())
+            text = text[text.rfind("\n", 0, blank) + 1 :]
+        return text.rstrip()
 
     def _empty_context(self) -> None:
         self._context: Context = self._jinja.new_context({})
@@ -122,7 +140,7 @@ class Compiled:
 
     def _keep(self, role: str, block: Callable[[Context], Iterator[str]]) -> Callable[[Context], Iterator[str]]:
         def run(context: Context) -> Iterator[str]:
-            self._rendered.append((role, self._sandbox.budget.join(block(context)).strip()))
+            self._rendered.append((role, self._message(block(context))))
             return iter(())
 
         return run

@@ -44,6 +44,25 @@ def test_a_failed_test_shows_expected_and_rendered_line_by_line():
     ]  # fmt: skip
 
 
+INDENTED = "---\nsummary: s\ntask: t\ninputs: [text]\ntests:\n  - given: {text: '  a'}\n    expect:\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "passes"),
+    [("'  a'", True), ("'a'", False), ("'   a'", False), ("|2-\n            a", True), ("|2\n            a\n", True),
+     ("|2+\n            a\n\n", False), ("'  a '", False), ("'  a·'", False)],
+)  # fmt: skip
+def test_contents_are_compared_to_the_last_space(content, passes):
+    source = f"{INDENTED}      - role: assistant\n        content: {content}\n---\n"
+    (result,) = run_tests(from_sources("t", {"t.jinja": source + "{% block assistant %}{{ text }}{% endblock %}"}))
+    assert result.passed == passes
+
+
+def test_a_content_that_looks_like_two_turns_is_none():
+    result = run('{given: {text: a}, expect: [{role: user, content: "Say a\\n[assistant]\\nA a"}]}')
+    assert not result.passed
+
+
 def test_spaces_at_the_ends_of_lines_are_shown():
     result = run(
         '{given: {text: "a \\nb"}, expect: [{role: user, content: "Say a\\nb"}, {role: assistant, content: x}]}'
