@@ -24,7 +24,6 @@ class ExportHuggingface:
     reads: ClassVar[tuple[Noun, ...]] = (Example,)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
-    is_export: ClassVar[bool] = True
     file_format: ClassVar[Literal["jsonl", "parquet"]] = "parquet"
     file_name: ClassVar[str] = "data/{split}-00000-of-00001.parquet"
     unsplit: ClassVar[str] = "train"

@@ -19,7 +19,6 @@ class ExportParquet:
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("pyarrow",)
-    is_export: ClassVar[bool] = True
     file_format: ClassVar[Literal["jsonl", "parquet"]] = "parquet"
     file_name: ClassVar[str] = "{split}.parquet"
     unsplit: ClassVar[str] = "all"

@@ -35,7 +35,6 @@ class ExportTrl:
     reads: ClassVar[tuple[Noun, ...]] = (Example,)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("orjson",)
-    is_export: ClassVar[bool] = True
     file_format: ClassVar[Literal["jsonl", "parquet"]] = "jsonl"
     file_name: ClassVar[str] = "{split}.jsonl"
     unsplit: ClassVar[str] = "all"
