@@ -16,6 +16,7 @@ import polars as pl
 from instructkit.schema import Example, Message, records
 from instructkit.stages.contract import Outcome
 from instructkit.stages.drops import VERDICT, sort_out
+from instructkit.text.conversation import trained_weight
 
 Lossy = Literal["drop", "allow"]
 Row = dict[str, Any]
@@ -34,13 +35,6 @@ class Refusal:
     """tools, turns, roles, weights, spans, reasoning, names, candidates or media."""
     detail: str
     value: str | None = None
-
-
-def trained_weight(message: Message) -> float:
-    """The weight of a message's loss, with the default spelled out: 1 for the assistant, 0 for everyone else."""
-    if message.weight is not None:
-        return message.weight
-    return 1.0 if message.role == "assistant" else 0.0
 
 
 def export_lines(shard: pl.DataFrame, row_of: Callable[[Example], Row | Refusal], extras: bool) -> Outcome:

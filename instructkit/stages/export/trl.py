@@ -18,9 +18,9 @@ from instructkit.stages.export.lines import (
     export_lines,
     first_loss,
     tools_of,
-    trained_weight,
     untold_weight,
 )
+from instructkit.text.conversation import trained_weight
 
 
 @dataclass(frozen=True, kw_only=True)
