@@ -9,7 +9,7 @@ c    g2             c          g1      c stems from the same document as b, so i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -42,6 +42,7 @@ def standing(text: pl.Expr) -> list[pl.Expr]:
     return [
         pl.col("id"),
         pl.col("group"),
+        pl.col("split"),
         pl.col("source"),
         pl.col("origin").struct.field("file"),
         pl.col("origin").struct.field("line"),
@@ -59,12 +60,33 @@ def check_ids(rows: pl.DataFrame) -> None:
         )
 
 
+def check_splits(members: pl.DataFrame) -> None:
+    """Raises StageError when records of one cluster lie in different splits: their group would lie in both."""
+    members = members.sort("id")
+    astray = members.filter(pl.col("split").ne_missing(pl.col("split").first().over("cluster")))
+    if astray.height:
+        other = astray.row(0, named=True)
+        one = members.filter(cluster=other["cluster"]).row(0, named=True)
+        raise StageError(
+            f"'{one['id']}' ({_split(one)}) and '{other['id']}' ({_split(other)}) are alike, or linked by records that "
+            f"are, and lie in different splits; so do {astray['cluster'].n_unique():,} clusters in all. What is alike "
+            "must share a split: put the dedupe step before the split step."
+        )
+
+
+def _split(row: dict[str, Any]) -> str:
+    return f"split '{row['split']}'" if row["split"] is not None else "no split"
+
+
 def decide(rows: pl.DataFrame, clusters: pl.DataFrame, keep: Keep, nearest: pl.DataFrame) -> pl.DataFrame:
     """The decision, sorted by id, with the columns of `DECISION`.
 
     `rows` has the columns of `standing` for the whole corpus, `clusters` the columns id and cluster for the members of
     clusters of two and more, `nearest` the columns id, nearest and similarity. The order of rows does not matter.
+
+    Raises StageError when a cluster has records of two splits.
     """
+    check_splits(rows.join(clusters, on="id"))
     order = SOURCE_ORDER if keep != "longest" else ["characters", *SOURCE_ORDER]
     members = rows.join(clusters, on="id").sort(order, descending=[name == "characters" for name in order])
     chosen = members.group_by("cluster").agg(survivor=pl.col("id").first(), head=pl.col("group").first())

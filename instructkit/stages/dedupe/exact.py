@@ -20,10 +20,11 @@ class DedupeExact:
     """Keep one of the records whose text is the same, and give all of them one group.
 
     Texts are compared by a 128-bit hash. The group matters for examples: what else was made from the documents of two
-    equal examples then falls into one split with them.
+    equal examples then falls into one split with them. So it stands before `split`: equal texts in two splits are an
+    error.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ()
@@ -45,7 +46,7 @@ class DedupeExact:
         return shard.select(standing(text)).with_columns(cluster=pl.Series(text_hashes(texts), dtype=pl.String))
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
-        """One survivor for each text. Raises StageError when an id stands twice."""
+        """One survivor for each text. Raises StageError when an id stands twice, or equal texts lie in two splits."""
         rows = sketches.collect()
         check_ids(rows)
         clusters = rows.filter(pl.col("cluster").is_duplicated()).select("id", "cluster")

@@ -28,9 +28,10 @@ class DedupeMinhash:
     sequences of `shingle` words that both texts hold, over all that either holds (Jaccard). Verified pairs are joined
     into clusters, and one record of each cluster stays. A cluster is a chain: its ends may be less alike than the
     threshold. Texts shorter than `shingle` words are compared as a whole. Paraphrases in other words are not found.
+    It stands before `split`: near-duplicates in two splits are an error.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("datasketch", "numpy", "xxhash")
@@ -92,8 +93,9 @@ class DedupeMinhash:
         return pl.concat([shard.select(standing(text)), self.engine.sketch_texts(texts)], how="horizontal")
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
-        """One survivor for each cluster of verified pairs. Raises StageError when an id stands twice.
+        """One survivor for each cluster of verified pairs.
 
+        Raises StageError when an id stands twice, or a cluster has records of two splits.
         Texts with equal fingerprints have the same shingles, so only the first of them by id is compared with others:
         a text that stands a million times costs a million steps, not their square.
         """
