@@ -25,7 +25,7 @@ from instructkit import __version__
 from instructkit.build.call import Call, Done, perform
 from instructkit.build.keys import KeyedStage, input_entries, location_of
 from instructkit.build.manifest import CallEntry, InputEntry, Manifest, RunEntry, StepEntry
-from instructkit.errors import StageError
+from instructkit.errors import InputError, StageError
 from instructkit.executors.local import Executor
 from instructkit.recipe.recipe import Recipe, Step
 from instructkit.stages.contract import CorpusStage, IngestStage
@@ -243,10 +243,12 @@ class Runner:
             places = " and ".join(
                 f"{o['file']}:{o['line']}" if o["line"] is not None else o["file"] for o in twice["origin"].to_list()
             )
-            raise StageError(
-                f"step '{step.name}': id '{twice['id'][0]}' stands twice, from {places}; ids must be unique: "
-                "read each step once, give each ingest its own `source`, and let `key` name what tells records apart"
+            fault, way_out = (
+                (StageError, "read each step once, and give each ingest a `source` of its own")
+                if step.upstream
+                else (InputError, "let `key` name what tells records apart, leave it out, or take the repeats out")
             )
+            raise fault(f"step '{step.name}': id '{twice['id'][0]}' stands twice, from {places}; {way_out}")
 
 
 def timed(store_root: Path, call: Call) -> Done:
