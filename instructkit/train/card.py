@@ -9,7 +9,7 @@ from instructkit import __version__
 from instructkit.evaluate.result import Evaluation
 from instructkit.evaluate.table import rows
 from instructkit.train.config import Scratch, Training
-from instructkit.train.data import Preflight
+from instructkit.train.preflight import Preflight
 
 
 def model_card(

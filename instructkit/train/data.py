@@ -17,6 +17,7 @@ from instructkit.chat.tokenize import Tokenized, tokenize
 from instructkit.errors import TrainingError
 from instructkit.models.batch import Document
 from instructkit.train.config import Training
+from instructkit.train.preflight import LOST, Preflight
 from instructkit.train.progress import Event, Progress
 
 OVERLONG_ALLOWED = 0.01
@@ -48,21 +49,6 @@ class TrainingData:
         return self.ids[part], self.weights[part]
 
 
-@dataclass(frozen=True)
-class Preflight:
-    """What becomes of the examples, before anything is trained."""
-
-    table: pl.DataFrame
-    """Per source and template: rows, trained, tokens, supervised_tokens, overlong, unlabelled, zero_label.
-    rows = trained + overlong + unlabelled + zero_label."""
-    dropped: pl.DataFrame
-    """The rows that are not trained on, as the Drop noun."""
-
-    def total(self, column: str) -> int:
-        """Sum of a column of the table."""
-        return int(self.table[column].sum())
-
-
 def load(
     shards: Sequence[Path], chat: ChatFormat, config: Training, cache: Path, key: str, progress: Progress
 ) -> tuple[TrainingData, Preflight]:
@@ -76,7 +62,7 @@ def load(
         twice = about.filter(pl.col("id").is_duplicated())["id"][0]
         raise TrainingError(f"two examples have the id {twice}; ids must be unique, repetition is the column `repeats`")
     tokenized = _cached(frames, chat, cache, key, progress)
-    return _sift(about, tokenized, config)
+    return _sift(about, tokenized, config, progress)
 
 
 def _cached(frames: list[pl.DataFrame], chat: ChatFormat, cache: Path, key: str, progress: Progress) -> Tokenized:
@@ -97,7 +83,9 @@ def _cached(frames: list[pl.DataFrame], chat: ChatFormat, cache: Path, key: str,
     return result
 
 
-def _sift(about: pl.DataFrame, tokenized: Tokenized, config: Training) -> tuple[TrainingData, Preflight]:
+def _sift(
+    about: pl.DataFrame, tokenized: Tokenized, config: Training, progress: Progress
+) -> tuple[TrainingData, Preflight]:
     supervised = pl.col("weights").list.slice(1).list.eval(pl.element() > 0).list.sum()
     tokens = tokenized.rows.select("id", "input_ids", "weights", tokens=pl.col("input_ids").list.len().cast(pl.Int64))
     tokens = tokens.with_columns(supervised_tokens=supervised.cast(pl.Int64).fill_null(0))
@@ -113,7 +101,7 @@ def _sift(about: pl.DataFrame, tokenized: Tokenized, config: Training) -> tuple[
     )
     rows = rows.with_columns(fate=fate)
     kept = rows.filter(pl.col("fate") == "trained")
-    counted = [(pl.col("fate") == name).sum().alias(name) for name in ("overlong", "unlabelled", "zero_label")]
+    counted = [(pl.col("fate") == name).sum().alias(name) for name in LOST]
     trained = pl.col("fate") == "trained"
     table = (
         rows.group_by("source", "template")
@@ -127,6 +115,8 @@ def _sift(about: pl.DataFrame, tokenized: Tokenized, config: Training) -> tuple[
         .sort("source", "template")
     )
     preflight = Preflight(table, pl.concat([tokenized.dropped, _drops(rows, config)]))
+    if lines := preflight.lines():
+        progress(Event(phase="prepare", message="\n  ".join(["examples that are not trained on", *lines])))
     _refuse(preflight, rows, config)
     data = TrainingData(
         ids=kept["input_ids"].explode().to_numpy().astype(np.int32),
@@ -170,4 +160,4 @@ def _refuse(preflight: Preflight, rows: pl.DataFrame, config: Training) -> None:
             "raise it or set overlong: drop"
         )
     if not preflight.total("trained"):
-        raise TrainingError(f"none of {total:,} examples is left to train on; see the preflight table")
+        raise TrainingError(f"none of {total:,} examples is left to train on; the table above says why")

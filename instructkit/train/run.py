@@ -29,12 +29,13 @@ from instructkit.models.runner import Runner, make_runner
 from instructkit.train import checkpoint
 from instructkit.train.card import model_card
 from instructkit.train.config import Scratch, Training
-from instructkit.train.data import Preflight, load
+from instructkit.train.data import load
 from instructkit.train.export import export
 from instructkit.train.loop import rewind, run_steps
 from instructkit.train.model import prepare_model, prepare_tokenizer
 from instructkit.train.optimizer import make_optimizer
 from instructkit.train.plan import Plan, make_plan
+from instructkit.train.preflight import LOST, Preflight
 from instructkit.train.progress import Event, Progress, silent
 from instructkit.train.state import Finished, open_run, run_state, write_json, write_run
 from instructkit.train.tokenizer import message_texts, train_tokenizer
@@ -219,8 +220,9 @@ def _restore(out: Path, key: str, model: Any, optimizer: Any, say: Progress) -> 
 
 
 def _write_preflight(out: Path, preflight: Preflight, plan: Plan) -> None:
-    names = ("rows", "trained", "tokens", "supervised_tokens", "overlong", "unlabelled", "zero_label")
-    preflight.dropped.write_parquet(out / "dropped.parquet")
+    names = ("rows", "trained", "tokens", "supervised_tokens", *LOST)
+    named = preflight.dropped.with_columns(step=pl.lit(f"training '{out.name}'"))
+    named.write_parquet(out / "dropped.parquet")
     write_json(
         out / "preflight.json",
         {

@@ -4,8 +4,9 @@ import pytest
 
 from instructkit.chat.format import chat_format
 from instructkit.errors import TrainingError
-from instructkit.schema import Drop, Message, check
+from instructkit.schema import Drop, Message, check, empty
 from instructkit.train.data import load
+from instructkit.train.preflight import Preflight
 from instructkit.train.progress import silent
 from instructkit.train.tokenizer import train_tokenizer
 
@@ -43,6 +44,29 @@ def test_every_row_is_trained_on_or_counted_with_its_reason(colours, write_shard
     assert dropped.row(by_predicate=pl.col("id") == "long", named=True)["threshold"] == "128"
     assert data.example_ids == [e.id for e in rest]
     assert preflight.total("tokens") == len(data.ids) == data.lengths.sum()
+
+
+def test_a_training_that_is_refused_shows_what_is_lost_first(colours, write_shards, prepare):
+    first, *rest = [e for e in colours(40) if e.split == "train"]
+    long = with_messages(first, ("user", "x" * 500), ("assistant", "y"), id="long", source="books", template=None)
+    said = []
+    with pytest.raises(TrainingError, match="do not fit"):
+        prepare(write_shards([long, *rest]), said.append)
+    shown = [line.split() for line in next(e.message for e in said if e.phase == "prepare").splitlines()]
+    assert shown[1:] == [
+        ["source", "template", "rows", "overlong", "trained", "supervised", "tokens"],
+        ["books", "-", "1", "1", "0", "0"],
+    ]
+
+
+def test_a_long_table_shows_the_worst_and_says_how_many_more_there_are():
+    counts = {name: [0] * 30 for name in ("trained", "tokens", "supervised_tokens", "unlabelled", "zero_label")}
+    lost = list(range(1, 31))
+    names = [f"t{n}" for n in lost]
+    table = pl.DataFrame({"source": ["s"] * 30, "template": names, "rows": lost, "overlong": lost, **counts})
+    lines = Preflight(table, empty(Drop)).lines()
+    assert lines[1].split()[:2] == ["s", "t30"]
+    assert lines[-1] == "and 10 more in preflight.json"
 
 
 def test_documents_are_the_tokens_of_their_examples(shards, prepare):

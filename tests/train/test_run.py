@@ -231,8 +231,17 @@ def test_dropped_rows_are_kept_with_their_reason(run, colours, write_shards, tmp
     examples = colours(400)
     first = next(e for e in examples if e.split == "train")
     bad = msgspec.structs.replace(first, id="bad", messages=[Message(role="user", content="no answer")])
-    run(data=write_shards([*examples, bad], "bad"))
-    assert pl.read_parquet(tmp_path / "run/dropped.parquet")["id"].to_list() == ["bad"]
+    said = []
+    run(data=write_shards([*examples, bad], "bad"), progress=said.append)
+    dropped = pl.read_parquet(tmp_path / "run/dropped.parquet")
+    assert dropped.select("id", "step", "rule").rows() == [("bad", "training 'run'", "train.zero_label")]
+    assert [e.message for e in said if "not trained on" in (e.message or "")]
+
+
+def test_no_table_is_shown_when_nothing_is_lost(run):
+    said = []
+    run(progress=said.append)
+    assert not [e.message for e in said if "not trained on" in (e.message or "")]
 
 
 def test_a_diverging_training_stops_with_the_step(run):
