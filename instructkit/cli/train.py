@@ -73,13 +73,12 @@ def train(
                 click.echo("\n".join(f"    {line}" for line in text.splitlines()))
             click.echo()
     how = "reused, nothing had changed" if done.reused else f"{done.steps:,} steps in {done.seconds:.0f} s"
-    model = shown(done.model)
-    click.echo(f"Model: {model} ({how})")
+    click.echo(f"Model: {shown(done.model)} ({how})")
     replies = done.after.generations if done.after is not None else []
     commands = {
         f"instructkit show {config.examples} --tokens {name}": "what was trained on, token by token",
         f"instructkit why {shlex.quote(replies[0].example_id) if replies else 'ID'}": "its way back to file and line",
         f"instructkit eval {name} --by source --by task": "the loss by other columns",
-        f"instructkit generate {model} 'Explain …'": "ask the model",
+        f"instructkit generate {name} 'Explain …'": "ask the model",
     }
     click.echo("Next:\n" + "\n".join(f"  {command:<60}  {what}" for command, what in commands.items()))

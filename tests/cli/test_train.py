@@ -74,10 +74,12 @@ def test_eval_measures_a_training_by_name(trained):
     assert found["overall"]["tokens"] > 0
 
 
-def test_generate_answers(trained):
-    root, run, _ = trained
-    model = str(root / "build/notes/trainings/small/model")
-    assert run("generate", model, "Write a note called Note 3.", "--max-new-tokens", "5") is not None
+@pytest.mark.parametrize(
+    "model", [["small"], ["small", "--build", "recipes/notes.yaml"], ["build/notes/trainings/small/model"]]
+)
+def test_generate_answers_for_a_training_by_name_and_for_a_folder(trained, model):
+    _, run, _ = trained
+    run("generate", *model, "Write a note called Note 3.", "--max-new-tokens", "5")
 
 
 def test_a_base_model_that_is_not_there_is_told_before_the_build(project, environment):
