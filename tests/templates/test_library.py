@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,22 @@ SHIPPED = find_templates(["*"], [library_folder()])
 
 def messages(fault):
     return [f.message for f in fault.value.faults]
+
+
+def test_the_page_about_templates_shows_a_template_and_a_fault_as_they_are(project):
+    page = (Path(__file__).parents[2] / "docs/templates.md").read_text(encoding="utf-8")
+    shown = [line[4:] for line in page.splitlines() if line.startswith("    ")]
+    project.write("qa/open.jinja", "\n".join(shown[:-1]))
+    (template,) = project.find("qa/open")
+    assert [result.passed for result in run_tests(template)] == [True]
+    project.template(
+        "qa/open.jinja",
+        "\n" * 6 + "{% block assistant %}{{ answr }}{{ question, answer }}{% endblock %}",
+        inputs="[question, answer]",
+    )
+    with pytest.raises(TemplateFault) as fault:
+        project.find("qa/open")
+    assert [str(f)[str(f).index("templates/qa/") :] for f in fault.value.faults] == [shown[-1]]
 
 
 def test_names_and_globs_are_found_in_the_order_of_the_patterns_and_none_twice(project):
