@@ -46,7 +46,8 @@ def train(
     from instructkit.report.tables import Table, print_table
     from instructkit.train.run import train as run_training
 
-    out = result.build.folder / "trainings" / name
+    out = Path(shown(result.build.folder)) / "trainings" / name
+    there = ["--build-dir", str(build_dir)] if build_dir else []
     with training_progress() as progress:
         done = run_training(
             config,
@@ -56,6 +57,7 @@ def train(
             root=loaded.root,
             progress=progress,
             resume=not fresh,
+            start_over=shlex.join(["instructkit", "train", str(recipe), name, *there, "--fresh"]),
         )
     if as_json:
         click.echo((out / "evaluation.json").read_text() if (out / "evaluation.json").exists() else json.dumps({}))

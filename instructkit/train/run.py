@@ -72,18 +72,19 @@ def train(
     root: Path = Path(),
     progress: Progress | None = None,
     resume: bool = True,
+    start_over: str = "train(…, resume=False)",
 ) -> TrainingResult:
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
-    key. Paths in `config` are relative to `root`. `resume` False starts over. Raises TrainingError, InputError,
-    StageError, and UsageFault for a path where nothing lies.
+    key. Paths in `config` are relative to `root`. `resume` False starts over; `start_over` is what
+    messages say for it. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
     """
     began = time.perf_counter()
     say = progress or silent
     said, config = config, config.at(root)
     fresh = run_state(config, shards, dataset_hash)
-    state = open_run(out, fresh, resume)
+    state = open_run(out, fresh, step=config.examples, resume=resume, start_over=start_over)
     if state.finished is not None and (out / "model").exists():
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)

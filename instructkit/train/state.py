@@ -91,27 +91,28 @@ def model_identity(model: str) -> dict[str, str | None]:
     return {"content": key_of([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])}
 
 
-def open_run(out: Path, fresh: RunState, resume: bool) -> RunState:
+def open_run(out: Path, fresh: RunState, *, step: str, resume: bool, start_over: str) -> RunState:
     """The state that `out` holds, else the fresh one, written there. `resume` False: start over.
 
-    Raises TrainingError when the folder holds another run, naming what differs.
+    A run that has trained nothing yet makes room for another. Raises TrainingError when the folder holds another run
+    with something to lose, naming what differs; `step` and `start_over` are for the message: the step whose examples
+    are trained on, and what to type.
     """
     path = out / "run.json"
-    if path.exists() and not resume:
+    if path.exists():
+        found = msgspec.json.decode(path.read_bytes(), type=RunState)
+        if resume and found.key == fresh.key:
+            return found
+        if resume and ((out / "model").exists() or (out / "metrics.jsonl").exists()):
+            changes = [f"  {line}" for line in differences(found.made_of, fresh.made_of, step)]
+            lost = "its model" if found.finished else "what it has trained so far"
+            way_out = [f"Start over, which removes {lost}:", f"  {start_over}"]
+            raise TrainingError("\n".join([f"{out} holds an earlier run; since then changed", *changes, *way_out]))
         for name in OWN:
             if (out / name).is_dir():
                 shutil.rmtree(out / name)
             else:
                 (out / name).unlink(missing_ok=True)
-    if path.exists():
-        found = msgspec.json.decode(path.read_bytes(), type=RunState)
-        if found.key == fresh.key:
-            return found
-        changes = "; ".join(differences(found.made_of, fresh.made_of))
-        raise TrainingError(
-            f"{out} holds another run: {changes}. "
-            "Give a new folder, or start over (--fresh), which removes that run's model"
-        )
     if strangers := [name for name in OWN if (out / name).exists()]:
         raise TrainingError(f"{out} holds {', '.join(strangers)} but no run.json: not a run folder; give another one")
     out.mkdir(parents=True, exist_ok=True)
@@ -131,16 +132,46 @@ def write_json(path: Path, value: Any) -> None:
     beside.replace(path)
 
 
-def differences(old: Any, new: Any, name: str = "") -> list[str]:
-    """What differs between two JSON values, one line each: `config.epochs 1.0 → 2.0`."""
+def differences(old: dict[str, Any], new: dict[str, Any], step: str) -> list[str]:
+    """What differs between what two runs are made of, one line each, in the words of the recipe.
+
+    `step`: the one whose examples are trained on.
+    """
+    found = []
+    if any(old.get(k) != new.get(k) for k in ("dataset", "shards")):
+        found.append(f"data of step '{step}'")
+    before, now = (dict(made_of.get("config") or {}) for made_of in (old, new))
+    if old.get("model") != new.get("model"):
+        for settings in (before, now):
+            settings.pop("model", None)  # the shape of a new model, where only one of the two is new
+        found.append(f"model: {_base(old.get('model'))} → {_base(new.get('model'))}")
+    found += _changes(before, now)
+    if old.get("chat_template") != new.get("chat_template"):
+        found.append("chat_template: its content")
+    found += _changes(old.get("packages"), new.get("packages"))
+    if old.get("format") != new.get("format"):
+        found.append("instructkit: the way it trains")
+    return found
+
+
+def _changes(old: Any, new: Any, name: str = "") -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [*old, *(k for k in new if k not in old)]
-        return [d for k in keys for d in differences(old.get(k), new.get(k), f"{name}.{k}" if name else k)]
-    return [] if old == new else [f"{name} {_short(old)} → {_short(new)}"]
+        return [d for k in keys for d in _changes(old.get(k), new.get(k), f"{name}.{k}" if name else k)]
+    return [] if old == new else [f"{name}: {_short(old)} → {_short(new)}"]
+
+
+def _base(model: Any) -> str:
+    """A `model_identity` in a few words."""
+    if not isinstance(model, dict):
+        return "a new one" if model is None else str(model)
+    if "content" in model:
+        return f"a folder with content {str(model['content'])[:8]}"
+    return f"{model['name']} at {str(model['commit'] or 'an unknown commit')[:17]}"
 
 
 def _short(value: Any) -> str:
-    text = orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -120,16 +120,29 @@ def test_a_finished_run_is_reused_at_once(tuned, shards):
     assert (out / "model/model.safetensors").stat().st_mtime_ns == before
 
 
-def test_another_configuration_is_refused_with_what_differs(run):
+def test_another_configuration_is_refused_with_what_differs_and_the_way_out(run, tmp_path):
     run()
-    with pytest.raises(TrainingError, match=r"config\.learning_rate null → 0\.01; dataset \"d\" → \"e\""):
-        run(learning_rate=0.01, dataset_hash="e")
+    with pytest.raises(TrainingError) as caught:
+        run(learning_rate=0.01, epochs=50.0)
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path / 'run'} holds an earlier run; since then changed",
+        "  epochs: 100.0 → 50.0",
+        "  learning_rate: null → 0.01",
+        "Start over, which removes its model:",
+        "  train(…, resume=False)",
+    ]
 
 
 def test_changed_data_is_refused_by_its_content(run, colours, write_shards):
     run()
-    with pytest.raises(TrainingError, match="holds another run: shards"):
+    with pytest.raises(TrainingError, match="since then changed\n  data of step 'final'\nStart over"):
         run(data=write_shards(colours(200), "other"))
+
+
+def test_a_run_that_never_began_makes_room_for_another(run):
+    with pytest.raises(TrainingError, match="do not fit sequence_length 16"):
+        run(sequence_length=16)
+    assert run(sequence_length=128).steps == 6
 
 
 def test_starting_over_replaces_the_run_and_leaves_strangers_alone(run, tmp_path):

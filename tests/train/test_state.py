@@ -3,10 +3,29 @@ import pytest
 from instructkit.train.state import differences, model_identity
 
 
-def test_differences_are_named_by_their_path():
-    old = {"config": {"epochs": 1.0, "model": {"layers": 2}}, "gone": 1}
-    new = {"config": {"epochs": 2.0, "model": {"layers": 2}}, "new": "x"}
-    assert differences(old, new) == ["config.epochs 1.0 → 2.0", "gone 1 → null", 'new null → "x"']
+def made_of(model=None, **config):
+    shape = {} if model else {"model": {"layers": 2}}
+    return {"dataset": "d", "shards": ["s"], "model": model, "config": {"epochs": 1.0, **shape, **config}}
+
+
+def test_differences_are_told_in_the_words_of_the_recipe():
+    old = made_of()
+    assert differences(old, old, "final") == []
+    assert differences(old, made_of(epochs=2.0, betas=[0.9, 0.95]), "final") == [
+        "epochs: 1.0 → 2.0",
+        "betas: null → [0.9,0.95]",
+    ]
+    assert differences(old, made_of(model={"name": "org/m", "commit": "c" * 40}), "final") == [
+        f"model: a new one → org/m at {'c' * 17}"
+    ]
+    other = made_of() | {"shards": ["t"], "dataset": "e", "packages": {"torch": "2.13"}, "format": 2}
+    assert differences(old | {"packages": {"torch": "2.12"}, "format": 1}, other, "final") == [
+        "data of step 'final'",
+        "torch: 2.12 → 2.13",
+        "instructkit: the way it trains",
+    ]
+    deeper = made_of() | {"config": {"epochs": 1.0, "model": {"layers": 3}}}
+    assert differences(old, deeper, "final") == ["model.layers: 2 → 3"]
 
 
 def test_a_model_folder_is_known_by_its_content_not_its_place(tmp_path):
