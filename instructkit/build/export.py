@@ -12,14 +12,14 @@ import msgspec
 import polars as pl
 import yaml
 
+from instructkit.build.card import dataset_card
 from instructkit.build.lock import lock_of
 from instructkit.build.manifest import Build, Manifest
+from instructkit.build.split_files import FileInfo, write_split_files
 from instructkit.errors import UsageFault
 from instructkit.hashing import file_digest, key_of
 from instructkit.recipe.recipe import Recipe
 from instructkit.schema import Drop, Example, empty
-from instructkit.stages.export.card import dataset_card
-from instructkit.stages.export.write import FileInfo, write_split_files
 from instructkit.store.atomic import write_text
 from instructkit.templates.rendering import compiled
 

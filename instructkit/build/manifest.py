@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from instructkit.build.split_files import FileInfo
 from instructkit.errors import UsageFault, did_you_mean
 from instructkit.hashing import key_of
 from instructkit.schema import NOUNS, Drop, Example, Noun, columns
-from instructkit.stages.export.write import FileInfo
 from instructkit.store.atomic import write_text
 from instructkit.store.shards import scan_shards
 from instructkit.store.store import ShardRef, Store

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from instructkit.store.shards import read_shard, write_shard
 
 _serial = itertools.count()
 PARQUET_END = b"PAR1"
+TEMPORARY = re.compile(r"\d+-\d+")
 
 
 class ShardRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,22 +125,25 @@ class Store:
             raise UsageFault(f"{self.root}: {who} here; try again when it has ended") from None
 
     def sweep(self) -> None:
-        """Remove what processes that no longer live were writing."""
-        for path in (self.root / "tmp").glob("*"):
-            pid = path.name.partition("-")[0]
-            # Other names are not ours: file systems keep some of their own beside.
-            if pid.isdecimal() and not _alive(int(pid)):
-                path.unlink(missing_ok=True)
+        """Remove what killed processes were writing; where another build runs, leave it to the next one."""
+        try:
+            with self.held(alone=True):
+                self._remove_temporaries()
+        except UsageFault:
+            return
 
     def gc(self, keys: Iterable[str], dry_run: bool = False) -> tuple[int, int]:
-        """Remove every call not in `keys` and every shard that those do not use; files and bytes removed."""
+        """Remove every call not in `keys` and every shard that those do not use; files and bytes removed.
+
+        To be called while the store is held alone.
+        """
         kept_calls: set[Path] = set()
         kept_shards: set[Path] = set()
         for key in keys:
             if (record := self.get_call(key)) is not None:
                 kept_calls.add(self.call_path(key))
                 kept_shards.update(self.shard_path(ref) for ref in (*record.kept, *record.dropped))
-        self.sweep()
+        self._remove_temporaries()
         files, size_bytes = 0, 0
         # Records first: an interrupted gc leaves shards without a record, never a record without its shards.
         for folder, keep in (("calls", kept_calls), ("shards", kept_shards)):
@@ -148,6 +153,12 @@ class Store:
                     if not dry_run:
                         path.unlink()
         return files, size_bytes
+
+    def _remove_temporaries(self) -> None:
+        for path in (self.root / "tmp").glob("*"):
+            # Other names are not ours: file systems keep some of their own beside.
+            if TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def _temporary(self) -> Path:
         folder = self.root / "tmp"
@@ -162,13 +173,3 @@ class Store:
                 return file.read() == PARQUET_END and file.tell() == ref.size_bytes
         except OSError:
             return False
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

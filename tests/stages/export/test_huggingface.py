@@ -1,9 +1,9 @@
 import pytest
 
+from instructkit.build.card import dataset_card
+from instructkit.build.split_files import write_split_files
 from instructkit.schema import Example, records
-from instructkit.stages.export.card import dataset_card
 from instructkit.stages.export.huggingface import ExportHuggingface
-from instructkit.stages.export.write import write_split_files
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import polars as pl
 
+from instructkit.build.split_files import write_split_files
 from instructkit.stages.export.parquet import ExportParquet
-from instructkit.stages.export.write import write_split_files
 
 
 def test_documents_and_examples_come_back_as_they_were(tmp_path, documents, examples):

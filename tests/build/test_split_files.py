@@ -5,12 +5,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from instructkit.build import split_files
+from instructkit.build.split_files import write_split_files
 from instructkit.errors import StageError
 from instructkit.hashing import file_digest
-from instructkit.stages.export import write
+from instructkit.schema import Document, Origin, frame
 from instructkit.stages.export.openai import ExportOpenai
 from instructkit.stages.export.parquet import ExportParquet
-from instructkit.stages.export.write import write_split_files
 
 
 def lines(*rows):
@@ -57,9 +58,13 @@ def test_a_file_of_an_earlier_export_does_not_pass_for_a_part_of_this_one(tmp_pa
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=3))
-def test_parquet_bytes_do_not_depend_on_how_rows_were_cut(tmp_path_factory, documents, monkeypatch, rows, cuts):
-    monkeypatch.setattr(write, "ROWS_PER_GROUP", 3)
-    shard = documents(*(f"text {n}" for n in range(rows)))
+def test_parquet_bytes_do_not_depend_on_how_rows_were_cut(tmp_path_factory, monkeypatch, rows, cuts):
+    monkeypatch.setattr(split_files, "ROWS_PER_GROUP", 3)
+    made = [
+        Document(id=f"d{n}", source="s", origin=Origin(file="f", line=n + 1), text=f"text {n}", group=f"g{n}")
+        for n in range(rows)
+    ]
+    shard = frame(Document, made)
     edges = sorted({0, rows, *(min(cut, rows) for cut in cuts)})
     parts = [shard[start:end] for start, end in pairwise(edges)]
     folder = tmp_path_factory.mktemp("out")

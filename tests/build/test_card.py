@@ -1,7 +1,7 @@
 import yaml
 
-from instructkit.stages.export.card import dataset_card
-from instructkit.stages.export.write import FileInfo
+from instructkit.build.card import dataset_card
+from instructkit.build.split_files import FileInfo
 
 FILES = [
     FileInfo(name="data/train-00000-of-00001.parquet", split="train", rows=1200, size_bytes=34567, digest="ab" * 16),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
-from instructkit.stages.export.write import FileInfo
+from instructkit.build.split_files import FileInfo
 
 Counts = Mapping[str, int]
 
