@@ -11,6 +11,7 @@ setup: $(READY)
 
 # The lock names every version; the project itself is added without looking at its ranges again.
 $(READY): requirements.lock pyproject.toml
+	@echo "Installing into $(VENV); this takes a few minutes the first time."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

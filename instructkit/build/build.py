@@ -75,6 +75,11 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     with store.held(), alone(folder), _open_log(folder / LOG) as log:
         before = _manifest_before(folder)
+        if before is not None and before.recipe_file != recipe.file_in_project:
+            raise UsageFault(
+                f"{folder} is the build of {before.recipe_file}, and {recipe.file_in_project} has the same name "
+                f"'{recipe.name}'; give one of them another under `recipe:`, or remove that folder"
+            )
         runner = Runner(recipe, store, executor, observe, lambda done: _write_log(log, _line(done)), before)
         manifest = runner.run()
         lock = lock_of(manifest)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from instructkit.build.split_files import FileInfo
+from instructkit.hashing import key_of
 
 Counts = Mapping[str, int]
 
@@ -72,11 +73,11 @@ def _front_matter(
     head: dict[str, object] = {"pretty_name": name}
     if languages:
         head["language"] = sorted(set(languages))
-    if known := sorted({licence.lower() for licence in licenses.values() if licence}):
-        head["license"] = known[0] if len(known) == 1 and all(licenses.values()) else "other"
     head["size_categories"] = [next((size for most, size in SIZES if rows < most), LARGEST)]
     data_files = [{"split": file.split, "path": file.name} for file in files]
-    head["configs"] = [{"config_name": "default", "data_files": data_files}]
+    # `datasets` caches by what the card says, not by the files: another content must be another version.
+    version = f"0.0.{int(key_of([file.digest for file in files])[:6], 16)}"
+    head["configs"] = [{"config_name": "default", "version": version, "data_files": data_files}]
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n"
 
 

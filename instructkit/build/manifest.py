@@ -108,6 +108,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     instructkit: str
     recipe: str
+    recipe_file: str
+    """Path of the recipe in its project."""
     recipe_text: str
     seed: int
     steps: dict[str, StepEntry]

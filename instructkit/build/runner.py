@@ -25,7 +25,7 @@ from instructkit import __version__
 from instructkit.build.call import Call, Done, perform
 from instructkit.build.keys import KeyedStage, input_entries, location_of
 from instructkit.build.manifest import CallEntry, InputEntry, Manifest, RunEntry, StepEntry
-from instructkit.errors import InputError, StageError
+from instructkit.errors import InputError, InstructkitError, StageError
 from instructkit.executors.local import Executor
 from instructkit.recipe.recipe import Recipe, Step
 from instructkit.stages.contract import CorpusStage, IngestStage
@@ -98,6 +98,7 @@ class Runner:
         return Manifest(
             instructkit=__version__,
             recipe=self.recipe.name,
+            recipe_file=self.recipe.file_in_project,
             recipe_text=self.recipe.file.read_text(encoding="utf-8"),
             seed=self.recipe.seed,
             steps=self._entries,
@@ -140,7 +141,10 @@ class Runner:
         )
 
     def _ingest(self, step: Step, keyed: KeyedStage, now: StepProgress) -> tuple[list[CallEntry], list[InputEntry]]:
-        parts = keyed.stage.parts(self.recipe.root)
+        try:
+            parts = keyed.stage.parts(self.recipe.root)
+        except InstructkitError as error:
+            raise error.at(f"step '{step.name}'") from error
         calls = [keyed.call("read", part.name, part=part, noun=step.noun) for part in parts]
         inputs = input_entries(parts)
         return self._perform(calls, now), inputs

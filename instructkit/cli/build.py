@@ -26,7 +26,7 @@ def build(recipe: Path, build_dir: Path | None, workers: int | None, locked: Pat
     from instructkit.cli.progress import step_progress
     from instructkit.executors.local import LocalExecutor
     from instructkit.recipe.recipe import load_recipe
-    from instructkit.report.tables import build_table, drop_table, print_table
+    from instructkit.report.tables import build_table, drop_table, print_table, warnings_of
 
     loaded = load_recipe(recipe)
     with LocalExecutor(workers) as executor, step_progress() as observe:
@@ -53,6 +53,8 @@ def build(recipe: Path, build_dir: Path | None, workers: int | None, locked: Pat
     print_table(build_table(result))
     if drops := drop_table(result.build):
         print_table(drops)
+    for warning in warnings_of(result.build):
+        click.echo(click.style("warning: ", fg="yellow", bold=True) + warning, err=True)
     done = f"{result.ran} calls ran" if result.ran else "nothing had changed"
     click.echo(f"Built {shown(result.build.folder)} in {result.seconds:.1f} s; {done}.")
     for name, step in result.build.manifest.steps.items():

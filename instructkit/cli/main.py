@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="instructkit")
 def cli() -> None:
-    r"""Build instruction data from raw corpora, and tune a model on it.
+    """Build instruction data from raw corpora, and tune a model on it.
 
     \b
       instructkit init my-project          start
@@ -74,7 +74,7 @@ def cli() -> None:
       instructkit train recipes/first.yaml tune a model on it
 
     Exit codes: 0 done, 1 the run failed, 2 the recipe, a template or the command line is at fault.
-    """
+    """  # noqa: D301 (\b keeps click from filling the lines)
 
 
 def main(args: list[str] | None = None, **extra: Any) -> None:

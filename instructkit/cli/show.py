@@ -13,7 +13,10 @@ from instructkit.cli.options import build_option, json_option, model_path, open_
 @click.argument("step", required=False)
 @build_option
 @click.option("--rows", "-n", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
-@click.option("--where", help="SQL condition over the columns, for instance \"template = 'python/explain'\".")
+@click.option(
+    "--where",
+    help="SQL condition over the columns (with --dropped: of the drops), such as \"template = 'python/explain'\".",
+)
 @click.option("--id", "record_id", help="Only the row with this id.")
 @click.option("--dropped", is_flag=True, help="What the step dropped, with reasons, instead of what it kept.")
 @click.option(
@@ -40,7 +43,7 @@ def show(
     With --dropped, STEP may also be a training: the examples that it left out.
     """
     from instructkit.errors import UsageFault
-    from instructkit.report.show import drop_lines, export_lines, pick, row_lines, token_lines
+    from instructkit.report.show import drop_lines, export_lines, matching, pick, row_lines, token_lines
     from instructkit.schema import Example, records
 
     build = open_build(build_path)
@@ -51,14 +54,19 @@ def show(
         drops = build.training_drops().filter(step=f"training {step}") if training else build.drops(step)
         if record_id:
             drops = drops.filter(id=record_id)
-        found = drops.head(rows).collect()
+        found = (matching(drops, where) if where else drops).head(rows).collect()
         click.echo(
             found.write_ndjson() if as_json else "\n".join(drop_lines(found)) or f"step '{step}' dropped nothing"
         )
         return
     found = pick(build, step, rows, where, record_id)
     if found.is_empty():
-        click.echo(f"step '{step}': no such rows")
+        hint = (
+            "; `instructkit why` tells what became of an id"
+            if record_id
+            else f"; see `instructkit show {step} --dropped`"
+        )
+        click.echo(f"step '{step}': no such rows{hint}")
     elif model is not None:
         if build.noun(step) is not Example:
             raise UsageFault(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -77,10 +79,21 @@ def train(
     how = "reused, nothing had changed" if done.reused else f"{done.steps:,} steps in {done.seconds:.0f} s"
     click.echo(f"Model: {shown(done.model)} ({how})")
     replies = done.after.generations if done.after is not None else []
+    tool = _tool()
+    question = replies[0].prompt[-1].content.partition("\n")[0] if replies else "Hello"
     commands = {
-        f"instructkit show {config.examples} --tokens {name}": "what was trained on, token by token",
-        f"instructkit why {shlex.quote(replies[0].example_id) if replies else 'ID'}": "its way back to file and line",
-        f"instructkit eval {name} --by source --by task": "the loss by other columns",
-        f"instructkit generate {name} 'Explain …'": "ask the model",
+        f"{tool} show {config.examples} --tokens {name}": "what was trained on, token by token",
+        f"{tool} why {shlex.quote(replies[0].example_id) if replies else 'ID'}": "its way back to file and line",
+        f"{tool} generate {name} {shlex.quote(question)}": "ask the model",
     }
-    click.echo("Next:\n" + "\n".join(f"  {command:<60}  {what}" for command, what in commands.items()))
+    if done.after is not None:
+        commands[f"{tool} eval {name} --by source --by task"] = "the loss by other columns"
+    click.echo("Next:\n" + "\n".join(f"  {command}    # {what}" for command, what in commands.items()))
+
+
+def _tool() -> str:
+    """What to type to call this program again from here."""
+    if shutil.which("instructkit"):
+        return "instructkit"
+    called = Path(sys.argv[0])
+    return "python -m instructkit" if called.name == "__main__.py" else shown(called.absolute())

@@ -7,6 +7,8 @@ of the cores. One call alone, or one worker, runs in this process: a build that 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -75,11 +77,19 @@ class LocalExecutor:
                 self.workers,
                 mp_context=get_context("spawn"),
                 initializer=_start_worker,
-                initargs=(max(1, cores() // self.workers),),
+                initargs=(max(1, cores() // self.workers), os.getpid()),
             )
         return self._pool
 
 
-def _start_worker(threads: int) -> None:
+def _start_worker(threads: int, parent: int) -> None:
     # Before the first import of polars in this process: it reads the variable once.
     os.environ["POLARS_MAX_THREADS"] = str(threads)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End this worker when the process that started it was killed: nobody is left to give it work, or to end it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -66,6 +66,11 @@ class Recipe:
     steps: dict[str, Step]
     trainings: dict[str, Training]
 
+    @property
+    def file_in_project(self) -> str:
+        """The recipe's path below its project folder."""
+        return self.file.absolute().relative_to(self.root).as_posix()
+
     def training_name(self, name: str | None) -> str:
         """The training of that name; None: the only one. Raises UsageFault with those there are."""
         known = ", ".join(self.trainings)

@@ -35,6 +35,17 @@ def pick(build: Build, step: str, rows: int, where: str | None = None, record_id
     return frame.head(rows).collect()
 
 
+def matching(frame: pl.LazyFrame, where: str) -> pl.LazyFrame:
+    """The rows for which a SQL condition holds. Raises UsageFault with the columns there are."""
+    try:
+        found = frame.sql(f"SELECT * FROM self WHERE {where}")
+        found.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        said = str(error).strip().partition("\n")[0]
+        raise UsageFault(f"--where {where!r}: {said}; columns: {', '.join(frame.collect_schema().names())}") from None
+    return found
+
+
 def row_lines(noun: type, frame: pl.DataFrame, full: bool = False) -> Iterator[str]:
     """Rows as text, coloured where the terminal has colours."""
     if noun is Example:

@@ -107,3 +107,17 @@ def drop_table(build: Build) -> Table | None:
 
 def _clip(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def warnings_of(build: Build) -> list[str]:
+    """What went through and is most likely not meant: steps that kept nothing, templates that gave no example."""
+    found = []
+    for name, step in build.manifest.steps.items():
+        if step.rows_kept == 0 and (step.rows_in > 0 or not step.upstream):
+            found.append(f"step '{name}' kept nothing; `instructkit show {name} --dropped` says why")
+            continue
+        for run in step.runs:
+            kept = sum(ref.rows for call in run.calls for ref in call.kept)
+            if run.template and kept == 0 and step.rows_in > 0:
+                found.append(f"step '{name}': template {run.template} gave no example")
+    return found

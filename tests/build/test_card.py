@@ -1,3 +1,4 @@
+import msgspec
 import yaml
 
 from instructkit.build.card import dataset_card
@@ -31,21 +32,27 @@ def test_front_matter_says_what_the_hub_wants_to_know():
     assert head(card()) == {
         "pretty_name": "demo",
         "language": ["en", "zh"],
-        "license": "cc0-1.0",
         "size_categories": ["1K<n<10K"],
         "configs": [
             {
                 "config_name": "default",
+                "version": head(card())["configs"][0]["version"],
                 "data_files": [{"split": file.split, "path": file.name} for file in FILES],
             }
         ],
     }
 
 
-def test_a_licence_is_claimed_only_when_all_templates_agree():
-    assert head(card(licenses={"a": "MIT", "b": "CC0-1.0"}))["license"] == "other"
-    assert head(card(licenses={"a": "MIT", "b": None}))["license"] == "other"
-    assert "license" not in head(card(licenses={"a": None}))
+def test_the_licence_of_the_data_is_not_guessed_from_the_templates():
+    text = card(licenses={"a": "MIT", "b": "CC0-1.0"})
+    assert "license" not in head(text)
+    assert "| a | MIT |" in text
+
+
+def test_other_content_is_another_version_so_that_readers_do_not_serve_old_rows():
+    other = [msgspec.structs.replace(FILES[0], digest="0" * 32), *FILES[1:]]
+    versions = {head(card(files=files))["configs"][0]["version"] for files in (FILES, other)}
+    assert len(versions) == 2
 
 
 def test_counts_drops_and_recipe_are_told():

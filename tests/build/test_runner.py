@@ -189,3 +189,10 @@ def test_a_row_that_reaches_an_export_twice_is_refused(project, run_build):
     add_step(project, "  both: {stage: export.openai, from: [pairs, final]}")
     with pytest.raises(StageError, match="stands twice"):
         run_build(project)
+
+
+def test_two_recipes_of_one_name_do_not_take_each_others_build(project, run_build):
+    run_build(project)
+    shutil.copy(project / "recipes/notes.yaml", project / "recipes/other.yaml")
+    with pytest.raises(UsageFault, match=r"of recipes/notes\.yaml, and recipes/other\.yaml has the same name"):
+        run_build(project, recipe="recipes/other.yaml")

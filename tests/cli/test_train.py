@@ -52,7 +52,7 @@ def test_train_builds_trains_and_says_where_to_look_next(trained):
     assert "before" in said
     assert "after" in said
     assert (root / "build/notes/trainings/small/model/config.json").exists()
-    for command in ("instructkit show", "instructkit why", "instructkit eval", "instructkit generate"):
+    for command in ("show final", "why ", "eval small", "generate small"):
         assert command in said
 
 

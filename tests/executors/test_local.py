@@ -3,10 +3,14 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import time
 from functools import partial
 
 import msgspec
 import polars as pl
+import psutil
 import pytest
 
 from instructkit import errors
@@ -129,3 +133,30 @@ def test_a_killed_worker_is_reported_with_the_way_out_and_another_run_starts_new
         with pytest.raises(RunError, match=r"worker process was killed.*--workers 2"):
             list(executor.run(signal.raise_signal, [signal.SIGKILL] * 8))
         assert sorted(executor.run(abs, [-1, -2, -3])) == [1, 2, 3]
+
+
+def test_workers_leave_when_the_process_that_started_them_is_killed(environment):
+    code = (
+        "import os, sys, time\n"
+        "from instructkit.executors.local import LocalExecutor\n"
+        "if __name__ == '__main__':\n"
+        "    with LocalExecutor(2) as executor:\n"
+        "        print(*executor.run(os.getenv, ['HOME', 'PATH']), file=sys.stderr)\n"
+        "        print(*executor._pool._processes, flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment) as parent:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert workers
+    deadline = time.monotonic() + 30
+    while (left := [pid for pid in workers if lives(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
+
+
+def lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

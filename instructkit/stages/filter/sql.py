@@ -79,6 +79,8 @@ def read_condition(sql: str, noun: Noun) -> Condition | str:
         expression = pl.sql_expr(plain)
     except pl.exceptions.PolarsError as error:
         return f"not a SQL expression: {_first_line(error)}"
+    if str(expression) != str(expression.meta.undo_aliases()):
+        return "a word too many at the end: polars reads it as a new name (x AS y), which a condition has no use for"
     names = list(dict.fromkeys(expression.meta.root_names()))
     if problem := _unknown(names, fields, noun):
         return problem

@@ -112,3 +112,9 @@ def test_a_failing_cast_is_told_with_the_way_out(rows):
 def test_words_in_a_string_are_no_fields():
     condition = read_condition("text = 'fields.x > now()'", Document)
     assert list(condition.inputs) == ["text"]
+
+
+@pytest.mark.parametrize("where", ["LENGTH(text) < 300 oops", "fields.a = 'x' AND LENGTH(text) > 2 AS y"])
+def test_a_word_too_many_is_a_fault_and_not_a_new_name(where):
+    (fault,) = FilterExpression(where=where).faults()
+    assert "a word too many" in fault
