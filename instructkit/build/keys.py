@@ -19,7 +19,7 @@ from instructkit.build.call import Call, Verb, dump_fields
 from instructkit.build.manifest import InputEntry
 from instructkit.errors import InputError
 from instructkit.hashing import key_of, path_digest
-from instructkit.recipe.fields import field_hints
+from instructkit.recipe.fields import field_hints, names_input
 from instructkit.recipe.recipe import stage_fields
 from instructkit.schema import Noun
 from instructkit.stages.contract import IngestStage, Part
@@ -122,7 +122,7 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields to run with (paths absolute) and fields to key by (paths replaced by their content)."""
     run, keyed = stage_fields(stage), stage_fields(stage)
     for name, hint in field_hints(type(stage)).items():
-        if not _names_input(hint) or run[name] is None:
+        if not names_input(hint) or run[name] is None:
             continue
         if isinstance(stage, IngestStage):
             # An ingest's parts carry the names and contents of its files.
@@ -135,15 +135,6 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         keyed[name] = [path_digest(path) for path in absolute]
         run[name] = [str(path) for path in absolute] if isinstance(run[name], list | tuple) else str(absolute[0])
     return run, keyed
-
-
-def _names_input(hint: Any) -> bool:
-    """Whether a field's type holds `InputPath` anywhere."""
-    if any(
-        isinstance(m, msgspec.Meta) and (m.extra or {}).get("input_path") for m in getattr(hint, "__metadata__", ())
-    ):
-        return True
-    return any(_names_input(argument) for argument in getattr(hint, "__args__", ()))
 
 
 def input_entries(parts: Sequence[Part]) -> list[InputEntry]:
@@ -162,6 +153,6 @@ def location_of(stage: Any) -> list[str]:
     named: list[str] = []
     for name, hint in field_hints(type(stage)).items():
         value = getattr(stage, name)
-        if _names_input(hint) and value is not None:
+        if names_input(hint) and value is not None:
             named += value if isinstance(value, list | tuple) else [value]
     return named

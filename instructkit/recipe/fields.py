@@ -94,6 +94,15 @@ def field_hints(cls: type[Any]) -> dict[str, Any]:
     }
 
 
+def names_input(hint: Any) -> bool:
+    """Whether a field's type holds `InputPath` anywhere."""
+    if any(
+        isinstance(m, msgspec.Meta) and (m.extra or {}).get("input_path") for m in getattr(hint, "__metadata__", ())
+    ):
+        return True
+    return any(names_input(argument) for argument in getattr(hint, "__args__", ()))
+
+
 def read_dataclass(
     cls: type[Any],
     node: yaml.Node | None,

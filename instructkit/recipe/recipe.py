@@ -42,6 +42,8 @@ class Step:
     """A stage placed in a recipe."""
 
     name: str
+    line: int
+    """Of the recipe file."""
     stage_name: str
     stage: Any
     """The stage, its fields set."""
@@ -212,7 +214,15 @@ def _read_step(
             place.fault(key, f"{what}: {error}")
     if len(place.faults) > before:
         return None
-    return Step(name=name, stage_name=stage_name, stage=stage, upstream=upstream, noun=noun, runs=runs)
+    return Step(
+        name=name,
+        line=key.start_mark.line + 1,
+        stage_name=stage_name,
+        stage=stage,
+        upstream=upstream,
+        noun=noun,
+        runs=runs,
+    )
 
 
 def _upstream(

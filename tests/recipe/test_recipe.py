@@ -1,6 +1,7 @@
 import pytest
 
 from instructkit.errors import RecipeFault, TemplateFault, UsageFault
+from instructkit.recipe.inputs import missing_inputs
 from instructkit.recipe.recipe import load_recipe
 from instructkit.schema import Document, Example
 
@@ -112,3 +113,16 @@ def test_a_template_at_fault_stops_the_recipe(load, project):
 def test_a_missing_recipe_lists_those_there_are(project):
     with pytest.raises(UsageFault, match=r"no such recipe.*notes\.yaml"):
         load_recipe(project / "recipes/note.yaml")
+
+
+def test_inputs_that_are_not_there_are_named_with_step_and_line(load):
+    recipe = load(
+        "steps:\n"
+        "  a: {stage: ingest.jsonl, path: data/one/*.jsonl, text: t}\n"
+        "  b: {stage: ingest.jsonl, path: data/nope.jsonl, text: t}\n"
+        "  c: {stage: ingest.jsonl, path: [data/two, 'data/*/x*.csv'], text: t}\n"
+    )
+    found = [(fault.line, fault.message) for fault in missing_inputs(recipe)]
+    assert [line for line, _ in found] == [3, 4]
+    assert "step 'b': path: nothing is called 'data/nope.jsonl' below" in found[0][1]
+    assert "data/*/x*.csv" in found[1][1]
