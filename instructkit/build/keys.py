@@ -149,10 +149,10 @@ def input_entries(parts: Sequence[Part]) -> list[InputEntry]:
 
 
 def location_of(stage: Any) -> list[str]:
-    """Where an ingest's source lies, in the recipe's words: the values of its fields that name inputs."""
+    """Where an ingest's source lies, in the recipe's words: its path, folder, hub name or modules."""
     named: list[str] = []
-    for name, hint in field_hints(type(stage)).items():
-        value = getattr(stage, name)
-        if names_input(hint) and value is not None:
+    for field in ("path", "folder", "modules"):
+        value = getattr(stage, field, None)
+        if value is not None:
             named += value if isinstance(value, list | tuple) else [value]
     return named
