@@ -123,7 +123,8 @@ def load_recipe(file: Path) -> Recipe:
         place.fault(None, "key 'steps' is missing: a recipe needs at least one step")
     else:
         steps = _read_steps(top["steps"][1], place, seed, project_of(file))
-    trainings = _read_trainings(top["train"][1], place, seed, steps) if "train" in top else {}
+    named = [name for name, _, _ in entries(top["steps"][1], Place(str(file)), "steps")] if "steps" in top else []
+    trainings = _read_trainings(top["train"][1], place, seed, steps, named) if "train" in top else {}
     if place.faults:
         raise RecipeFault(place.faults)
     return Recipe(
@@ -196,22 +197,13 @@ def _read_step(
         return None
     stage = read_dataclass(cls, body, place, what, skip=("stage", "from"), preset={"seed": seed, "source": name})
     upstream = _upstream(cls, keys, place, what, names, name, above)
+    runs: tuple[Any, ...] = (stage,)
+    if hasattr(stage, "unfold"):
+        runs = _unfold(stage, root, place, keys.get("templates", (key, key))[1], what)
     known = [steps[up] for up in upstream if up in steps]
     if stage is None or len(place.faults) > before or len(known) < len(upstream):
         return None  # an upstream step that is itself at fault has been reported already
     noun = _noun(stage, known, place, keys.get("from", (None, key))[1] or key, what)
-    runs: tuple[Any, ...] = (stage,)
-    if hasattr(stage, "unfold"):
-        try:
-            runs = tuple(stage.unfold(root))
-        except TemplateFault as error:
-            # Faults in a template file are placed there; a pattern that names no template is the recipe's own.
-            place.faults += [fault for fault in error.faults if fault.line]
-            for fault in error.faults:
-                if not fault.line:
-                    place.fault(keys.get("templates", (key, key))[1], f"{what}: {fault.message}")
-        except InstructkitError as error:
-            place.fault(key, f"{what}: {error}")
     if len(place.faults) > before:
         return None
     return Step(
@@ -223,6 +215,20 @@ def _read_step(
         noun=noun,
         runs=runs,
     )
+
+
+def _unfold(stage: Any, root: Path, place: Place, node: yaml.Node, what: str) -> tuple[Any, ...]:
+    """The stages that a step really runs; the faults of templates are placed in their files, all others here."""
+    try:
+        return tuple(stage.unfold(root))
+    except TemplateFault as error:
+        place.faults += [fault for fault in error.faults if fault.line]
+        for fault in error.faults:
+            if not fault.line:
+                place.fault(node, f"{what}: {fault.message}")
+    except InstructkitError as error:
+        place.fault(node, f"{what}: {error}")
+    return ()
 
 
 def _upstream(
@@ -285,7 +291,9 @@ def _noun(stage: Any, upstream: Sequence[Step], place: Place, node: yaml.Node, w
     return noun_after(stage, noun)
 
 
-def _read_trainings(node: yaml.Node, place: Place, seed: int, steps: dict[str, Step]) -> dict[str, Training]:
+def _read_trainings(
+    node: yaml.Node, place: Place, seed: int, steps: dict[str, Step], named: Sequence[str]
+) -> dict[str, Training]:
     trainings: dict[str, Training] = {}
     for name, key, body in entries(node, place, "train"):
         what = f"training '{name}'"
@@ -294,12 +302,11 @@ def _read_trainings(node: yaml.Node, place: Place, seed: int, steps: dict[str, S
         training = read_dataclass(Training, body, place, what, preset={"seed": seed})
         if training is None:
             continue
-        if training.examples not in steps:
-            if not place.faults:
-                place.fault(
-                    body,
-                    f"{what}: examples: no step named '{training.examples}'{did_you_mean(training.examples, steps)}",
-                )
+        if training.examples not in named:
+            said = did_you_mean(training.examples, named)
+            place.fault(body, f"{what}: examples: no step named '{training.examples}'{said}")
+        elif training.examples not in steps:
+            continue  # the step is at fault, which has been reported already
         elif steps[training.examples].noun is not Example:
             place.fault(body, f"{what}: examples: step '{training.examples}' gives no Example rows")
         else:

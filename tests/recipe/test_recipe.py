@@ -44,6 +44,9 @@ steps:
   short:  {stage: filter.lenght}
   length: {stage: filter.length, min_words: 0, max_word: 3}
   pairs:  {stage: render, from: rew, templates: [notes/*]}
+  more:   {stage: render, from: short, templates: [nots/*]}
+train:
+  small:  {examples: paris, model: m}
 """,
     )
     expected = [
@@ -53,6 +56,8 @@ steps:
         ("5:45", "min_words: expected int >= 1, got '0'"),
         ("5:48", "unknown key 'max_word'; did you mean 'max_words'?"),
         ("6:33", "no step named 'rew'; did you mean 'raw'?"),
+        ("7:51", "no template matches 'nots/*'"),
+        ("9:11", "no step named 'paris'; did you mean 'pairs'?"),
     ]
     for place, said in expected:
         assert any(fault.startswith(place + ":") and said in fault for fault in found), (place, said, found)
