@@ -20,7 +20,7 @@ from instructkit.build.manifest import InputEntry
 from instructkit.errors import InputError
 from instructkit.hashing import key_of, path_digest
 from instructkit.recipe.fields import field_hints, names_input
-from instructkit.recipe.recipe import stage_fields
+from instructkit.recipe.steps import stage_fields
 from instructkit.schema import Noun
 from instructkit.stages.contract import IngestStage, Part
 from instructkit.store.store import ShardRef

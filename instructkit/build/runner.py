@@ -27,7 +27,8 @@ from instructkit.build.keys import KeyedStage, input_entries, location_of
 from instructkit.build.manifest import CallEntry, InputEntry, Manifest, RunEntry, StepEntry
 from instructkit.errors import InputError, InstructkitError, StageError
 from instructkit.executors.local import Executor
-from instructkit.recipe.recipe import Recipe, Step
+from instructkit.recipe.recipe import Recipe
+from instructkit.recipe.steps import Step
 from instructkit.stages.contract import CorpusStage, IngestStage
 from instructkit.store.shards import scan_shards
 from instructkit.store.store import CallRecord, ShardRef, Store
