@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
+from shutil import get_terminal_size
 
 import click
 
@@ -13,16 +16,19 @@ from instructkit.cli.options import build_option, json_option, open_build
 @click.command()
 @click.argument("record_id", metavar="ID")
 @build_option
+@click.option("--full", is_flag=True, help="Compared texts whole, nothing folded.")
 @json_option
-def why(record_id: str, build_path: Path | None, as_json: bool) -> None:
+def why(record_id: str, build_path: Path | None, full: bool, as_json: bool) -> None:
     """Walk the example or document ID back to file, line and template, or to the step and rule that dropped it.
 
-    ID may also be FILE:LINE, a place in a source: what was read there.
+    A record that was dropped as a duplicate is shown beside the one that it is most like and the one that was kept,
+    with the differences marked. ID may also be FILE:LINE, a place in a source: what was read there.
     """
     from instructkit.errors import UsageFault
+    from instructkit.report.beside import comparison_lines
     from instructkit.report.show import drop_lines
+    from instructkit.report.why import all_comparisons, at, trace_lines
     from instructkit.report.why import as_json as plain_data
-    from instructkit.report.why import at, trace_lines
     from instructkit.report.why import why as trace
     from instructkit.schema import Drop, frame
 
@@ -39,4 +45,17 @@ def why(record_id: str, build_path: Path | None, as_json: bool) -> None:
         data = [plain_data(each) for each in found] or [plain_data(drop) for drop in lost]
         click.echo(json.dumps(data if len(data) > 1 else data[0], indent=1, ensure_ascii=False))
         return
-    click.echo("\n".join([*(line for each in found for line in trace_lines(each)), *drop_lines(frame(Drop, lost))]))
+    width, colour = _terminal()
+    for each in found:
+        click.echo("\n".join(trace_lines(each)))
+        for comparison in all_comparisons(each):
+            click.echo("\n".join(comparison_lines(comparison, width, colour, full)))
+    for line in drop_lines(frame(Drop, lost)):
+        click.echo(line)
+
+
+def _terminal() -> tuple[int | None, bool]:
+    """Columns of the terminal, None where there is none, and whether it has and may use colours (no-color.org)."""
+    if not sys.stdout.isatty():
+        return None, False
+    return get_terminal_size().columns, not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -9,7 +9,7 @@ import polars as pl
 
 from instructkit.build.manifest import Build
 from instructkit.errors import UsageFault
-from instructkit.report.why import place
+from instructkit.report.lineage import place
 from instructkit.schema import Document, Drop, Example, Message, records
 
 ROLE_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}

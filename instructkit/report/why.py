@@ -9,6 +9,8 @@ import polars as pl
 
 from instructkit.build.manifest import Build
 from instructkit.errors import UsageFault
+from instructkit.report.duplicates import Comparison, comparisons
+from instructkit.report.lineage import location, place, steps_with
 from instructkit.schema import Document, Drop, Example, Origin, records
 from instructkit.templates.library import library_folder
 
@@ -26,6 +28,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """Steps that kept it, in order."""
     drops: list[Drop]
     """Where it, or what a template should have made of it, ended."""
+    beside: list[Comparison] = []
+    """Dropped as a duplicate: the record beside those that it repeats."""
     made: list[str] = []
     """A document: ids of the examples that are about it and reached the last step."""
     record: Example | Document | None = None
@@ -38,7 +42,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 def why(build: Build, record_id: str) -> Trace:
     """The trace of an id. Raises UsageFault when no step has seen it, with ids that begin alike."""
     steps = build.manifest.steps
-    passed = [name for name in build.row_steps() if _has(build, name, record_id)]
+    passed = steps_with(build, record_id)
     drops = list(records(Drop, _drops(build).filter(_about(record_id)).collect()))
     if not passed and not drops:
         raise UsageFault(f"{build.folder}: no record '{record_id}'{_alike(build, record_id)}")
@@ -54,6 +58,7 @@ def why(build: Build, record_id: str) -> Trace:
             passed=[],
             drops=drops,
         )
+    beside = [each for drop in drops if drop.step in steps for each in comparisons(build, drop.step, record_id)]
     last = passed[-1]
     noun = build.noun(last)
     row = build.rows(last).filter(pl.col("id") == record_id).collect()
@@ -64,9 +69,10 @@ def why(build: Build, record_id: str) -> Trace:
             noun="Document",
             source=document.source,
             origin=document.origin,
-            location=_location(build, passed[0]),
+            location=location(build, passed[0]),
             passed=passed,
             drops=drops,
+            beside=beside,
             made=_made(build, record_id),
             record=document,
         )
@@ -76,9 +82,10 @@ def why(build: Build, record_id: str) -> Trace:
         noun="Example",
         source=example.source,
         origin=example.origin,
-        location=_location(build, passed[0]),
+        location=location(build, passed[0]),
         passed=passed,
         drops=drops,
+        beside=beside,
         record=example,
         documents=[why(build, document) for document in example.document_ids],
         template_file=_template_file(build, passed[0], example.template),
@@ -128,11 +135,6 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
     return lines
 
 
-def place(origin: Origin) -> str:
-    """`file:line`, or the file alone."""
-    return origin.file if origin.line is None else f"{origin.file}:{origin.line}"
-
-
 def _facts(drop: Drop) -> list[tuple[str, str | None]]:
     return [("value", drop.value), ("threshold", drop.threshold), ("detail", drop.detail)]
 
@@ -144,20 +146,6 @@ def _drops(build: Build) -> pl.LazyFrame:
 def _about(record_id: str) -> pl.Expr:
     """Drops of this record, or of the template that should have made it: an example's id is document and template."""
     return (pl.col("id") == record_id) | (pl.col("id") + "/" + pl.col("template") == record_id)
-
-
-def _has(build: Build, step: str, record_id: str) -> bool:
-    return not build.rows(step).filter(pl.col("id") == record_id).select("id").head(1).collect().is_empty()
-
-
-def _location(build: Build, step: str) -> list[str]:
-    """Of the ingest that a step's rows come from, where it is the only one upstream."""
-    entry = build.step(step)
-    while entry.upstream:
-        if len(entry.upstream) > 1:
-            return []
-        entry = build.step(entry.upstream[0])
-    return entry.location
 
 
 def _made(build: Build, document: str) -> list[str]:
@@ -186,6 +174,11 @@ def _alike(build: Build, record_id: str) -> str:
         alike = build.rows(name).filter(pl.col("id").str.starts_with(head)).select("id").head(3).collect()
         found.update(alike["id"].to_list())
     return f"; ids that begin alike: {', '.join(sorted(found)[:5])}" if found else "; `instructkit show` lists ids"
+
+
+def all_comparisons(trace: Trace) -> list[Comparison]:
+    """Of the record, then of the documents that it is about."""
+    return [*trace.beside, *(each for document in trace.documents for each in all_comparisons(document))]
 
 
 def as_json(record: Trace | Drop) -> dict[str, Any]:

@@ -137,8 +137,8 @@ def _pieces(parts: list[_Part], ignore: Sequence[Ignorable]) -> list[Piece]:
         if part.old == part.new:
             found.append(("equal", part))
         elif ignored[part]:
-            # Words in capitals are one difference, not one each.
-            if len(found) > 1 and found[-2][0] == "ignored" and found[-1][1].old.isspace():
+            # The words of a line in capitals are one difference, not one each.
+            if len(found) > 1 and found[-2][0] == "ignored" and _space_in_a_line(found[-1][1].old):
                 found[-1] = ("ignored", found[-1][1])
             found.append(("ignored", part))
         else:
@@ -148,6 +148,10 @@ def _pieces(parts: list[_Part], ignore: Sequence[Ignorable]) -> list[Piece]:
         for kind, group in groupby((each for each in found if any(each[1])), key=lambda each: each[0])
         for same in [list(group)]
     ]
+
+
+def _space_in_a_line(text: str) -> bool:
+    return text.isspace() and "\n" not in text
 
 
 def _trimmed(part: _Part) -> list[tuple[Kind, _Part]]:

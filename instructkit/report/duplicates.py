@@ -1,0 +1,119 @@
+"""A record that was dropped as a duplicate, beside the records that it repeats, as the step saw them."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+import polars as pl
+
+from instructkit.build.manifest import Build
+from instructkit.report.lineage import location, steps_with
+from instructkit.schema import Origin
+from instructkit.text.normalise import Ignorable
+from instructkit.text.view import view
+from instructkit.text.worddiff import Piece, word_diff
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dedupe step decided about a record that it dropped."""
+
+    survivor: str
+    """Who was kept in its place."""
+    nearest: str
+    """Whom it is most like. Another one than the survivor where a chain of likeness leads there."""
+    similarity: float | None = None
+    """To the nearest; None where the step measures none."""
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A dropped record beside another one."""
+
+    step: str
+    dropped: str
+    """The dropped record's id."""
+    other: str
+    """The other record's id."""
+    role: Literal["nearest", "kept", "nearest and kept"]
+    """What the other one is to the dropped one."""
+    similarity: float | None
+    """As the step measured it; only of the nearest."""
+    source: str | None = None
+    origin: Origin | None = None
+    location: list[str] = []
+    of: str
+    """The text that was compared: `all`, `prompt` or `response`."""
+    ignore: list[Ignorable]
+    """Differences that did not count."""
+    pieces: list[Piece] | None
+    """`old`: the dropped text, `new`: the other one. None when the step's rows do not hold the other one."""
+
+
+def verdict(build: Build, step: str, record_id: str) -> Verdict | None:
+    """What a step decided about a record; None for a record it kept, and for a step that looks for no duplicates."""
+    calls = [call for run in build.step(step).runs for call in run.calls if call.verb == "decide"]
+    for path in build.store.paths([ref for call in calls for ref in call.kept]):
+        decision = pl.scan_parquet(path, glob=False)
+        names = decision.collect_schema().names()
+        if not {"id", "survivor"} <= set(names):
+            continue
+        rows = decision.filter(pl.col("id") == record_id, pl.col("survivor").is_not_null()).collect()
+        for row in rows.iter_rows(named=True):
+            nearest = row.get("nearest") or row["survivor"]
+            return Verdict(survivor=row["survivor"], nearest=nearest, similarity=row.get("similarity"))
+    return None
+
+
+def comparisons(build: Build, step: str, record_id: str) -> list[Comparison]:
+    """A record that a step dropped, beside its nearest and then its survivor where that is another one.
+
+    Empty for a step that looks for no duplicates. Texts are the rows that the step read, whatever became of them.
+    """
+    found = verdict(build, step, record_id)
+    if found is None:
+        return []
+    entry = build.step(step)
+    fields = entry.settings
+    of = fields.get("of", "all")
+    ignore: list[Ignorable] = [name for name in get_args(Ignorable) if name in fields.get("ignore", ())]
+    rows = _rows(build, entry.upstream, [record_id, found.nearest, found.survivor], of)
+    said = []
+    for other in dict.fromkeys([found.nearest, found.survivor]):
+        there = {record_id, other} <= rows.keys()
+        read = steps_with(build, other, *build.upstream(*entry.upstream)) if there else []
+        said.append(
+            Comparison(
+                step=step,
+                dropped=record_id,
+                other=other,
+                role=_role(other, found),
+                similarity=found.similarity if other == found.nearest else None,
+                source=rows[other].source if there else None,
+                origin=rows[other].origin if there else None,
+                location=location(build, read[0]) if read else [],
+                of=of,
+                ignore=ignore,
+                pieces=word_diff(rows[record_id].text, rows[other].text, ignore) if there else None,
+            )
+        )
+    return said
+
+
+class _Row(msgspec.Struct, frozen=True):
+    id: str
+    source: str
+    origin: Origin
+    text: str
+
+
+def _rows(build: Build, steps: list[str], ids: list[str], of: str) -> dict[str, _Row]:
+    """Rows with the text that `of` names, by id."""
+    rows = pl.concat([build.rows(name) for name in steps]).filter(pl.col("id").is_in(ids))
+    table = rows.select("id", "source", "origin", text=view(rows, of)).collect()  # type: ignore[arg-type]
+    return {row["id"]: msgspec.convert(row, _Row) for row in table.iter_rows(named=True)}
+
+
+def _role(other: str, found: Verdict) -> Literal["nearest", "kept", "nearest and kept"]:
+    if found.nearest == found.survivor:
+        return "nearest and kept"
+    return "nearest" if other == found.nearest else "kept"
