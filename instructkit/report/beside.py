@@ -59,12 +59,12 @@ def comparison_lines(
 
 def _head(comparison: Comparison, colour: bool) -> list[str]:
     """Who the other one is, where it is from, and what the marks say."""
-    measured = f" ({comparison.similarity:.4g})" if comparison.similarity is not None else ""
+    like = f"which it is most like ({comparison.similarity:.4g}), and " if comparison.similarity is not None else ""
     # Of a cluster only one stays, so a nearest that is not the survivor went too.
     who = {
-        "nearest": f"which it is most like{measured}, and which was dropped too",
+        "nearest": f"{like}which was dropped too",
         "kept": "which was kept in place of both",
-        "nearest and kept": f"which it is most like{measured}, and which was kept in its place",
+        "nearest and kept": f"{like}which was kept in its place",
     }[comparison.role]
     lines = [f"  beside    {comparison.other}, {who}"]
     if comparison.origin is None or comparison.pieces is None:

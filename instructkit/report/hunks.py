@@ -88,10 +88,11 @@ def _folded(calm: list[Piece], before: int, after: int) -> list[list[Piece] | st
     hidden = len(words) - before - after
     if hidden < CONTEXT:
         return [calm]
-    start = words[before] if before else 0
+    # No line ends or begins with the space beside the fold; indentation stays.
+    start = words[before - 1] + 1 if before else 0
     end = words[-after - 1] + 1 if after else len(units)
     while end < len(units) and not units[end].old.strip(" ") and not units[end].new.strip(" "):
-        end += 1  # no line begins with the space before its first word
+        end += 1
     fold = _fold(units[start:end], hidden)
     return [part for part in (_joined(units[:start]), fold, _joined(units[end:])) if part]
 
