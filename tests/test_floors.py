@@ -10,18 +10,18 @@ FLOORS = [
     {"errors", "__init__"},
     {"schema", "hashing"},
     {"store", "text"},
-    {"templates", "chat", "generators", "models"},
+    {"templates", "chat", "generators", "models", "minhash"},
     {"evaluate"},
     {"stages", "train"},
     {"recipe", "executors"},
-    {"build"},
+    {"build", "dedupe"},
     {"report"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = {"torch", "transformers", "datasets", "peft", "datasketch", "ftfy", "langdetect", "scipy", "pyarrow"}
+HEAVY = {"torch", "transformers", "datasets", "peft", "datasketch", "ftfy", "langdetect", "scipy", "pyarrow", "numba"}
 # Read by recipes and the command line, so without torch although their neighbours need it.
 LIGHT = [PACKAGE / f for f in ("train/config.py", "train/progress.py", "evaluate/result.py", "evaluate/table.py")]
 
@@ -53,6 +53,8 @@ def test_imports_go_down(path):
 # Torch is the trade of these folders; the command line imports them when a command needs them.
 TORCH = ("models", "train", "evaluate")
 WITHOUT = [p for p in MODULES if p.relative_to(PACKAGE).parts[0] not in TORCH or p in LIGHT]
+# Imported by name, and only where texts are sketched: its decorators need numba.
+WITHOUT.remove(PACKAGE / "minhash/kernels.py")
 
 
 @pytest.mark.parametrize("path", WITHOUT, ids=lambda p: p.relative_to(PACKAGE).as_posix())

@@ -7,11 +7,13 @@ from typing import Literal
 
 import polars as pl
 
-Ignorable = Literal["case", "punctuation", "digits", "whitespace"]
+Ignorable = Literal["case", "punctuation", "digits", "whitespace", "diacritics"]
 
 # Not ignored with the punctuation: the signs that carry the meaning of arithmetic and code ("2 * 3" is not "2 / 3").
 # Symbols such as + < = are no punctuation in Unicode's sense and stay anyway.
 PUNCTUATION = r"[\p{P}--[*/%&#@\\\-]]+"
+DIACRITICS = r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+"""The marks that Unicode keeps for combining with any letter; vowel signs of a script are no diacritics."""
 HYPHEN = r"(\p{L})-(\p{L})"
 
 

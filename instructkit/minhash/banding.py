@@ -1,0 +1,71 @@
+"""Bands and rows: how surely a pair is compared, and what that costs.
+
+signature of minima   | 12 7 3 | 5 88 1 | 40 2 9 | ...     bands of `rows` minima each
+band hashes           |  h1    |  h2    |  h3    | ...     two texts are compared when one band hash is equal
+"""
+
+from __future__ import annotations
+
+from math import comb
+from typing import NamedTuple
+
+MISSED_BY_BITS = 1e-5
+"""Share of pairs at the threshold that `bits_apart` gives up."""
+
+
+class Banding(NamedTuple):
+    """A signature cut into bands."""
+
+    bands: int
+    rows: int
+
+    @property
+    def num_perm(self) -> int:
+        """Permutations that it takes."""
+        return self.bands * self.rows
+
+    def catch_probability(self, similarity: float) -> float:
+        """See the function of that name."""
+        return catch_probability(similarity, self.bands, self.rows)
+
+
+def catch_probability(similarity: float, bands: int, rows: int) -> float:
+    """Probability that LSH compares two documents at all.
+
+    1 - (1 - s**rows) ** bands, with s the Jaccard similarity in [0, 1].
+    Example: s=0.8, bands=14, rows=8 -> 0.924.
+
+    Source: Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, section 3.4.
+    """
+    return float(1 - (1 - similarity**rows) ** bands)
+
+
+def banding(threshold: float, num_perm: int, recall: float) -> Banding | None:
+    """The strictest banding that compares a pair at exactly the threshold with probability `recall`.
+
+    More rows a band give fewer useless comparisons; what they would miss, or `num_perm` permutations cannot give, is
+    the limit. As few bands as do. None: so few permutations cannot reach that recall.
+
+    Example: threshold 0.8, 144 permutations, recall 0.99 -> 20 bands of 7 rows (0.991).
+    """
+    for rows in range(num_perm, 0, -1):
+        bands = next((b for b in range(1, num_perm // rows + 1) if catch_probability(threshold, b, rows) >= recall), 0)
+        if bands:
+            return Banding(bands, rows)
+    return None
+
+
+def bits_apart(threshold: float, bits: int) -> int:
+    """How many of `bits` one-bit minima two texts at the threshold differ in at most, but for one pair in 100,000.
+
+    Each differs with probability (1 - s) / 2 at similarity s. Example: threshold 0.8, 128 bits -> 29 (12.8 on average).
+
+    Source: Li and König, b-Bit Minwise Hashing, 2010, with b = 1 and sets small beside the space of hashes.
+    """
+    differs = (1 - threshold) / 2
+    chance = 1.0
+    for apart in range(bits + 1):
+        chance -= comb(bits, apart) * differs**apart * (1 - differs) ** (bits - apart)
+        if chance <= MISSED_BY_BITS:
+            return apart
+    return bits

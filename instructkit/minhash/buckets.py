@@ -1,0 +1,106 @@
+"""Candidate pairs: texts that share a band hash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Pairs = npt.NDArray[np.uint64]
+"""Pairs i < j of rows as one number each, i in the upper 32 bits; sorted, each once."""
+
+ALL_PAIRS_UP_TO = 128
+"""Members of a bucket that are all compared with one another: at most 8,128 pairs."""
+HUBS = 16
+"""Members of a larger bucket that all its others are compared with, spread evenly over their lengths."""
+NEIGHBOURS = 16
+"""How many members of a larger bucket, next in length, each is compared with."""
+PAIRS_AT_ONCE = 1 << 22
+"""Pairs gathered before repeats are taken out: 32 MB."""
+
+
+def candidate_pairs(
+    bands: Iterable[npt.NDArray[np.uint64]], units: npt.NDArray[np.uint32], plausible: Callable[[Pairs], Pairs]
+) -> Pairs:
+    """Pairs of rows that share a hash in some band and are plausible, each once, sorted.
+
+    `bands` gives the band hashes of all rows, shape (rows,), a band at a time; only one is held. `units` is the length
+    of each text, shape (rows,).
+
+    In a bucket of more than `ALL_PAIRS_UP_TO` rows each is paired with `HUBS` of them and with its `NEIGHBOURS` in
+    length only, so work grows with the bucket and not with its square. Texts as alike as the thresholds in use differ
+    little in length. What it costs: two texts of such a bucket that are alike, but neither to a hub nor near in length,
+    are missed here and hang on their other bands.
+    """
+    found = [np.empty(0, dtype=np.uint64)]
+    gathered = 0
+    for hashes in bands:
+        for pairs in _pairs_of_band(hashes, units):
+            found.append(plausible(pairs))
+            gathered += len(found[-1])
+            if gathered > PAIRS_AT_ONCE:
+                found = [_distinct(found)]
+                gathered = 0
+    return _distinct(found)
+
+
+def _distinct(found: list[Pairs]) -> Pairs:
+    pairs: Pairs = np.concatenate(found)
+    pairs.sort()  # np.unique would hash, which takes five times as long
+    new = np.ones(len(pairs), dtype=np.bool_)
+    new[1:] = pairs[1:] != pairs[:-1]
+    return pairs[new]
+
+
+def unpacked(pairs: Pairs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The left and the right row of each pair."""
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def packed(left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> Pairs:
+    """Pairs from their rows, in any order of the two; neither sorted nor without repeats."""
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    pairs: Pairs = low.astype(np.uint64) << np.uint64(32) | high.astype(np.uint64)
+    return pairs
+
+
+def runs(hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows that share their hash with another: (rows, starts, sizes), run after run, each run in ascending order.
+
+    The row takes the place of a hash's lower bits, so that sorting numbers is enough. Hashes that differ in these bits
+    only are taken for equal: n^3 / 2^65 pairs of n rows by chance, 30 of ten million.
+    """
+    room = max(len(hashes) - 1, 1).bit_length()
+    mask = np.uint64((1 << room) - 1)
+    ordered = (hashes & ~mask) | np.arange(len(hashes), dtype=np.uint64)
+    ordered.sort()
+    same = (ordered[1:] ^ ordered[:-1]) <= mask
+    shares = np.zeros(len(hashes), dtype=np.bool_)
+    shares[1:] |= same
+    shares[:-1] |= same
+    ordered = ordered[shares]
+    opens = np.flatnonzero((ordered[1:] ^ ordered[:-1]) > mask) + 1
+    starts = np.concatenate([[0], opens])[: len(ordered)].astype(np.int64)
+    return (ordered & mask).astype(np.int64), starts, np.diff(starts, append=len(ordered))
+
+
+def _pairs_of_band(hashes: npt.NDArray[np.uint64], units: npt.NDArray[np.uint32]) -> Iterator[Pairs]:
+    rows, starts, sizes = runs(hashes)
+    for size in np.flatnonzero(np.bincount(sizes)):
+        members = starts[sizes == size]
+        if size <= ALL_PAIRS_UP_TO:
+            left, right = np.triu_indices(int(size), k=1)
+            for some in np.array_split(members, len(members) * len(left) // PAIRS_AT_ONCE + 1):
+                yield packed(rows[some[:, None] + left], rows[some[:, None] + right]).ravel()
+        else:
+            for start in members:
+                yield _pairs_of_large_bucket(rows[start : start + size], units)
+
+
+def _pairs_of_large_bucket(rows: npt.NDArray[np.int64], units: npt.NDArray[np.uint32]) -> Pairs:
+    rows = rows[np.lexsort((rows, units[rows]))]
+    hubs = rows[np.linspace(0, len(rows) - 1, HUBS).astype(np.int64)]
+    pairs = [packed(np.full(len(rows), hub), rows)[rows != hub] for hub in hubs]
+    pairs += [packed(rows[:-step], rows[step:]) for step in range(1, NEIGHBOURS + 1)]
+    return np.concatenate(pairs)

@@ -1,0 +1,52 @@
+"""From verified pairs to clusters, and to each row's nearest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from instructkit.minhash.sketcher import kernels
+
+
+class Edges(NamedTuple):
+    """Pairs of rows and how alike they are, each of shape (edges,)."""
+
+    left: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+
+    def at_least(self, threshold: float) -> Edges:
+        """The edges of that similarity and more."""
+        good = self.similarity >= threshold
+        return Edges(self.left[good], self.right[good], self.similarity[good])
+
+
+class Members(NamedTuple):
+    """Rows of clusters of two and more, in ascending order, each array of shape (members,)."""
+
+    row: npt.NDArray[np.int64]
+    cluster: npt.NDArray[np.int64]
+    """The smallest row of the cluster."""
+    nearest: npt.NDArray[np.int64]
+    """The row that it is most like, of those it was compared with; the smallest such row."""
+    similarity: npt.NDArray[np.float64]
+    """To the nearest, in [0, 1]."""
+
+
+def clusters(edges: Edges) -> Members:
+    """What the edges join, whatever their order; a cluster is a chain, so its ends may be unlike.
+
+    Memory: 100 bytes an edge, nothing for rows without one.
+    """
+    ends = np.concatenate([edges.left, edges.right])
+    row, place = np.unique(ends, return_inverse=True)
+    count = len(edges.left)
+    parents = np.arange(len(row), dtype=np.int64)
+    kernels().join(parents, place[:count], place[count:])
+    others = np.concatenate([edges.right, edges.left])
+    similarity = np.concatenate([edges.similarity, edges.similarity])
+    best = np.lexsort((others, -similarity, place))
+    first = best[np.searchsorted(place[best], np.arange(len(row)))]
+    return Members(row, row[parents], others[first], similarity[first])

@@ -1,0 +1,110 @@
+"""From sketches to verified pairs: the decision that the stages and `instructkit dedupe` share.
+
+fingerprints ──▶ copies, each joined to the first of its kind ───────────────────────────────┐
+bands of the first ones, one at a time ──▶ candidates ── plausible? ──▶ shingle sets ──▶ edges
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from instructkit.minhash.banding import bits_apart
+from instructkit.minhash.buckets import Pairs, candidate_pairs, packed, runs, unpacked
+from instructkit.minhash.clusters import Edges
+from instructkit.minhash.sketcher import ShingleSets, Sketcher, kernels
+from instructkit.minhash.verify import Spool
+
+Rows = npt.NDArray[np.int64]
+ReadSets = Callable[[Rows], Iterable[tuple[Rows, ShingleSets]]]
+"""Reads the texts of some rows (sorted, each once) again: their shingle sets in chunks, in any order."""
+
+NOBODY: Rows = np.empty(0, dtype=np.int64)
+
+
+class Standing(NamedTuple):
+    """The part of the sketches that is held for all rows at once, 36 bytes a row; see `Sketches`."""
+
+    units: npt.NDArray[np.uint32]
+    fingerprints: npt.NDArray[np.uint64]
+    bits: npt.NDArray[np.uint64]
+
+
+class Found(NamedTuple):
+    """Pairs that are as alike as was asked, and what it took to find them."""
+
+    edges: Edges
+    copies: int
+    """Rows with the fingerprint of an earlier one; they hang on the first of them only."""
+    verified: int
+    """Pairs of others that shared a band, were plausible and were compared shingle by shingle."""
+
+
+def near_duplicates(
+    sketcher: Sketcher,
+    standing: Standing,
+    bands: Iterable[npt.NDArray[np.uint64]],
+    read_sets: ReadSets,
+    threshold: float,
+    *,
+    absent: Rows = NOBODY,
+    folder: Path | None = None,
+) -> Found:
+    """Pairs of rows whose similarity is `threshold` or more, each verified by its shingle sets.
+
+    `bands` gives the band hashes of all rows, shape (rows,), a band at a time. Row numbers must be canonical: which
+    rows of a very large bucket are compared depends on them. `absent` rows have no text and are like nobody. `folder`
+    is where shingle sets of candidates are spooled, some 8 bytes a word.
+
+    Memory: about 60 bytes a row beside `standing`, and 40 a candidate pair.
+    """
+    rows, first, copy = _kinds(standing.fingerprints, absent)
+    plausible = _plausible(standing.bits[:, rows], threshold, sketcher.bits)
+    pairs = candidate_pairs((hashes[rows] for hashes in bands), standing.units[rows], plausible)
+    left, right = (rows[places] for places in unpacked(pairs))
+    pairs = packed(left, right)
+    wanted = np.flatnonzero(
+        np.bincount(left, minlength=len(standing.units)) + np.bincount(right, minlength=len(standing.units))
+    )
+    del left, right
+    with Spool(wanted, folder) as spool:
+        for some, sets in read_sets(wanted) if len(wanted) else ():
+            spool.add(some, sets)
+        alike = spool.verified(pairs, threshold)
+    edges = Edges(
+        np.concatenate([alike.left, first]),
+        np.concatenate([alike.right, copy]),
+        np.concatenate([alike.similarity, np.ones(len(copy))]),
+    )
+    return Found(edges, len(copy), len(pairs))
+
+
+def _kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[Rows, Rows, Rows]:
+    """The first row of each fingerprint, sorted; then, for each further row, the first of its kind and itself."""
+    rows, _, _ = runs(fingerprints[0])
+    rows = np.setdiff1d(rows, absent, assume_unique=True)
+    order = np.lexsort((rows, fingerprints[1, rows], fingerprints[0, rows]))
+    rows = rows[order]
+    again = np.zeros(len(rows), dtype=np.bool_)
+    again[1:] = (fingerprints[:, rows[1:]] == fingerprints[:, rows[:-1]]).all(axis=0)
+    first = rows[np.maximum.accumulate(np.where(again, 0, np.arange(len(rows))))]
+    here = np.ones(fingerprints.shape[1], dtype=np.bool_)
+    here[rows[again]] = False
+    here[absent] = False
+    return np.flatnonzero(here), first[again], rows[again]
+
+
+def _plausible(bits: npt.NDArray[np.uint64], threshold: float, count: int) -> Callable[[Pairs], Pairs]:
+    most = bits_apart(threshold, count)
+
+    def plausible(pairs: Pairs) -> Pairs:
+        left, right = unpacked(pairs)
+        result = np.empty(len(pairs), dtype=np.bool_)
+        kernels().plausible(bits, left, right, most, result)
+        return pairs[result]
+
+    return plausible

@@ -1,0 +1,447 @@
+"""The kernels: from UTF-8 bytes to shingles, minima and band hashes, compiled by numba.
+
+    bytes ── cut ──▶ unit hashes ── roll ──▶ shingle hashes ─┬─ permute, keep minima ── fold ──▶ band hashes
+                                                             └─ collect distinct ──▶ shingle sets
+
+One pass over the bytes and no object for a word; workspaces of fixed size, however long a text is. All arithmetic is
+modulo 2^64 or 2^32, so that `numpy_kernels` comes to the same in other steps. All that is compiled lies in this file,
+since numba's cache on disk notices a change in no other.
+
+A unit is a word or a character. Its hash is a polynomial over the code points that it reads as, then mixed:
+
+    h = h * BASE + (code point + 1) * VALUE        unit = fmix64(h)
+
+Sources: Broder, On the resemblance and containment of documents, 1997 (shingles, minima); datasketch 2.0, scheme
+affine32 (fmix32, then a*x + b modulo 2^32); fmix32 and fmix64 are the finalizers of MurmurHash3 (A. Appleby).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from instructkit.minhash.code_points import ALONE, DIGIT, GAP, HYPHEN, KIND, LETTER, NOTHING, TABLE_SIZE, UNSURE, WORD
+from instructkit.minhash.constants import BASE, CHUNK, FEW, LONGEST_SHINGLE, NONE, ROLL, ROLL_2, VALUE
+
+U8, U32, U64, I64 = np.uint8, np.uint32, np.uint64, np.int64
+ZERO, ONE, TWO, THREE, FOUR = U64(0), U64(1), U64(2), U64(3), U64(4)
+SPACE, NOUGHT = U32(ord(" ")), U32(ord("0"))
+UNSPACED_PLANES_END = 0x40000
+"""The second and third supplementary planes are Han; what is beyond them are no letters."""
+
+# What `cut` must know of the text before the chunk: the unit under way, whether there is one, the property of the last
+# character, whether a gap between characters is due (0: at the start, 1: no, 2: yes), whether the text may not be NFC.
+HASH, INSIDE, BEFORE, DUE, DOUBT = range(5)
+
+
+@njit(inline="always")
+def fmix64(h: Any) -> Any:
+    """MurmurHash3's finalizer of 64 bits."""
+    h ^= h >> U64(33)
+    h *= U64(0xFF51AFD7ED558CCD)
+    h ^= h >> U64(33)
+    h *= U64(0xC4CEB9FE1A85EC53)
+    return h ^ (h >> U64(33))
+
+
+@njit(inline="always")
+def fmix32(h: Any) -> Any:
+    """MurmurHash3's finalizer of 32 bits."""
+    h = U32(h ^ (h >> U32(16)))
+    h = U32(h * U32(0x85EBCA6B))
+    h = U32(h ^ (h >> U32(13)))
+    h = U32(h * U32(0xC2B2AE35))
+    return U32(h ^ (h >> U32(16)))
+
+
+@njit(inline="always")
+def decode(data: Any, at: Any) -> Any:
+    """The code point at `at` and the position behind it."""
+    c = U32(data[at])
+    if c < 0x80:
+        return c, at + ONE
+    if c < 0xE0:
+        return (c & U32(0x1F)) << U32(6) | (data[at + ONE] & U32(0x3F)), at + TWO
+    high = (c & U32(0x0F)) << U32(12) | (data[at + ONE] & U32(0x3F)) << U32(6)
+    if c < 0xF0:
+        return high | (data[at + TWO] & U32(0x3F)), at + THREE
+    high = (high & U32(0x7FFF)) << U32(6) | (data[at + TWO] & U32(0x3F)) << U32(6)
+    return high | (data[at + THREE] & U32(0x3F)), at + FOUR
+
+
+@njit(nogil=True)
+def cut(data: Any, begin: Any, start: Any, stop: Any, end: Any, state: Any, tables: Any, units: Any, held: Any) -> Any:
+    """Cut the bytes from `start` to `stop` or just behind it; the text lies from `begin` to `end`.
+
+    Hashes of whole units, not mixed yet, go to units[held:], the one under way to the place behind them.
+    Returns the position reached and the number of units in place.
+    """
+    base_of, value_of, properties, folded, characters = tables
+    # Unsigned, so that no index is looked at for being negative.
+    at, stop, end, filled = U64(start), U64(stop), U64(end), U64(held)
+    h = state[HASH]
+    inside = state[INSIDE]
+    before = state[BEFORE]
+    while at < stop:
+        c = data[at]
+        base = base_of[c]
+        if base != ONE:
+            # Nearly all text, and without a branch at the ends of words: a gap's base is 0, which ends the polynomial.
+            h = h * base + value_of[c]
+            word = U64(base != ZERO)
+            filled += inside & (word ^ ONE)
+            units[filled] = h
+            inside = word
+            at += ONE
+            continue
+        if at > U64(begin) and data[at - ONE] < 0x80:
+            before = U64(properties[data[at - ONE]])
+        code, at = decode(data, at)
+        if code < TABLE_SIZE:
+            seen = properties[code]
+            code = folded[code]
+        else:
+            seen = U8(ALONE if code < UNSPACED_PLANES_END else WORD)
+        if seen & UNSURE:
+            state[DOUBT] = ONE
+        kind = seen & KIND
+        if kind == NOTHING:
+            continue
+        if kind == HYPHEN:
+            kind = WORD
+            if before & U64(LETTER) and at < end:
+                following, _ = decode(data, at)
+                if following < TABLE_SIZE and properties[following] & LETTER:
+                    kind = GAP
+        elif kind == DIGIT:
+            if before & U64(KIND) == U64(DIGIT):
+                continue
+            kind = WORD
+            code = NOUGHT
+        before = U64(seen)
+        value = (U64(code) + ONE) * VALUE
+        if characters:
+            if kind == GAP:
+                state[DUE] = min(state[DUE] * TWO, TWO)
+            else:
+                if state[DUE] == TWO:
+                    units[filled] = (U64(SPACE) + ONE) * VALUE
+                    filled += ONE
+                state[DUE] = ONE
+                units[filled] = value
+                filled += ONE
+        elif kind == WORD:
+            h = h * BASE + value
+            units[filled] = h
+            inside = ONE
+        else:
+            filled += inside
+            h = ZERO
+            inside = ZERO
+            if kind == ALONE:
+                units[filled] = value
+                filled += ONE
+    state[HASH] = h
+    state[INSIDE] = inside
+    state[BEFORE] = before
+    if at >= end:
+        filled += inside
+    return I64(at), I64(filled)
+
+
+@njit(inline="always")
+def roll(units: Any, first: Any, count: Any, start: Any) -> Any:
+    """Hash of units[first:first + count]: their polynomial, mixed."""
+    s = start
+    for t in range(count):
+        s = s * ROLL + units[first + t]
+    return fmix64(s)
+
+
+@njit(inline="always")
+def roll_all(units: Any, count: Any, size: Any, rolled: Any) -> None:
+    """rolled[j] = what `roll` makes of units[j:j + size], before it is mixed, from what it made of those before."""
+    top = ONE
+    s = ZERO
+    for t in range(size):
+        top *= ROLL
+        s = s * ROLL + units[t]
+    rolled[0] = s
+    for j in range(1, count):
+        s = s * ROLL + (units[j + size - 1] - units[j - 1] * top)
+        rolled[j] = s
+
+
+@njit(nogil=True)
+def hash_bytes(data: Any, start: Any, end: Any) -> Any:
+    """Hash of a text without any unit."""
+    h = NONE
+    for at in range(start, end):
+        h = h * BASE + U64(data[at]) + ONE
+    return fmix64(h)
+
+
+@njit(nogil=True)
+def lower(minima: Any, a: Any, b: Any, shingles: Any, count: Any) -> None:
+    """minima[k] = min over the shingles x of (a[k] * x + b[k]) modulo 2^32, if that is lower."""
+    for k in range(len(a)):
+        least = minima[k]
+        a_k = a[k]
+        b_k = b[k]
+        for j in range(count):
+            least = min(least, U32(U32(a_k * shingles[j]) + b_k))
+        minima[k] = least
+
+
+@njit(nogil=True, cache=True)
+def sketch(
+    data: Any, offsets: Any, tables: Any, size: Any, a: Any, b: Any,
+    units_out: Any, fingerprints: Any, bits: Any, minima_out: Any, bands: Any, rows: Any, doubt: Any,
+) -> None:  # fmt: skip
+    """Sketch the texts data[offsets[i]:offsets[i + 1]]; see `numpy_kernels.sketch`."""
+    units = np.empty(CHUNK + LONGEST_SHINGLE + 8, dtype=np.uint64)
+    rolled = np.empty(CHUNK + LONGEST_SHINGLE + 8, dtype=np.uint64)
+    shingles = np.empty(CHUNK + LONGEST_SHINGLE + 8, dtype=np.uint32)
+    state = np.empty(5, dtype=np.uint64)
+    minima = np.empty(len(a), dtype=np.uint32)
+    for i in range(len(offsets) - 1):
+        at = offsets[i]
+        end = offsets[i + 1]
+        state[:] = ZERO
+        minima[:] = U32(0xFFFFFFFF)
+        total = 0
+        carried = 0
+        one = ZERO
+        two = ZERO
+        while at < end:
+            at, filled = cut(data, offsets[i], at, min(at + CHUNK, end), end, state, tables, units, carried)
+            under_way = units[filled]
+            # A loop for each thing: those without a chain from step to step become vector instructions.
+            for j in range(carried, filled):
+                units[j] = fmix64(units[j])
+            for j in range(carried, filled):
+                one = one * ROLL + units[j]
+                two = two * ROLL_2 + units[j]
+            total += filled - carried
+            count = max(filled - size + 1, 0)
+            if count:
+                roll_all(units, count, size, rolled)
+            for j in range(count):
+                shingles[j] = fmix32(U32(fmix64(rolled[j]) >> U64(32)))
+            lower(minima, a, b, shingles, count)
+            carried = filled - count
+            for j in range(carried):
+                units[j] = units[count + j]
+            units[carried] = under_way
+        if total < size:
+            if total == 0:
+                one = hash_bytes(data, offsets[i], end)
+                shingles[0] = fmix32(U32(one >> U64(32)))
+            else:
+                shingles[0] = fmix32(U32(roll(units, 0, total, FEW) >> U64(32)))
+            lower(minima, a, b, shingles, 1)
+        units_out[i] = U32(min(total, 0xFFFFFFFF))
+        fingerprints[0, i] = fmix64(one + U64(total))
+        fingerprints[1, i] = fmix64(two + (U64(end - offsets[i]) if total == 0 else ZERO))
+        doubt[i] = state[DOUBT] != ZERO
+        for k in range(bits.shape[0]):
+            word = ZERO
+            for j in range(64 * k, min(64 * k + 64, len(a))):
+                word = word << ONE | U64(U32(minima[j] * U32(0x9E3779B1)) >> U32(31))
+            bits[k, i] = word
+        if minima_out.shape[0]:
+            minima_out[i, :] = minima
+        for band in range(len(bands)):
+            h = ZERO
+            for row in range(rows):
+                h = fmix64(h * ROLL + U64(minima[band * rows + row]))
+            bands[band, i] = h
+
+
+@njit(inline="always")
+def popcount(x: Any) -> Any:
+    """Bits that are set. Source: Warren, Hacker's Delight, figure 5-2; LLVM knows it as one instruction."""
+    x = x - ((x >> ONE) & U64(0x5555555555555555))
+    x = (x & U64(0x3333333333333333)) + ((x >> TWO) & U64(0x3333333333333333))
+    x = (x + (x >> U64(4))) & U64(0x0F0F0F0F0F0F0F0F)
+    return I64((x * U64(0x0101010101010101)) >> U64(56))
+
+
+@njit(nogil=True)
+def find_slot(keys: Any, stamps: Any, stamp: Any, mask: Any, key: Any) -> Any:
+    """Where a key is in the open-addressing table, or belongs: linear probing from its low bits."""
+    slot = I64(key & U64(mask))
+    while stamps[slot] == stamp and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@njit(nogil=True, cache=True)
+def shingle_sets(data: Any, offsets: Any, tables: Any, size: Any, sets: Any, starts: Any, doubt: Any) -> None:
+    """Distinct shingles of each text at sets[starts[i]:starts[i + 1]]; `sets` has room for one a byte and text."""
+    units = np.empty(CHUNK + LONGEST_SHINGLE + 8, dtype=np.uint64)
+    state = np.empty(5, dtype=np.uint64)
+    keys = np.empty(4096, dtype=np.uint64)
+    stamps = np.full(4096, -1, dtype=np.int64)
+    starts[0] = 0
+    for i in range(len(offsets) - 1):
+        at = offsets[i]
+        end = offsets[i + 1]
+        state[:] = ZERO
+        first = starts[i]
+        last = first
+        total = 0
+        carried = 0
+        while at < end:
+            at, filled = cut(data, offsets[i], at, min(at + CHUNK, end), end, state, tables, units, carried)
+            under_way = units[filled]
+            for j in range(carried, filled):
+                units[j] = fmix64(units[j])
+            total += filled - carried
+            count = max(filled - size + 1, 0)
+            if count:
+                roll_all(units, count, size, sets[last:])
+            for j in range(last, last + count):
+                sets[j] = fmix64(sets[j])
+            last += count
+            carried = filled - count
+            for j in range(carried):
+                units[j] = units[count + j]
+            units[carried] = under_way
+        if total < size:
+            sets[first] = hash_bytes(data, offsets[i], end) if total == 0 else roll(units, 0, total, FEW)
+            last = first + 1
+        doubt[i] = state[DOUBT] != ZERO
+        if 2 * (last - first) > len(keys):
+            room = len(keys)
+            while room < 2 * (last - first):
+                room *= 2
+            keys = np.empty(room, dtype=np.uint64)
+            stamps = np.full(room, -1, dtype=np.int64)
+        mask = 64
+        while mask < 2 * (last - first):
+            mask *= 2
+        mask -= 1
+        kept = first
+        for j in range(first, last):
+            slot = find_slot(keys, stamps, i, mask, sets[j])
+            if stamps[slot] != i:
+                stamps[slot] = i
+                keys[slot] = sets[j]
+                sets[kept] = sets[j]
+                kept += 1
+        starts[i + 1] = kept
+
+
+@njit(nogil=True, cache=True)
+def plausible(bits: Any, left: Any, right: Any, most: Any, result: Any) -> None:
+    """Whether rows left[p] and right[p] differ in `most` of their bits or fewer."""
+    for p in range(len(left)):
+        differing = 0
+        for k in range(bits.shape[0]):
+            differing += popcount(bits[k, left[p]] ^ bits[k, right[p]])
+        result[p] = differing <= most
+
+
+@njit(nogil=True, cache=True)
+def shared(sets: Any, starts: Any, ends: Any, left: Any, right: Any, threshold: Any, counts: Any) -> None:
+    """How many shingles the sets left[p] and right[p] share; -1 where the threshold is out of reach.
+
+    Quick where equal `left` stand together. Stops at the shingle with which a pair cannot reach the threshold any more:
+    to reach t, sets of m and n must share (m + n) * t / (1 + t).
+    """
+    keys = np.empty(4096, dtype=np.uint64)
+    stamps = np.full(4096, -1, dtype=np.int64)
+    stamp = -1
+    mask = 0
+    for p in range(len(left)):
+        first = starts[left[p]]
+        last = ends[left[p]]
+        if p == 0 or left[p] != left[p - 1]:
+            stamp = -1
+        counts[p] = -1
+        size = ends[right[p]] - starts[right[p]]
+        # Half a shingle below what is asked: rounding decides nothing here, the caller compares again.
+        needed = (last - first + size) * threshold / (1 + threshold) - 0.5
+        spare = I64(size - needed)
+        if needed > last - first or needed > size:
+            continue
+        if stamp < 0:
+            stamp = p
+            if 2 * (last - first) > len(keys):
+                room = len(keys)
+                while room < 2 * (last - first):
+                    room *= 2
+                keys = np.empty(room, dtype=np.uint64)
+                stamps = np.full(room, -1, dtype=np.int64)
+            mask = 64
+            while mask < 2 * (last - first):
+                mask *= 2
+            mask -= 1
+            for j in range(first, last):
+                slot = find_slot(keys, stamps, stamp, mask, sets[j])
+                stamps[slot] = stamp
+                keys[slot] = sets[j]
+        for j in range(starts[right[p]], ends[right[p]]):
+            if stamps[find_slot(keys, stamps, stamp, mask, sets[j])] != stamp:
+                spare -= 1
+                if spare < 0:
+                    break
+        if spare >= 0:
+            counts[p] = spare - I64(size - needed) + size
+
+
+@njit(inline="always")
+def root_of(parents: Any, member: Any) -> Any:
+    """The smallest member of a set; halves the path to it for who comes next."""
+    while parents[member] != member:
+        parents[member] = parents[parents[member]]
+        member = parents[member]
+    return member
+
+
+@njit(nogil=True, cache=True)
+def join(parents: Any, left: Any, right: Any) -> None:
+    """Union-find: afterwards parents[i] is the smallest member of the set of i."""
+    for e in range(len(left)):
+        a = root_of(parents, left[e])
+        b = root_of(parents, right[e])
+        if a < b:
+            parents[b] = a
+        elif b < a:
+            parents[a] = b
+    for i in range(len(parents)):
+        parents[i] = parents[parents[i]]  # a parent is smaller, so it has its root already
+
+
+@njit(nogil=True, cache=True)
+def line_starts(data: Any, eights: Any, starts: Any) -> Any:
+    """Where each line begins that holds more than white space; returns their number.
+
+    `eights` is the same memory as 64-bit numbers, without the last bytes that fill none: a number holds a line end when
+    a byte of (number XOR line ends) is 0 (Hacker's Delight, section 6-1).
+    """
+    count = 0
+    at = 0
+    end = len(data)
+    while at < end:
+        begin = at
+        while at < end and data[at] <= 32 and data[at] != 10:
+            at += 1
+        if at < end and data[at] != 10:
+            starts[count] = begin
+            count += 1
+            while at < end and data[at] != 10:
+                at += 1
+                if at % 8 == 0:
+                    k = at // 8
+                    while k < len(eights):
+                        x = eights[k] ^ U64(0x0A0A0A0A0A0A0A0A)
+                        if (x - U64(0x0101010101010101)) & ~x & U64(0x8080808080808080):
+                            break
+                        k += 1
+                    at = 8 * k
+        at += 1
+    return count
