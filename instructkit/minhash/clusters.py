@@ -43,10 +43,21 @@ def clusters(edges: Edges) -> Members:
     ends = np.concatenate([edges.left, edges.right])
     row, place = np.unique(ends, return_inverse=True)
     count = len(edges.left)
-    parents = np.arange(len(row), dtype=np.int64)
-    kernels().join(parents, place[:count], place[count:])
+    parents = smallest(len(row), place[:count], place[count:])
     others = np.concatenate([edges.right, edges.left])
     similarity = np.concatenate([edges.similarity, edges.similarity])
     best = np.lexsort((others, -similarity, place))
     first = best[np.searchsorted(place[best], np.arange(len(row)))]
     return Members(row, row[parents], others[first], similarity[first])
+
+
+def smallest(count: int, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The smallest of the numbers that each of 0 to count - 1 is linked with, shape (count,), by union-find.
+
+    `left` and `right` are the ends of the links, each of shape (links,).
+    """
+    parents = np.arange(count, dtype=np.int64)
+    kernels().join(
+        parents, np.array(left, np.int64), np.array(right, np.int64)
+    )  # copies: numba compiles anew for what is read-only
+    return parents

@@ -63,7 +63,7 @@ def near_duplicates(
     Memory: about 60 bytes a row beside `standing`, and 40 a candidate pair.
     """
     rows, first, copy = _kinds(standing.fingerprints, absent)
-    plausible = _plausible(standing.bits[:, rows], threshold, sketcher.bits)
+    plausible = _plausible(np.take(standing.bits, rows, axis=1), threshold, sketcher.bits)
     pairs = candidate_pairs((hashes[rows] for hashes in bands), standing.units[rows], plausible)
     left, right = (rows[places] for places in unpacked(pairs))
     pairs = packed(left, right)

@@ -1,9 +1,10 @@
 """From clusters of duplicates to a decision: who stays, who goes, and which groups become one.
 
-cluster   id   group          survivor   group after
-x         a    g1             a          g1
-x         b    g2             a (b goes) g1
-c    g2             c          g1      c stems from the same document as b, so it moves with it
+cluster   kin   id   group          survivor   group after
+x         k     a    g1             a          g1
+x         k     b    g2             a (b goes) g1
+y         k     c    g3             c          g1      like a or b, but not enough to go
+                d    g2             d          g1      stems from the same document as b, so it moves with it
 """
 
 from __future__ import annotations
@@ -11,48 +12,89 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+import xxhash
 
 from instructkit.errors import StageError
+from instructkit.minhash.clusters import smallest
 from instructkit.stages.contract import Outcome
-from instructkit.stages.dedupe.union import united
 from instructkit.stages.drops import sort_out
+from instructkit.text.jsonfields import extract
 
-Keep = Literal["first", "longest", "all"]
+Keep = Literal["first", "longest", "best", "all"]
 """Who survives of a cluster. `first` in the order of the sources: by source name, path, line, then id. `longest` by
-characters, then as `first`. `all` drops nothing and only gives the cluster one group."""
+characters, `best` by a score, both then as `first`. `all` drops nothing and only gives the cluster one group."""
 
 DECISION = pl.Schema(
     {
         "id": pl.String(),
         "group": pl.String(),
+        "cluster": pl.String(),
         "survivor": pl.String(),
         "nearest": pl.String(),
         "similarity": pl.Float64(),
     }
 )
-"""One row for each record that goes or changes its group. `group`: its group from now on. `survivor`: who stays in its
-place, null for a record that stays. `nearest`: the record it is most like, and how much."""
+"""One row for each record of a cluster, and for each that changes its group. `group`: its group from now on. `cluster`:
+the id of the one of its cluster who comes first, null for a record of none. `survivor`: who stays in its place, null
+for a record that stays. `nearest`: the record it is most like, and how much."""
 
+MEMBER = pl.Schema(
+    {"id": pl.String(), "cluster": pl.Int64(), "kin": pl.Int64(), "nearest": pl.String(), "similarity": pl.Float64()}
+)
+"""A record that is like another. `cluster`, `kin`: numbers that duplicates, and those that share a group, have in
+common; `cluster` is null for a record that is only kin."""
+
+STANDING = ["id", "group", "split", "source", "file", "line", "characters", "score"]
+"""Columns of a sketch that are only read of the records that matter."""
 SOURCE_ORDER = ["source", "file", "line", "id"]
 
 
-def standing(text: pl.Expr) -> list[pl.Expr]:
-    """What a sketch must know of each record to choose a survivor and to join groups."""
+def standing(text: pl.Expr, score: str | None) -> list[pl.Expr]:
+    """What a sketch must know of each record to choose a survivor and to join groups.
+
+    `score` is a dotted path such as `fields.quality`; a value that is no number is null.
+    """
+    column, *path = (score or "").split(".")
     return [
         pl.col("id"),
+        pl.col("id").map_batches(_keys, return_dtype=pl.UInt64).alias("key"),
         pl.col("group"),
         pl.col("split"),
         pl.col("source"),
         pl.col("origin").struct.field("file"),
         pl.col("origin").struct.field("line"),
         text.str.len_chars().cast(pl.Int64).alias("characters"),
+        (extract(column, path, "number") if score else pl.lit(None, dtype=pl.Float64)).alias("score"),
     ]
 
 
-def check_ids(rows: pl.DataFrame) -> None:
+def _keys(ids: pl.Series) -> pl.Series:
+    return pl.Series(
+        [xxhash.xxh3_64_intdigest(record.encode("utf-8", "surrogatepass")) for record in ids], dtype=pl.UInt64
+    )
+
+
+def choice_faults(keep: Keep, score: str | None) -> list[str]:
+    """A score without a use, or a use without a score."""
+    if keep == "best" and score is None:
+        return ["keep: best needs `score`, the field that says who is best, such as fields.quality"]
+    if keep != "best" and score is not None:
+        return [f"score is only looked at with `keep: best`, not with `keep: {keep}`"]
+    if score is not None and (score.partition(".")[0] not in ("fields", "meta") or not score.partition(".")[2]):
+        return [f"score: '{score}' names no value; expected a path into fields (documents) or meta (examples)"]
+    return []
+
+
+def check_ids(sketches: pl.LazyFrame) -> None:
     """Raises StageError when an id stands twice: a decision by id would hit both records."""
-    twice = rows.filter(pl.col("id").is_duplicated())["id"]
+    keys = sketches.select("key").collect().to_series()
+    if keys.n_unique() == len(keys):
+        return
+    keys = keys.filter(keys.is_duplicated()).unique()
+    ids = sketches.filter(pl.col("key").is_in(keys.implode())).select("id").collect().to_series()
+    twice = ids.filter(ids.is_duplicated())
     if len(twice):
         raise StageError(
             f"id '{twice.sort()[0]}' stands more than once ({len(twice)} rows share their ids); ids must be unique. "
@@ -60,16 +102,15 @@ def check_ids(rows: pl.DataFrame) -> None:
         )
 
 
-def check_splits(members: pl.DataFrame) -> None:
-    """Raises StageError when records of one cluster lie in different splits: their group would lie in both."""
+def _check_splits(members: pl.DataFrame) -> None:
     members = members.sort("id")
-    astray = members.filter(pl.col("split").ne_missing(pl.col("split").first().over("cluster")))
+    astray = members.filter(pl.col("split").ne_missing(pl.col("split").first().over("kin")))
     if astray.height:
         other = astray.row(0, named=True)
-        one = members.filter(cluster=other["cluster"]).row(0, named=True)
+        one = members.filter(kin=other["kin"]).row(0, named=True)
         raise StageError(
             f"'{one['id']}' ({_split(one)}) and '{other['id']}' ({_split(other)}) are alike, or linked by records that "
-            f"are, and lie in different splits; so do {astray['cluster'].n_unique():,} clusters in all. What is alike "
+            f"are, and lie in different splits; so do {astray['kin'].n_unique():,} clusters in all. What is alike "
             "must share a split: put the dedupe step before the split step."
         )
 
@@ -78,34 +119,49 @@ def _split(row: dict[str, Any]) -> str:
     return f"split '{row['split']}'" if row["split"] is not None else "no split"
 
 
-def decide(rows: pl.DataFrame, clusters: pl.DataFrame, keep: Keep, nearest: pl.DataFrame) -> pl.DataFrame:
+def decide(members: pl.DataFrame, sketches: pl.LazyFrame, keep: Keep, prefer: tuple[str, ...] = ()) -> pl.DataFrame:
     """The decision, sorted by id, with the columns of `DECISION`.
 
-    `rows` has the columns of `standing` for the whole corpus, `clusters` the columns id and cluster for the members of
-    clusters of two and more, `nearest` the columns id, nearest and similarity. The order of rows does not matter.
+    `members` has the columns of `MEMBER`, `sketches` those of `standing` for the whole corpus; the order of rows does
+    not matter. `prefer`: sources whose records stay rather than others, the first named before the second.
 
-    Raises StageError when a cluster has records of two splits.
+    Raises StageError when records that share a group lie in two splits.
     """
-    check_splits(rows.join(clusters, on="id"))
-    order = SOURCE_ORDER if keep != "longest" else ["characters", *SOURCE_ORDER]
-    members = rows.join(clusters, on="id").sort(order, descending=[name == "characters" for name in order])
-    chosen = members.group_by("cluster").agg(survivor=pl.col("id").first(), head=pl.col("group").first())
-    members = members.join(chosen, on="cluster")
-    moved = united(members.select("group", "head").unique().iter_rows()).names()
-    moves = pl.DataFrame(
-        {"group": list(moved), "new": list(moved.values())}, schema={"group": pl.String, "new": pl.String}
+    rows = sketches.select(STANDING).join(members.lazy(), on="id").collect()
+    _check_splits(rows)
+    ranks = {source: rank for rank, source in enumerate(prefer)}
+    preferred = pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
+    best = {"longest": [-pl.col("characters")], "best": [-pl.col("score").fill_null(float("-inf"))]}.get(keep, [])
+    rows = rows.sort(preferred, *best, *SOURCE_ORDER)
+    stays = rows.drop_nulls("cluster").group_by("cluster").agg(stays=pl.col("id").first())
+    rows = rows.join(stays, on="cluster", how="left").join(
+        rows.group_by("kin").agg(head=pl.col("group").first()), on="kin"
     )
-    goes = pl.col("survivor") != pl.col("id") if keep != "all" else pl.lit(False)
-    leaving = members.filter(goes).select("id", "survivor").join(nearest, on="id", how="left")
+    goes = (pl.col("stays") != pl.col("id")) & (keep != "all")
+    rows = rows.select(
+        "id", "nearest", "similarity", cluster="stays", survivor=pl.when(goes).then("stays"), old="group", head="head"
+    )
+    moved = united(rows.select("old", "head").unique().iter_rows())
+    moves = pl.DataFrame([list(moved), list(moved.values())], schema={"old": pl.String, "new": pl.String})
+    # All that stems from a document of a cluster moves with it, wherever it stands.
+    moving = sketches.select("id", old="group").join(moves.lazy(), on="old").select("id", "new").collect()
     return (
-        rows.select("id", "group")
-        .join(leaving, on="id", how="left")
-        .join(moves, on="group", how="left")
-        .filter(pl.col("survivor").is_not_null() | pl.col("new").is_not_null())
-        .with_columns(group=pl.coalesce("new", "group"))
+        rows.join(moving, on="id", how="full", coalesce=True)
+        .with_columns(group=pl.coalesce("new", "old"))
         .select([pl.col(name).cast(dtype) for name, dtype in DECISION.items()])
         .sort("id")
     )
+
+
+def united(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Each name that is not the smallest of those it is linked with, and the smallest."""
+    links = pl.DataFrame(list(pairs), schema={"left": pl.String, "right": pl.String}, orient="row")
+    names = pl.concat([links["left"], links["right"]]).unique().sort()
+    numbers = pl.int_range(len(names), eager=True)
+    left, right = (links[side].replace_strict(names, numbers, return_dtype=pl.Int64) for side in links.columns)
+    parents = smallest(len(names), left.to_numpy(), right.to_numpy())
+    moved = np.flatnonzero(parents != np.arange(len(names)))
+    return dict(zip(names.gather(moved), names.gather(parents[moved]), strict=True))
 
 
 def carry_out(shard: pl.DataFrame, decision: pl.DataFrame, rule: str, threshold: str | None) -> Outcome:
@@ -119,10 +175,3 @@ def carry_out(shard: pl.DataFrame, decision: pl.DataFrame, rule: str, threshold:
     )
     regrouped = shard.with_columns(group=pl.coalesce(verdicts["group"], shard["group"]))
     return sort_out(regrouped, verdict)
-
-
-def clusters_of(pairs: Iterable[tuple[str, str]]) -> pl.DataFrame:
-    """Clusters (id, cluster) from pairs of ids that belong together; a cluster is named by its smallest id."""
-    names = united(pairs).names()
-    members = {**names, **{name: name for name in names.values()}}
-    return pl.DataFrame([list(members), list(members.values())], schema={"id": pl.String, "cluster": pl.String})

@@ -10,7 +10,7 @@ import polars as pl
 from instructkit.hashing import text_hashes
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
-from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, decide, standing
+from instructkit.stages.dedupe.decision import MEMBER, Keep, carry_out, check_ids, choice_faults, decide, standing
 from instructkit.text.normalise import Ignorable, normalised
 from instructkit.text.view import View, view
 
@@ -24,34 +24,46 @@ class DedupeExact:
     error.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
-    packages: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "xxhash")
 
     of: View = "all"
     """Which text is compared. On documents only `all`, the text. On examples `all` messages, the `prompt` (everything
     but the assistant's messages) or the `response` (the assistant's)."""
     ignore: tuple[Ignorable, ...] = ("case", "whitespace")
     """Differences that do not count: `case`, `whitespace` (runs count as one space), `punctuation` (not the signs of
-    arithmetic), `digits` (all numbers are alike). `[]` compares the text as it is, but for its Unicode form (NFC)."""
+    arithmetic), `digits` (all numbers are alike), `diacritics` (é is e). `[]` compares the text as it is, but for its
+    Unicode form (NFC)."""
     keep: Keep = "first"
-    """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, then as
-    `first`; `all` drops nothing and only gives the equal ones one group."""
+    """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, or `best` by
+    `score`, then as `first`; `all` drops nothing and only gives the equal ones one group."""
+    score: str | None = None
+    """With `keep: best`, where the number is that says who is best: `fields.quality` (documents), `meta.rating`
+    (examples). The highest stays; who has none comes last."""
+    prefer: tuple[str, ...] = ()
+    """Sources whose records stay rather than those of others, the first named first; `keep` decides among the rest."""
+
+    def faults(self) -> list[str]:
+        """A score without a use, or a use without a score."""
+        return choice_faults(self.keep, self.score)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """A hash of each text (32 characters), and what it takes to choose a survivor."""
         text = view(shard, self.of)
         texts = shard.select(normalised(text, self.ignore).alias("text"))["text"]
-        return shard.select(standing(text)).with_columns(cluster=pl.Series(text_hashes(texts), dtype=pl.String))
+        return shard.select(standing(text, self.score)).with_columns(
+            hash=pl.Series(text_hashes(texts), dtype=pl.String)
+        )
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """One survivor for each text. Raises StageError when an id stands twice, or equal texts lie in two splits."""
-        rows = sketches.collect()
-        check_ids(rows)
-        clusters = rows.filter(pl.col("cluster").is_duplicated()).select("id", "cluster")
-        alike = pl.DataFrame(schema={"id": pl.String, "nearest": pl.String, "similarity": pl.Float64})
-        return decide(rows.drop("cluster"), clusters, self.keep, alike)
+        check_ids(sketches)
+        equal = sketches.select("id", "hash").filter(pl.len().over("hash") > 1).collect()
+        number = pl.col("hash").rank("dense").cast(pl.Int64)
+        members = equal.select("id", cluster=number, kin=number, nearest=None, similarity=None).cast(MEMBER)
+        return decide(members, sketches, self.keep, self.prefer)
 
     def apply(self, shard: pl.DataFrame, decision: pl.DataFrame) -> Outcome:
         """Drops with rule `duplicate`; the detail names who was kept."""

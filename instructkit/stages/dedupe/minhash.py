@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from instructkit.minhash.banding import Banding, banding
+from instructkit.minhash.clusters import clusters
+from instructkit.minhash.duplicates import Rows, Standing, near_duplicates
+from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
+from instructkit.minhash.threads import in_threads
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
-from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, clusters_of, decide, standing
-from instructkit.stages.dedupe.engine import Engine, band_matrix
-from instructkit.stages.dedupe.lsh import PairArray, bands_and_rows, candidate_pairs
-from instructkit.stages.dedupe.verify import similarities
+from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, choice_faults, decide, standing
 from instructkit.text.normalise import Ignorable
 from instructkit.text.view import View, view
+
+TEXTS_AT_ONCE = 4_096
+"""Texts of candidates that are read and cut into shingles at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +36,10 @@ class DedupeMinhash:
     It stands before `split`: near-duplicates in two splits are an error.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
-    packages: ClassVar[tuple[str, ...]] = ("datasketch", "numpy", "xxhash")
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "xxhash")
 
     of: View = "all"
     """Which text is compared. On documents only `all`, the text. On examples `all` messages, the `prompt` (everything
@@ -42,76 +47,119 @@ class DedupeMinhash:
     threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
     """Least similarity of two texts that count as near-duplicates, from 0 to 1. 0.8 is common for web text; 0.7 finds
     more and errs more."""
+    group_threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.7
+    """Least similarity of two texts that share a group, so that no split divides them. Where it is above `threshold`,
+    `threshold` takes its place."""
     keep: Keep = "first"
-    """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, then as
-    `first`; `all` drops nothing and only gives near-duplicates one group, so that no split divides them."""
-    unit: Literal["words", "characters"] = "words"
+    """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, or `best` by
+    `score`, then as `first`; `all` drops nothing and only gives near-duplicates one group."""
+    score: str | None = None
+    """With `keep: best`, where the number is that says who is best: `fields.quality` (documents), `meta.rating`
+    (examples). The highest stays; who has none comes last."""
+    prefer: tuple[str, ...] = ()
+    """Sources whose records stay rather than those of others, the first named first; `keep` decides among the rest."""
+    unit: Unit = "words"
     """What a shingle is made of. In scripts written without spaces (Chinese, Japanese, Thai ...) a character counts as
     a word already; `characters` is for short texts, with `shingle: 7` or so."""
     shingle: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     """Units in a shingle. Longer shingles make texts look less alike and tell them apart better."""
     ignore: tuple[Ignorable, ...] = ("case", "punctuation", "whitespace")
-    """Differences that do not count: `case`, `punctuation` (not the signs of arithmetic), `whitespace`, `digits`.
-    Digits count by default: sums with other numbers are other sums."""
-    num_perm: Annotated[int, msgspec.Meta(ge=16, le=4096)] = 128
-    """Permutations in a signature. More catch pairs near the threshold at less cost in comparisons, and cost time in
-    proportion."""
-    recall: Annotated[float, msgspec.Meta(ge=0.5, lt=1)] = 0.95
-    """Least probability that a pair exactly at the threshold is compared at all; pairs above it fare better. Bands and
-    rows follow from it: 18 bands of 7 rows at the defaults, which gives 0.985."""
+    """Differences that do not count: `case`, `punctuation` (not the signs of arithmetic), `whitespace`, `digits`,
+    `diacritics`. Digits count by default: sums with other numbers are other sums."""
+    recall: Annotated[float, msgspec.Meta(ge=0.5, lt=1)] = 0.99
+    """Least probability that a pair exactly at the threshold (of `threshold` and `group_threshold`, the lower one) is
+    compared at all; pairs above it fare better. Bands and rows follow from it: 26 bands of 5 rows at the defaults."""
+    num_perm: Annotated[int, msgspec.Meta(ge=16, le=4096)] = 144
+    """Permutations in a signature, at most; as many are made as the recall takes. More leave room for stricter bands:
+    fewer useless comparisons, at the cost of time in proportion."""
     seed: int = 0
     """Of the permutations. Left out, it is the recipe's."""
 
     def faults(self) -> list[str]:
-        """A recall that so few permutations cannot give."""
-        if bands_and_rows(self.threshold, self.num_perm, self.recall) is None:
-            return [
-                f"{self.num_perm} permutations cannot find pairs of similarity {self.threshold:g} with probability "
-                f"{self.recall:g}; raise num_perm or threshold, or lower recall"
-            ]
-        return []
+        """A recall that so few permutations cannot give; a score without a use, or a use without a score."""
+        faults = choice_faults(self.keep, self.score)
+        if banding(self.loosest, self.num_perm, self.recall) is None:
+            faults.append(
+                f"{self.num_perm} permutations cannot find pairs of similarity {self.loosest:g} with probability "
+                f"{self.recall:g}; raise num_perm or the threshold, or lower recall"
+            )
+        return faults
 
     @property
-    def engine(self) -> Engine:
-        """The engine with these settings."""
-        banding = bands_and_rows(self.threshold, self.num_perm, self.recall)
-        assert banding is not None, "checked by faults()"
-        return Engine(
-            unit=self.unit,
-            shingle=self.shingle,
-            ignore=self.ignore,
-            num_perm=self.num_perm,
-            bands=banding[0],
-            rows=banding[1],
-            seed=self.seed,
+    def loosest(self) -> float:
+        """Similarity from which a pair matters."""
+        return min(self.threshold, self.group_threshold)
+
+    @property
+    def banding(self) -> Banding:
+        """Bands and rows for these settings."""
+        found = banding(self.loosest, self.num_perm, self.recall)
+        assert found is not None, "checked by faults()"
+        return found
+
+    @property
+    def sketcher(self) -> Sketcher:
+        """The sketcher with these settings."""
+        return Sketcher(
+            unit=self.unit, shingle=self.shingle, ignore=self.ignore, seed=self.seed, **self.banding._asdict()
         )
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
-        """Band hashes (8 bytes each) and a fingerprint of each text, and what it takes to choose a survivor."""
+        """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""
         text = view(shard, self.of)
-        texts = shard.select(text.alias("text"))["text"]
-        return pl.concat([shard.select(standing(text)), self.engine.sketch_texts(texts)], how="horizontal")
+        sketches = self.sketcher.sketch(shard.select(text.alias("text")).to_series())
+        return shard.select(standing(text, self.score)).with_columns(
+            pl.Series("units", sketches.units),
+            *(pl.Series(f"fingerprint_{half}", values) for half, values in enumerate(sketches.fingerprints)),
+            *(pl.Series(f"bits_{word}", values) for word, values in enumerate(sketches.bits)),
+            *(pl.Series(_band(number), hashes) for number, hashes in enumerate(sketches.bands)),
+        )
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """One survivor for each cluster of verified pairs.
 
-        Raises StageError when an id stands twice, or a cluster has records of two splits.
-        Texts with equal fingerprints have the same shingles, so only the first of them by id is compared with others:
-        a text that stands a million times costs a million steps, not their square.
+        Raises StageError when an id stands twice, or records that share a group lie in two splits.
+        A text that stands a million times costs a million steps, not their square. Memory: some 250 bytes a record,
+        and 40 a candidate pair; the sketches' bands are read one at a time.
         """
-        rows = sketches.collect().sort("id")
-        check_ids(rows)
-        unlike = rows.unique("fingerprint", keep="first", maintain_order=True)
-        pairs = candidate_pairs(band_matrix(unlike["bands"]))
-        alike = similarities(pairs, unlike, records.select("id", text=view(records, self.of)), self.engine)
-        edges = pl.concat([_equal(rows, unlike), _verified(pairs, alike, unlike["id"], self.threshold)])
-        nearest = (
-            pl.concat([edges, edges.select(id="nearest", nearest="id", similarity="similarity")])
-            .sort("id", "similarity", "nearest", descending=[False, True, False])
-            .unique("id", keep="first", maintain_order=True)
+        check_ids(sketches)
+        # Rows are numbered in the order of their keys, so that the order of shards cannot show.
+        order = sketches.select("key").collect().to_series().arg_sort().to_numpy()
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+
+        def columns(*names: str) -> list[np.ndarray[tuple[int], np.dtype[np.uint64]]]:
+            return [sketches.select(name).collect().to_series().to_numpy()[order] for name in names]
+
+        def ids(rows: Rows) -> pl.DataFrame:
+            wanted = pl.DataFrame({"row": rows, "at": order[rows]}, schema={"row": pl.Int64, "at": pl.UInt32})
+            named = sketches.select("id").with_row_index("at").join(wanted.lazy(), on="at").select("row", "id")
+            return named.collect().sort("row")
+
+        def read_sets(rows: Rows) -> Iterator[tuple[Rows, ShingleSets]]:
+            wanted = ids(rows).lazy()
+            texts = records.select("id", text=view(records, self.of)).join(wanted, on="id").select("row", "text")
+            chunks = texts.collect_batches(chunk_size=TEXTS_AT_ONCE, maintain_order=False)
+            sketcher = self.sketcher
+            return in_threads(lambda chunk: (chunk["row"].to_numpy(), sketcher.shingle_sets(chunk["text"])), chunks)
+
+        (units,) = columns("units")
+        bits = [name for name in sketches.collect_schema().names() if name.startswith("bits_")]
+        held = Standing(
+            units.astype(np.uint32), np.stack(columns("fingerprint_0", "fingerprint_1")), np.stack(columns(*bits))
         )
-        clusters = clusters_of(edges.select("id", "nearest").iter_rows())
-        return decide(rows.drop("fingerprint", "bands"), clusters, self.keep, nearest)
+        bands = (columns(_band(number))[0] for number in range(self.banding.bands))
+        edges = near_duplicates(self.sketcher, held, bands, read_sets, self.loosest).edges
+        kin, same = clusters(edges), clusters(edges.at_least(self.threshold))
+        names = ids(kin.row)
+        members = pl.DataFrame({"row": kin.row, "kin": kin.cluster, "near": kin.nearest, "similarity": kin.similarity})
+        members = (
+            members.join(names, on="row")
+            .join(names.select(near="row", nearest="id"), on="near")
+            .join(pl.DataFrame({"row": same.row, "cluster": same.cluster}), on="row", how="left")
+            .select("id", "cluster", "kin", "nearest", "similarity")
+        )
+        return decide(members, sketches, self.keep, self.prefer)
 
     def apply(self, shard: pl.DataFrame, decision: pl.DataFrame) -> Outcome:
         """Drops with rule `near_duplicate`: the similarity to the most similar record, and the ids of that record and
@@ -120,22 +168,5 @@ class DedupeMinhash:
         return carry_out(shard, decision, "near_duplicate", f"{self.threshold:g}")
 
 
-def _equal(rows: pl.DataFrame, unlike: pl.DataFrame) -> pl.DataFrame:
-    """Edges from the first text of each fingerprint to the others."""
-    first = unlike.select("fingerprint", nearest="id")
-    return (
-        rows.select("id", "fingerprint")
-        .join(first, on="fingerprint")
-        .filter(pl.col("id") != pl.col("nearest"))
-        .select("id", "nearest", similarity=pl.lit(1.0))
-        .sort("id")
-    )
-
-
-def _verified(pairs: PairArray, alike: npt.NDArray[np.float64], ids: pl.Series, threshold: float) -> pl.DataFrame:
-    """Edges for the pairs that are as alike as the threshold asks."""
-    good = alike >= threshold
-    return pl.DataFrame(
-        {"id": ids.gather(pairs[good, 0]), "nearest": ids.gather(pairs[good, 1]), "similarity": alike[good]},
-        schema={"id": pl.String, "nearest": pl.String, "similarity": pl.Float64},
-    )
+def _band(number: int) -> str:
+    return f"band_{number:03}"
