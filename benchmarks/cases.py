@@ -77,6 +77,7 @@ CASES = (
     ),
     Case(name="dedupe.exact", step="{stage: dedupe.exact}"),
     Case(name="dedupe.minhash", step="{stage: dedupe.minhash, threshold: 0.8}"),
+    Case(name="dedupe.lines", step="{stage: dedupe.lines}"),
     # Another seed than above, or the rows that were built beforehand would be found.
     Case(name="render", step="{stage: render, templates: [bench/*], seed: 1}"),
     Case(name="split", step="{stage: split, seed: 1}", before=RAW + PAIRS),
