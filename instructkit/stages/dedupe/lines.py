@@ -22,7 +22,7 @@ from instructkit.text.words import word_count
 
 HASH = ["high", "low"]
 """The two halves of a 128-bit hash. Text is cut by it, and among 2^33 different lines 64 bits would confuse some."""
-ROWS_AT_ONCE = 1 << 24
+ROWS_AT_ONCE = 1 << 22
 """Rows of the sketches that the decision holds at once; with hash and count about 20 bytes each."""
 EXCERPT = 80
 """Characters of a cut passage that a drop shows."""
@@ -180,7 +180,8 @@ class DedupeLines:
             .collect(engine="streaming")
             .sort(SOURCE_ORDER)
             .unique(HASH, keep="first", maintain_order=True)
-            .select(*HASH, first="id")
+            # Copied, or each range would hold the ids it was chosen from: polars' strings are views into shared buffers.
+            .select(*HASH, first=pl.concat_str("id", pl.lit("")))
         )
         return often.join(firsts, on=HASH).sort(HASH)
 
