@@ -180,7 +180,7 @@ class DedupeLines:
             .collect(engine="streaming")
             .sort(SOURCE_ORDER)
             .unique(HASH, keep="first", maintain_order=True)
-            # Copied, or each range would hold the ids it was chosen from: polars' strings are views into shared buffers.
+            # Copied, or each range would hold the ids it was chosen from: polars' strings are views of shared buffers.
             .select(*HASH, first=pl.concat_str("id", pl.lit("")))
         )
         return often.join(firsts, on=HASH).sort(HASH)
