@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from instructkit.text.normalise import normalised
 
-ALL = ("case", "punctuation", "digits", "whitespace")
+ALL = ("case", "punctuation", "digits", "whitespace", "diacritics")
 
 
 def of(text, ignore=("case", "punctuation", "whitespace")):
@@ -19,6 +19,9 @@ def of(text, ignore=("case", "punctuation", "whitespace")):
     [
         ("Hello, world!", "hello   world"),
         ("well-known", "well known"),
+        ("state-of-the-art a-b-c-d", "state of the art a b c d"),
+        ("ΟΔΟΣ", "οδος"),
+        ("İstanbul", "istanbul"),
         ("“quoted”", '"quoted"'),
         ("cafe\u0301", "caf\u00e9"),
         ("月亮。潮汐！", "月亮，潮汐"),
@@ -31,6 +34,12 @@ def test_what_does_not_count_is_gone(one, other):
 @pytest.mark.parametrize(("one", "other"), [("6 * 2", "6 / 2"), ("6 - 2", "6 + 2"), ("3.14", "314"), ("a 1", "a 2")])
 def test_what_counts_stays(one, other):
     assert of(one) != of(other)
+
+
+def test_diacritics_are_gone_when_ignored_and_vowel_signs_are_not():
+    assert of("Crème brûlée", ALL) == of("creme brulee", ALL)
+    assert of("Crème") != of("creme")
+    assert of("กา", ALL) != of("ก", ALL)
 
 
 def test_digits_are_alike_when_ignored():
