@@ -100,6 +100,17 @@ def plan(recipe: Recipe, build_dir: Path) -> dict[str, StepProgress]:
     return runner.progress
 
 
+def outlook(recipe: Recipe, steps: dict[str, StepProgress]) -> dict[str, list[str]]:
+    """What stages can say beforehand, by step: what to expect, and what it will take. `steps` is what `plan` gave."""
+    said: dict[str, list[str]] = {}
+    for name, now in steps.items():
+        stage = recipe.steps[name].stage
+        if hasattr(stage, "outlook"):
+            waits = now.unknown and not now.rows_in
+            said[name] = stage.outlook(None if waits else now.rows_in)
+    return said
+
+
 def _manifest_before(folder: Path) -> Manifest | None:
     """The manifest of the recipe's last build; None when there is none that this version reads."""
     try:

@@ -16,12 +16,14 @@ from instructkit.cli.options import build_dir_option, build_folder, json_option,
 @json_option
 def plan(recipe: Path, build_dir: Path | None, as_json: bool) -> None:
     """Say what a build of RECIPE would do: calls that are done, calls that would run."""
+    from instructkit.build.build import outlook
     from instructkit.build.build import plan as plan_build
     from instructkit.recipe.recipe import load_recipe
     from instructkit.report.tables import plan_table, print_table
 
     loaded = load_recipe(recipe)
     steps = plan_build(loaded, build_folder(loaded, build_dir))
+    outlooks = outlook(loaded, steps)
     if as_json:
         rows = [
             {
@@ -33,12 +35,15 @@ def plan(recipe: Path, build_dir: Path | None, as_json: bool) -> None:
                 "rows_in": now.rows_in,
                 "rows_kept": None if now.unknown else now.rows_kept,
                 "rows_dropped": None if now.unknown else now.rows_dropped,
+                "outlook": outlooks.get(now.step, []),
             }
             for now in steps.values()
         ]
         click.echo(json.dumps(rows, indent=1))
         return
     print_table(plan_table(steps, loaded))
+    for step, lines in outlooks.items():
+        click.echo("\n  ".join([f"{step}:", *lines]) + "\n")
     pending = [now for now in steps.values() if now.unknown]
     if not pending:
         click.echo("Everything is built; a build would run nothing.")

@@ -19,6 +19,7 @@ from instructkit.cli.options import build_option, json_option, model_path, open_
 )
 @click.option("--id", "record_id", help="Only the row with this id.")
 @click.option("--dropped", is_flag=True, help="What the step dropped, with reasons, instead of what it kept.")
+@click.option("--clusters", is_flag=True, help="Clusters of duplicates that the step found, the largest first.")
 @click.option(
     "--tokens",
     "model",
@@ -34,6 +35,7 @@ def show(
     where: str | None,
     record_id: str | None,
     dropped: bool,
+    clusters: bool,
     model: str | None,
     full: bool,
     as_json: bool,
@@ -43,7 +45,8 @@ def show(
     With --dropped, STEP may also be a training: the examples that it left out.
     """
     from instructkit.errors import UsageFault
-    from instructkit.report.show import drop_lines, export_lines, matching, pick, row_lines, token_lines
+    from instructkit.report.duplicates import clusters as clusters_of
+    from instructkit.report.show import cluster_lines, drop_lines, export_lines, matching, pick, row_lines, token_lines
     from instructkit.schema import Example, records
 
     build = open_build(build_path)
@@ -58,6 +61,13 @@ def show(
         click.echo(
             found.write_ndjson() if as_json else "\n".join(drop_lines(found)) or f"step '{step}' dropped nothing"
         )
+        return
+    if clusters:
+        members = clusters_of(build, step)
+        if as_json:
+            click.echo(members.write_ndjson(), nl=False)
+        else:
+            click.echo("\n".join(cluster_lines(members, rows)) or f"step '{step}' found no duplicates")
         return
     found = pick(build, step, rows, where, record_id)
     if found.is_empty():

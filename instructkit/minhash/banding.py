@@ -28,6 +28,19 @@ class Banding(NamedTuple):
         """See the function of that name."""
         return catch_probability(similarity, self.bands, self.rows)
 
+    def mean_probability(self, low: float, high: float) -> float:
+        """`catch_probability`, averaged over similarities from `low` to `high` as if all were equally frequent.
+
+        From the threshold to 1 it is the recall to expect, from 0 to the threshold the share of unlike pairs that are
+        compared in vain. Simpson's rule on 200 intervals.
+        """
+        if high <= low:
+            return self.catch_probability(high)
+        steps = 200
+        weights = [1, *(4 if i % 2 else 2 for i in range(1, steps)), 1]
+        values = (self.catch_probability(low + (high - low) * i / steps) for i in range(steps + 1))
+        return sum(weight * value for weight, value in zip(weights, values, strict=True)) / (3 * steps)
+
 
 def catch_probability(similarity: float, bands: int, rows: int) -> float:
     """Probability that LSH compares two documents at all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import msgspec
@@ -51,17 +52,37 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def verdict(build: Build, step: str, record_id: str) -> Verdict | None:
     """What a step decided about a record; None for a record it kept, and for a step that looks for no duplicates."""
-    calls = [call for run in build.step(step).runs for call in run.calls if call.verb == "decide"]
-    for path in build.store.paths([ref for call in calls for ref in call.kept]):
-        decision = pl.scan_parquet(path, glob=False)
-        names = decision.collect_schema().names()
-        if not {"id", "survivor"} <= set(names):
-            continue
+    for decision in _decisions(build, step):
         rows = decision.filter(pl.col("id") == record_id, pl.col("survivor").is_not_null()).collect()
         for row in rows.iter_rows(named=True):
             nearest = row.get("nearest") or row["survivor"]
             return Verdict(survivor=row["survivor"], nearest=nearest, similarity=row.get("similarity"))
     return None
+
+
+def clusters(build: Build, step: str) -> pl.DataFrame:
+    """The records of a step's clusters of duplicates: id, cluster (who comes first of it), survivor (null for who
+    stays), nearest, similarity; the largest clusters first, then by id. Empty for a step that looks for none.
+    """
+    columns = ["id", "cluster", "survivor", "nearest", "similarity"]
+    found = [
+        decision.filter(pl.col("cluster").is_not_null()).select(columns)
+        for decision in _decisions(build, step)
+        if set(columns) <= set(decision.collect_schema().names())
+    ]
+    if not found:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String()))
+    size = pl.len().over("cluster")
+    return pl.concat(found).sort(size, "cluster", "id", descending=[True, False, False]).collect()
+
+
+def _decisions(build: Build, step: str) -> Iterator[pl.LazyFrame]:
+    """The tables of a step that say which record goes for which."""
+    calls = [call for run in build.step(step).runs for call in run.calls if call.verb == "decide"]
+    for path in build.store.paths([ref for call in calls for ref in call.kept]):
+        decision = pl.scan_parquet(path, glob=False)
+        if {"id", "survivor"} <= set(decision.collect_schema().names()):
+            yield decision
 
 
 def comparisons(build: Build, step: str, record_id: str) -> list[Comparison]:

@@ -15,6 +15,10 @@ from instructkit.schema import Document, Drop, Example, Message, records
 ROLE_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 
 
+MOST_MEMBERS = 20
+"""Records of a cluster that are shown."""
+
+
 def pick(build: Build, step: str, rows: int, where: str | None = None, record_id: str | None = None) -> pl.DataFrame:
     """Some rows of a step: the first that match, spread evenly over the step when nothing narrows them down."""
     frame = build.rows(step)
@@ -123,3 +127,17 @@ def _clip(text: str, full: bool, limit: int = 800) -> str:
     if full or len(text) <= limit:
         return text
     return f"{text[:limit]}… ({len(text) - limit:,} more characters; --full shows them)"
+
+
+def cluster_lines(members: pl.DataFrame, count: int) -> list[str]:
+    """The first `count` clusters of `duplicates.clusters`, each with its records."""
+    sizes = members.group_by("cluster", maintain_order=True).len()
+    lines = [f"{members.height:,} records in {sizes.height:,} clusters, the largest first"] if sizes.height else []
+    for cluster in members.head(int(sizes["len"].head(count).sum())).partition_by("cluster", maintain_order=True):
+        lines += ["", f"cluster of {cluster.height:,}"]
+        for row in cluster.head(MOST_MEMBERS).iter_rows(named=True):
+            like = f"  {row['similarity']:.3f} to {row['nearest']}" if row["nearest"] else ""
+            lines.append(f"  {'kept   ' if row['survivor'] is None else 'dropped'}  {row['id']}{like}")
+        if cluster.height > MOST_MEMBERS:
+            lines.append(f"  and {cluster.height - MOST_MEMBERS:,} more; --json lists all")
+    return lines

@@ -24,6 +24,8 @@ Methods a stage may have, and the runner and the recipe ask for:
     faults(self) -> list[str]                 what is wrong with the fields taken together, for the recipe's author
     unfold(self, root: Path) -> list[Stage]   the stages that a step really runs (`render`: one for each template); the
                                               step's rows are theirs together, and the law holds for each of them
+    outlook(self, rows: int | None) -> list[str]   lines for `plan`: what to expect and what it will take, for so many
+                                              rows (None: not known yet)
 
 An export declares `file_format: ClassVar["jsonl" | "parquet"]`: its kept frame has `id`, `split` and the columns of the
 file (one column `line`, the JSON text, for jsonl), and `yields` is None.

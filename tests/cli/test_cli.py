@@ -136,6 +136,22 @@ def test_json_output_is_json(run, project, command):
     assert json.loads(out)
 
 
+def test_a_plan_says_what_near_duplicates_will_be_found(run, project):
+    _, out, _ = run(project, "plan", "recipes/notes.yaml")
+    assert "recall" in out
+    assert "0.8: > 99.9%" in out
+
+
+def test_clusters_of_duplicates_can_be_looked_at(run, built):
+    root = built.folder.parent.parent
+    _, out, _ = run(root, "show", "unique", "--clusters")
+    assert "2 records in 1 clusters" in out
+    assert "dropped" in out
+    _, out, _ = run(root, "show", "unique", "--clusters", "--json")
+    assert {row["survivor"] for row in map(json.loads, out.splitlines())} >= {None}
+    assert "found no duplicates" in run(root, "show", "long", "--clusters")[1]
+
+
 def test_rows_can_be_looked_at_by_step_condition_and_id(run, built):
     root = built.folder.parent.parent
     _, out, _ = run(root, "show", "unique", "--where", "id = 'one-3'", "--json")

@@ -140,3 +140,58 @@ def test_an_empty_corpus_is_no_trouble(documents, run_corpus_stage):
     kept, dropped = run_corpus_stage(DedupeMinhash(), [documents()])
     assert kept.is_empty()
     assert dropped.is_empty()
+
+
+def test_the_outlook_states_recall_at_both_thresholds_and_never_a_full_hundred():
+    lines = DedupeMinhash(threshold=0.8, group_threshold=0.7).outlook(2_000_000)
+    text = "\n".join(lines)
+    assert "26 bands of 5 minima" in text
+    assert "99.2% at 0.7, > 99.9% at 0.8" in text
+    assert "100" not in text
+    assert "for each million" not in text
+    assert "for each million" in "\n".join(DedupeMinhash().outlook(None))
+
+
+def test_what_is_alike_at_the_looser_threshold_shares_a_group_and_stays(documents, run_corpus_stage):
+    one, two, far = prose(0), changed(prose(0), 20, 59), prose(100)
+    assert 0.7 < jaccard(one, two) < 0.85
+    shard = documents(one, two, far)
+    kept, dropped = run_corpus_stage(DedupeMinhash(threshold=0.85), [shard])
+    assert dropped.is_empty()
+    assert kept["group"].to_list() == ["g0", "g0", "g2"]
+    kept, _ = run_corpus_stage(DedupeMinhash(threshold=0.85, group_threshold=1), [shard])
+    assert kept["group"].to_list() == ["g0", "g1", "g2"]
+
+
+def test_the_best_by_a_field_stays_and_who_has_no_score_goes(documents, run_corpus_stage):
+    shard = documents(
+        {"text": prose(0), "fields": {"quality": "3"}},
+        {"text": changed(prose(0), 59), "fields": {"quality": 7}},
+        {"text": changed(prose(0), 0), "fields": {}},
+    )
+    stage = DedupeMinhash(keep="best", score="fields.quality", threshold=0.75)
+    assert run_corpus_stage(stage, [shard])[0]["id"].to_list() == ["d1"]
+    assert DedupeMinhash(keep="best").faults()
+    assert DedupeMinhash(score="fields.quality").faults()
+    assert DedupeMinhash(keep="best", score="quality").faults()
+    assert stage.faults() == []
+
+
+def test_a_preferred_source_stays_before_longer_and_earlier_records(documents, run_corpus_stage):
+    shard = documents(
+        {"text": prose(0, 64), "source": "a"},
+        {"text": prose(0, 60), "source": "b"},
+        {"text": prose(0, 62), "source": "c"},
+    )
+    assert run_corpus_stage(DedupeMinhash(keep="longest"), [shard])[0]["id"].to_list() == ["d0"]
+    assert run_corpus_stage(DedupeMinhash(keep="longest", prefer=("c", "b")), [shard])[0]["id"].to_list() == ["d2"]
+
+
+def test_the_decision_lists_each_cluster_with_its_survivor(documents):
+    shard = documents(prose(0), changed(prose(0), 59), prose(100))
+    stage = DedupeMinhash()
+    decision = stage.decide(stage.sketch(shard).lazy(), shard.lazy())
+    assert decision.select("id", "cluster", "survivor", "nearest").rows() == [
+        ("d0", "d0", None, "d1"),
+        ("d1", "d0", "d0", "d0"),
+    ]
