@@ -21,6 +21,10 @@ from instructkit.text.words import UNSPACED
 
 TABLE_SIZE = 0x20000
 """Code points with an entry."""
+UNSPACED_PLANES_END = 0x40000
+"""The second and third supplementary planes are Han; what is beyond them are no letters."""
+COMPATIBILITY = 0x2F800
+"""From here to 0x2FA1F lie characters that NFC makes others of; in planes 2 and 3 there are none beside."""
 
 GAP, WORD, ALONE, DIGIT, HYPHEN, NOTHING = range(6)
 """Kinds. GAP parts words. ALONE is a word by itself (scripts written without spaces). DIGIT: its run reads as one 0.
@@ -70,7 +74,9 @@ def code_points(ignore: frozenset[Ignorable]) -> CodePoints:
 @lru_cache(maxsize=1)
 def _unicode() -> pl.DataFrame:
     c = pl.col("character")
-    jamo = pl.int_range(pl.len()).is_between(0x1161, 0x1175) | pl.int_range(pl.len()).is_between(0x11A8, 0x11C2)
+    code = pl.int_range(pl.len())
+    # Parts of Hangul syllables, and the one vowel of Kirat Rai, that join what is before them and are no marks.
+    joins = code.is_between(0x1161, 0x1175) | code.is_between(0x11A8, 0x11C2) | (code == 0x16D67)
     # Surrogates stand in no text; here they are spaces.
     characters = [chr(code) if not 0xD800 <= code < 0xE000 else " " for code in range(TABLE_SIZE)]
     return pl.DataFrame({"character": characters}).select(
@@ -82,8 +88,8 @@ def _unicode() -> pl.DataFrame:
         digit=c.str.contains(r"\p{Nd}"),
         letter=c.str.contains(r"\p{L}"),
         alone=c.str.contains(f"[{UNSPACED}]"),
-        # NFC changes a character, or joins it to the one before (a mark, or a part of a Hangul syllable).
-        unsure=(c.str.normalize("NFC") != c) | c.str.contains(r"\p{M}") | jamo,
+        # NFC changes a character, or joins it to the one before (a mark, or what `joins`).
+        unsure=(c.str.normalize("NFC") != c) | c.str.contains(r"\p{M}") | joins,
     )
 
 

@@ -22,14 +22,25 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from instructkit.minhash.code_points import ALONE, DIGIT, GAP, HYPHEN, KIND, LETTER, NOTHING, TABLE_SIZE, UNSURE, WORD
+from instructkit.minhash.code_points import (
+    ALONE,
+    COMPATIBILITY,
+    DIGIT,
+    GAP,
+    HYPHEN,
+    KIND,
+    LETTER,
+    NOTHING,
+    TABLE_SIZE,
+    UNSPACED_PLANES_END,
+    UNSURE,
+    WORD,
+)
 from instructkit.minhash.constants import BASE, CHUNK, FEW, LONGEST_SHINGLE, NONE, ROLL, ROLL_2, VALUE
 
 U8, U32, U64, I64 = np.uint8, np.uint32, np.uint64, np.int64
 ZERO, ONE, TWO, THREE, FOUR = U64(0), U64(1), U64(2), U64(3), U64(4)
 SPACE, NOUGHT = U32(ord(" ")), U32(ord("0"))
-UNSPACED_PLANES_END = 0x40000
-"""The second and third supplementary planes are Han; what is beyond them are no letters."""
 
 # What `cut` must know of the text before the chunk: the unit under way, whether there is one, the property of the last
 # character, whether a gap between characters is due (0: at the start, 1: no, 2: yes), whether the text may not be NFC.
@@ -71,6 +82,16 @@ def decode(data: Any, at: Any) -> Any:
     return high | (data[at + THREE] & U32(0x3F)), at + FOUR
 
 
+@njit(inline="always")
+def property_of(code: Any, properties: Any) -> Any:
+    """What `code_points` says of a character, and beyond its tables what Unicode says of the planes."""
+    if code < TABLE_SIZE:
+        return properties[code]
+    if code < COMPATIBILITY:
+        return U8(ALONE | LETTER)
+    return U8(ALONE | LETTER | UNSURE if code < UNSPACED_PLANES_END else WORD)
+
+
 @njit(nogil=True)
 def cut(data: Any, begin: Any, start: Any, stop: Any, end: Any, state: Any, tables: Any, units: Any, held: Any) -> Any:
     """Cut the bytes from `start` to `stop` or just behind it; the text lies from `begin` to `end`.
@@ -99,11 +120,9 @@ def cut(data: Any, begin: Any, start: Any, stop: Any, end: Any, state: Any, tabl
         if at > U64(begin) and data[at - ONE] < 0x80:
             before = U64(properties[data[at - ONE]])
         code, at = decode(data, at)
+        seen = property_of(code, properties)
         if code < TABLE_SIZE:
-            seen = properties[code]
             code = folded[code]
-        else:
-            seen = U8(ALONE if code < UNSPACED_PLANES_END else WORD)
         if seen & UNSURE:
             state[DOUBT] = ONE
         kind = seen & KIND
@@ -113,7 +132,7 @@ def cut(data: Any, begin: Any, start: Any, stop: Any, end: Any, state: Any, tabl
             kind = WORD
             if before & U64(LETTER) and at < end:
                 following, _ = decode(data, at)
-                if following < TABLE_SIZE and properties[following] & LETTER:
+                if property_of(following, properties) & LETTER:
                     kind = GAP
         elif kind == DIGIT:
             if before & U64(KIND) == U64(DIGIT):

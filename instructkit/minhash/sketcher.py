@@ -144,7 +144,7 @@ def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> pl.Series | Non
     composed = texts.filter(doubt).str.normalize("NFC")
     if composed.equals(texts.filter(doubt), null_equal=True):
         return None
-    return texts.scatter(np.flatnonzero(doubt), composed)
+    return texts.clone().scatter(np.flatnonzero(doubt), composed)  # which writes to the series itself
 
 
 @lru_cache(maxsize=1)
