@@ -2,113 +2,213 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from instructkit.dedupe.rows import Kept, Rows, changed
 from instructkit.errors import InputError
 from instructkit.minhash.sketcher import kernels
 from instructkit.stages.contract import PartFile
-from instructkit.stages.ingest.blocks import DamagedError, blocks
+from instructkit.stages.ingest.blocks import UTF8_BOM, WIDE_BOMS, DamagedError, blocks
 from instructkit.stages.ingest.json_line import NotRecordError, parse_object
 
 BLOCK_BYTES = 8 << 20
-"""Of a block; one line makes a longer one where it must."""
+"""Of a block; a longer line makes a longer one."""
+LONGEST_BLOCK = (1 << 32) - 1
+"""Bytes of one line, at most: positions in a block have 32 bits."""
+LOOKED_AT = 1000
+"""Rows whose keys are listed where a column is not found."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LineBlock:
-    """Whole lines of a file."""
+@dataclass(frozen=True)
+class JsonLines:
+    """A file of JSON Lines, plain or packed by gzip or zstd."""
 
     path: Path
-    offset: int
-    """Of the first byte in the (unpacked) file."""
-    data: bytes
-    column: str
 
-    def starts(self) -> npt.NDArray[np.uint32]:
-        """Where each row begins; blank lines are no rows and belong to the row before."""
-        starts = np.empty(len(self.data) // 2 + 1, dtype=np.uint32)
-        data = np.frombuffer(self.data, dtype=np.uint8)
-        count = kernels().line_starts(data, data[: len(data) // 8 * 8].view(np.uint64), starts)
-        return starts[:count].copy()
+    def blocks(self, column: str) -> Iterator[LineBlock]:
+        """The file in blocks of whole lines, without its byte order mark.
 
-    def texts(self, starts: npt.NDArray[np.uint32]) -> pl.Series:
-        """The column of all rows, null where a row has none; what is no text as its JSON."""
-        return self._texts(self.data, len(starts))
+        Raises InputError where the file is damaged, is no UTF-8, or holds a line of 4 GiB.
+        """
+        offset = 0
+        for data in _whole_lines(self.path):
+            if len(data) > LONGEST_BLOCK:
+                raise InputError(f"{self.path}: a line of {len(data):,} bytes, expected 4 GiB at most; take it out")
+            yield LineBlock(self.path, offset, data, column)
+            offset += len(data)
 
-    def some_texts(self, starts: npt.NDArray[np.uint32], rows: npt.NDArray[np.int64]) -> pl.Series:
-        """The column of some rows."""
-        ends = np.append(starts[1:], len(self.data))
-        view = memoryview(self.data)
-        return self._texts(b"".join([view[a:b] for a, b in zip(starts[rows], ends[rows], strict=True)]), len(rows))
-
-    def write(self, starts: npt.NDArray[np.uint32], kept: npt.NDArray[np.bool_], out: BinaryIO) -> None:
-        """Write the rows that are kept, as they stand; a last line without its end gets one."""
-        ends = np.append(starts[1:], len(self.data))
-        turns = np.flatnonzero(np.diff(kept.astype(np.int8), prepend=0, append=0))
-        view = memoryview(self.data)
-        for first, behind in zip(turns[::2], turns[1::2], strict=True):
-            out.write(view[starts[first] : ends[behind - 1]])
-        if len(kept) and kept[-1] and not self.data.endswith(b"\n"):
-            out.write(b"\n")
-
-    def line_numbers(self, starts: npt.NDArray[np.uint32], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Line numbers of rows within the block, from 0."""
-        ends = np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("\n"))
-        return np.searchsorted(ends, starts[rows])
-
-    def _texts(self, lines: bytes, count: int) -> pl.Series:
-        try:
-            texts = pl.read_ndjson(lines, schema={self.column: pl.String})[self.column]
-        except pl.exceptions.PolarsError as error:
-            raise self._fault(str(error)) from error
-        if len(texts) != count:
-            raise self._fault(f"{count} lines hold {len(texts)} objects")
-        return texts
-
-    def _fault(self, otherwise: str) -> InputError:
-        """What is wrong with the first bad line."""
-        before = sum(block.data.count(b"\n") for block in line_blocks(self.path, self.column, until=self.offset))
-        for number, line in enumerate(self.data.split(b"\n"), start=before + 1):
+    def columns(self) -> list[str]:
+        """Keys of the first rows, in the order in which they come up."""
+        found: dict[str, None] = {}
+        first = next(self.blocks(""), None)
+        for line in [] if first is None else first.data.split(b"\n", LOOKED_AT)[:LOOKED_AT]:
             if line.strip():
-                try:
-                    parse_object(line)
-                except NotRecordError as error:
-                    return InputError(f"{self.path}:{number}: {error}; mend the line or take it out")
-        return InputError(f"{self.path}: lines {before + 1} and on cannot be read: {otherwise}")
+                found |= dict.fromkeys(parse_object(line))
+        return list(found)
+
+    def copy(self, blocks: Sequence[Rows], kept: Kept, out: LineWriter) -> None:
+        """Write the lines that are kept, as they stand."""
+        row = 0
+        for rows, block in zip_longest(blocks, self.blocks("")):
+            if rows is None or block is None or rows.size != block.size:
+                raise changed(self.path)
+            block.write(rows, kept[row : row + rows.count], out.file)
+            row += rows.count
 
 
-def line_blocks(path: Path, column: str, until: int | None = None) -> Iterator[LineBlock]:
-    """The file in blocks of whole lines, unpacked where it is .gz or .zst. Raises InputError where it is damaged."""
-    offset = 0
+def _whole_lines(path: Path) -> Iterator[bytes]:
     held: list[bytes | memoryview] = []
     size = 0
+    at_start = True
     try:
         for piece in blocks(PartFile(name=path.name, path=path, digest=""), BLOCK_BYTES):
+            if at_start:
+                if wide := next((name for bom, name in WIDE_BOMS.items() if piece.startswith(bom)), None):
+                    raise InputError(f"{path}: starts with the byte order mark of {wide}, expected UTF-8; convert it")
+                piece = piece.removeprefix(UTF8_BOM)
+                at_start = False
             cut = piece.rfind(b"\n") + 1
             size += len(piece)
             if cut == 0 or size < BLOCK_BYTES:
                 held.append(piece)
                 continue
             view = memoryview(piece)
-            data = b"".join([*held, view[:cut]])
-            yield LineBlock(path=path, offset=offset, data=data, column=column)
-            offset += len(data)
+            yield b"".join([*held, view[:cut]])
             held, size = [view[cut:]], len(piece) - cut
-            if until is not None and offset >= until:
-                return
     except DamagedError as error:
         raise InputError(f"{path}: {error}; fetch it again") from error
     if data := b"".join(held):
-        yield LineBlock(path=path, offset=offset, data=data, column=column)
+        yield data
 
 
-def columns_of(block: LineBlock) -> Sequence[str]:
-    """Keys of a block's first row."""
-    return list(parse_object(next(line for line in block.data.split(b"\n") if line.strip())))
+@dataclass(frozen=True)
+class LineBlock:
+    """Whole lines of a file. Only the file's last may lack its line feed."""
+
+    path: Path
+    offset: int
+    """Of the first byte in the file, unpacked and without byte order mark."""
+    data: bytes
+    column: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    def rows(self) -> Rows:
+        """Lines that hold more than white space."""
+        data = np.frombuffer(self.data, dtype=np.uint8)
+        starts = np.empty(len(data) // 2 + 1, dtype=np.uint32)  # memory is only taken where it is written
+        count = kernels().line_starts(data, data[: len(data) // 8 * 8].view(np.uint64), starts)
+        starts = starts[:count].copy()
+        feeds = self.data.count(b"\n")
+        blank = feeds + (not self.data.endswith(b"\n")) > count
+        lines = np.searchsorted(self._feeds, starts).astype(np.uint32) if blank else None
+        return Rows(count=count, size=len(data), starts=starts, lines=lines, line_count=feeds)
+
+    def texts(self, rows: Rows) -> pl.Series:
+        """The column of all rows, null where a row has none; what is no text as its JSON."""
+        try:
+            return self._texts(self.data, rows.count)
+        except pl.exceptions.PolarsError as error:
+            raise self._fault(rows, str(error)) from error
+
+    def some_texts(self, rows: Rows, which: npt.NDArray[np.int64]) -> pl.Series:
+        """The column of some rows."""
+        ends = self._ends(rows)[which].tolist()
+        view = memoryview(self.data)
+        lines = [view[start:end] for start, end in zip(rows.starts[which].tolist(), ends, strict=True)]
+        return self._texts(b"".join(lines), len(which))
+
+    def write(self, rows: Rows, kept: Kept, out: BinaryIO) -> None:
+        """Write the rows that are kept, as they stand and nothing between them; the last gets its line feed."""
+        ends = self._ends(rows)
+        joined = kept[1:] & kept[:-1] & (ends[:-1] == rows.starts[1:])
+        opens, closes = kept.copy(), kept.copy()
+        opens[1:] &= ~joined
+        closes[:-1] &= ~joined
+        view = memoryview(self.data)
+        for start, end in zip(rows.starts[opens].tolist(), ends[closes].tolist(), strict=True):
+            out.write(view[start:end])
+        if kept.any() and kept[-1] and ends[-1] == len(self.data) and not self.data.endswith(b"\n"):
+            out.write(b"\n")
+
+    @cached_property
+    def _feeds(self) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("\n"))
+
+    def _ends(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """One past the last byte of each row, its line feed included."""
+        if rows.lines is None:
+            return np.append(rows.starts[1:].astype(np.int64), len(self.data))[: rows.count]
+        return np.append(self._feeds + 1, len(self.data))[rows.lines]
+
+    def _texts(self, lines: bytes, count: int) -> pl.Series:
+        texts = pl.read_ndjson(lines, schema={self.column: pl.String})[self.column]
+        if len(texts) != count:
+            raise pl.exceptions.ComputeError(f"{count} lines, but {len(texts)} objects")
+        return texts
+
+    def _fault(self, rows: Rows, otherwise: str) -> InputError:
+        """What is wrong with the first bad line."""
+
+        def bad(count: int) -> bool:
+            try:
+                self.some_texts(rows, np.arange(count))
+            except pl.exceptions.PolarsError:
+                return True
+            return False
+
+        row = bisect_left(range(1, rows.count), True, key=bad)
+        before = sum(block.data.count(b"\n") for block in _until(self))
+        where = f"{self.path}:{before + int(rows.lines_of(np.array([row]))[0]) + 1}"
+        line = self.data[rows.starts[row] : self._ends(rows)[row]]
+        try:
+            parse_object(line)
+        except NotRecordError as error:
+            otherwise = str(error)
+        hint = ""
+        if before + row == 0 and line.lstrip().startswith(b"["):
+            hint = "; a file that is one array has to be made lines first: `jq -c '.[]' FILE`"
+        return InputError(f"{where}: {otherwise}{hint or '; mend the line, or take it out'}")
+
+
+def _until(block: LineBlock) -> Iterator[LineBlock]:
+    """The blocks before this one."""
+    for other in JsonLines(block.path).blocks(block.column):
+        if other.offset >= block.offset:
+            return
+        yield other
+
+
+class LineWriter:
+    """A file of lines that is being written, packed by gzip or zstd where `suffix` says so."""
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        self._raw = path.open("wb", buffering=1 << 20)
+        self.file: BinaryIO = self._raw
+        if suffix == ".gz":
+            import gzip
+
+            # No name and no time of writing in it: equal rows, equal bytes.
+            self.file = cast("BinaryIO", gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0))
+        elif suffix == ".zst":
+            import zstandard
+
+            self.file = zstandard.ZstdCompressor().stream_writer(self._raw, closefd=False)
+
+    def close(self) -> None:
+        """Write what is held back."""
+        self.file.close()
+        self._raw.close()

@@ -1,0 +1,103 @@
+"""`instructkit dedupe`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from instructkit.cli.options import json_option
+
+
+@click.command()
+@click.argument("inputs", metavar="IN...", nargs=-1, required=True)
+@click.argument("out", metavar="OUT")
+@click.option("--text", metavar="COLUMN", default="text", show_default=True, help="Column that is compared.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.8,
+    show_default=True,
+    help="Least similarity of near-duplicates: shingles that two texts share, over all shingles of the two.",
+)
+@click.option(
+    "--unit",
+    type=click.Choice(["words", "characters", "chars"]),
+    default="words",
+    show_default=True,
+    help="What shingles are made of; characters are for short texts.",
+)
+@click.option("--shingle", type=click.IntRange(1, 100), help="Units in a shingle. Default: 5 words, or 7 characters.")
+@click.option(
+    "--keep",
+    type=click.Choice(["first", "longest"]),
+    default="first",
+    show_default=True,
+    help="Who stays of each cluster: the first in the order of the inputs, or the longest.",
+)
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.99,
+    show_default=True,
+    help="Least probability that two texts exactly at the threshold are compared at all.",
+)
+@click.option(
+    "--clusters",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write who was dropped for whom, a row for each member of a cluster (.jsonl or .parquet).",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option
+def dedupe(
+    inputs: tuple[str, ...],
+    out: str,
+    text: str,
+    threshold: float,
+    unit: str,
+    shingle: int | None,
+    keep: str,
+    recall: float,
+    clusters: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Copy the rows of IN to OUT without near-duplicates; no recipe needed, no build folder left.
+
+    IN are files, folders or globs of JSON Lines (.gz and .zst too) or Parquet. OUT is a file of the same format, or a
+    folder (`out/`) for a file of each input. Rows are copied as they stand; blank lines are left out. A row without
+    text is kept. What is no text (a list of messages, say) is compared as JSON.
+
+    \b
+      instructkit dedupe corpus.jsonl clean.jsonl
+      instructkit dedupe good/ web/ clean.jsonl.zst --keep first    rows of good/ are preferred
+      instructkit dedupe chats.parquet clean.parquet --text messages --clusters clusters.jsonl
+    """  # noqa: D301 (\b keeps click from filling the lines)
+    from instructkit.dedupe.files import plan
+    from instructkit.dedupe.result import result_lines
+    from instructkit.dedupe.run import Settings
+    from instructkit.dedupe.run import dedupe as run
+
+    settings = Settings(
+        text=text,
+        threshold=threshold,
+        unit="words" if unit == "words" else "characters",
+        shingle=shingle,
+        keep="first" if keep == "first" else "longest",
+        recall=recall,
+    )
+    result = run(plan(inputs, out, clusters, force=force), settings, _observe if sys.stderr.isatty() else _silent)
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+    click.echo(json.dumps(result.as_json(), indent=1) if as_json else "\n".join(result_lines(result)))
+
+
+def _observe(what: str, done: int, of: int) -> None:
+    click.echo(f"\r\x1b[K{what}: {done:,}" + (f" of {of:,} rows" if of else " rows"), nl=False, err=True)
+
+
+def _silent(what: str, done: int, of: int) -> None:
+    pass
