@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure every stage, whole builds and start-up, and write docs/benchmarks.md."""
+"""`python -m benchmarks`: what stages, builds and start-up cost, as a part of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import msgspec
 from benchmarks.cases import CASES, FINAL, MEASURED, PAIRS, RAW, WHOLE, write_project
 from benchmarks.corpus import Corpus, make_corpus
 from benchmarks.measure import Measurement
-from benchmarks.page import Results, StageRow, page
+from benchmarks.page import Results, StageRow, part
+from benchmarks.parts import put
 from benchmarks.process import ROOT, Run, run
 from benchmarks.whole import builds, starts
 
@@ -72,10 +73,10 @@ def main(sizes: tuple[int, ...], only: str, rounds: int, out: Path | None) -> No
         starts=starts(rounds) if only == "*" else [],
         left_out=missing,
     )
-    text = page(results)
+    text = part(results)
     out = out or (PAGE if only == "*" else None)
     if out:
-        out.write_text(text, encoding="utf-8")
+        put(out, "stages", text)
     click.echo(text if out is None else f"wrote {out.name} after {time.perf_counter() - start:.0f} s")
 
 

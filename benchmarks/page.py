@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: numbers with the command, the versions and the machine that gave them."""
+"""The part of docs/benchmarks.md on stages and builds: numbers with what gave them."""
 
 from __future__ import annotations
 
@@ -47,16 +47,15 @@ class Results:
     left_out: list[str]
 
 
-def page(results: Results) -> str:
-    """The page as Markdown."""
+def part(results: Results) -> str:
+    """The part as Markdown."""
     sections = [
-        ["# Benchmarks", "", "What each stage costs, measured by `make bench`; made anew by every run, never by hand."],
-        ["## This run", "", *_circumstances(results)],
-        ["## Stages", "", STAGES_TEXT, "", *_stages(results.stages), *_left_out(results.left_out)],
-        ["## Whole builds", "", BUILDS_TEXT, "", *_builds(results.builds)],
-        ["## Starting up", "", STARTS_TEXT, "", *_starts(results.starts)],
+        ["## Stages and builds", "", *_circumstances(results)],
+        ["### Stages", "", STAGES_TEXT, "", *_stages(results.stages), *_left_out(results.left_out)],
+        ["### Whole builds", "", BUILDS_TEXT, "", *_builds(results.builds)],
+        ["### Starting up", "", STARTS_TEXT, "", *_starts(results.starts)],
     ]
-    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+    return "\n\n".join("\n".join(lines) for lines in sections)
 
 
 STAGES_TEXT = (
@@ -77,15 +76,19 @@ STARTS_TEXT = "Medians of runs that alternate, so that what else the machine doe
 
 def _circumstances(results: Results) -> list[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return [
         f"* Command: `{results.command}`, on {results.date}",
         f"* Corpus: {results.corpus}. Made from the Python sources and the documentation of the machine itself: "
         "the same on every run of one machine, another on each machine.",
-        f"* Machine: {cpu_model()}, {cores()} cores, {memory:.0f} GiB of memory, {platform.system()}; "
-        f"load before the run {results.load:.1f}",
+        f"* Machine: {machine()}; load before the run {results.load:.1f}",
         f"* Versions: instructkit {__version__}, Python {platform.python_version()}, {versions}",
     ]
+
+
+def machine() -> str:
+    """Processor, cores, memory and system, in words."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{cpu_model()}, {cores()} cores, {memory:.0f} GiB of memory, {platform.system()}"
 
 
 def cpu_model() -> str:
@@ -119,7 +122,7 @@ def _stages(rows: Sequence[StageRow]) -> list[str]:
                     growth(same[0].result, r) if row is same[-1] and len(same) > 1 else "",
                 )
             )
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def growth(small: Measurement, large: Measurement) -> str:
@@ -142,7 +145,7 @@ def _left_out(names: Sequence[str]) -> list[str]:
 
 def _builds(rows: Iterable[tuple[str, int, Run]]) -> list[str]:
     head = ("build", "documents", "seconds", "CPU s", "documents/s", "peak MB")
-    return _table(
+    return table(
         head,
         [
             (what, f"{n:,}", f"{r.seconds:.2f}", f"{r.cpu_s:.2f}", rate(n, r.seconds), f"{r.peak_mb:.0f}")
@@ -154,9 +157,10 @@ def _builds(rows: Iterable[tuple[str, int, Run]]) -> list[str]:
 def _starts(rows: Iterable[tuple[str, float, float | None]]) -> list[str]:
     head = ("command", "median, ms", "times `import click`")
     cells = [(f"`{name}`", f"{s * 1000:.0f}", f"{ratio:.2f}" if ratio is not None else "") for name, s, ratio in rows]
-    return _table(head, cells)
+    return table(head, cells)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    rule = ["---", *["---:"] * (len(head) - 1)]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> list[str]:
+    """Lines of a Markdown table whose first `words` columns are words and the others numbers."""
+    rule = ["---"] * words + ["---:"] * (len(head) - words)
     return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]

@@ -1,1 +1,1 @@
-"""Near-duplicate removal against other libraries. `python -m benchmarks.dedupe` writes its part of docs/benchmarks.md."""
+"""Near-duplicate removal against other libraries. `python -m benchmarks.dedupe` writes a part of docs/benchmarks.md."""
