@@ -31,7 +31,16 @@ def write(path: Path, lines: Iterable[bytes], keep: Iterable[bool]) -> None:
         file.writelines(line for line, kept in zip(lines, keep, strict=True) if kept)
 
 
-def shingles(text: str) -> set[str]:
-    """Runs of 5 words of the lower-cased text; of a shorter text, all of it."""
+def shingles(text: str) -> list[str]:
+    """Runs of 5 words of the lower-cased text; of a shorter text, all of it.
+
+    The quickest way that Python has. A run that recurs stands there again, which changes no minimum.
+    """
     words = text.lower().split()
-    return {" ".join(words[i : i + 5]) for i in range(max(1, len(words) - 4))}
+    return list(map(" ".join, zip(*(words[i:] for i in range(5)), strict=False))) or [" ".join(words)]
+
+
+def encoded_shingles(text: str) -> list[bytes]:
+    """The same as bytes, encoded before they are joined: five times fewer."""
+    words = " ".join(text.lower().split()).encode().split(b" ")
+    return list(map(b" ".join, zip(*(words[i:] for i in range(5)), strict=False))) or [b" ".join(words)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from datasketch import MinHash, MinHashLSH
-from lines import arguments, read, shingles, write
+from lines import arguments, encoded_shingles, read, write
 
 BLOCK = 1_000
 
@@ -17,7 +17,7 @@ BLOCK = 1_000
 def keeps(texts: list[str]) -> Iterator[bool]:
     index = MinHashLSH(num_perm=128, params=(16, 8))
     for start in range(0, len(texts), BLOCK):
-        sets = ([s.encode() for s in shingles(text)] for text in texts[start : start + BLOCK])
+        sets = map(encoded_shingles, texts[start : start + BLOCK])
         for i, sketch in enumerate(MinHash.bulk(sets, num_perm=128), start):
             new = not index.query(sketch)
             if new:
