@@ -53,6 +53,17 @@ OTHERS = (
     Peer(name="datasketch", cut="white space", requires=("datasketch==2.0.0", "numpy==2.4.6", "orjson==3.13.0")),
     Peer(name="gaoya", cut="gaoya", requires=("gaoya==0.2.2", "orjson==3.13.0")),
     Peer(name="rensa", cut="white space", requires=("rensa==0.5.0", "orjson==3.13.0")),
+    # A chain of four programs with their own files and logs; larger sizes would take most of the time of all.
+    # xxhash 4 takes no text, and regex and tokenizers are imported without being required.
+    Peer(
+        name="datatrove",
+        cut="white space",
+        requires=(
+            *("datatrove==0.10.1", "orjson==3.13.0", "xxhash==3.8.2", "regex==2026.11.15", "tokenizers==0.23.3"),
+            *("numpy==2.4.6", "huggingface_hub==2.4.0", "dill==0.4.1", "multiprocess==0.70.19"),
+        ),
+        largest=12_000,
+    ),
     Peer(name="daft", cut="white space", requires=("daft==0.7.26", "pyarrow==25.0.1", "orjson==3.13.0")),
 )
 READ_AND_WRITE = Tool(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
 PAUSE_S = 0.02
 """Between two looks at memory, at least."""
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+GRACE_S = 10
+"""What a command leaves behind may go on for so long."""
 PART = 10
 """A look costs the kernel time that grows with memory: the pause is at least that many times the last look."""
 
@@ -23,7 +29,7 @@ class Watched:
 
     seconds: float
     cpu_s: float
-    """User and system time."""
+    """User and system time, also of processes that outlived their parents."""
     peak_mb: float
     """Largest sum of proportional set sizes at one time, in 10^6 bytes: shared pages count once."""
 
@@ -35,7 +41,7 @@ def watch(command: Sequence[str | Path], cores: Sequence[int]) -> Watched:
     """
     all_cores = os.sched_getaffinity(0)
     peak = Peak()
-    with TemporaryFile() as said:
+    with TemporaryFile() as said, _adopting():
         # A process inherits the cores of the thread that starts it.
         os.sched_setaffinity(0, cores)
         try:
@@ -49,11 +55,43 @@ def watch(command: Sequence[str | Path], cores: Sequence[int]) -> Watched:
         seconds = time.perf_counter() - start
         peak.over.set()
         watcher.join()
+        cpu_s = used.ru_utime + used.ru_stime + _rest_cpu_s(process.pid)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
             raise SystemExit(f"{' '.join(map(str, command))} failed:\n{said.read().decode(errors='replace')}")
-    return Watched(seconds=seconds, cpu_s=used.ru_utime + used.ru_stime, peak_mb=peak.bytes / 1e6)
+    return Watched(seconds=seconds, cpu_s=cpu_s, peak_mb=peak.bytes / 1e6)
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Processes whose parent has ended become ours: a fork server outlives the command, and its workers are its own.
+
+    Nobody else would wait for them, and their CPU time would be in no account.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _rest_cpu_s(group: int) -> float:
+    """CPU time of what is left of a process group, once it has ended; what will not end is killed."""
+    cpu_s, killed, deadline = 0.0, False, time.monotonic() + GRACE_S
+    while True:
+        try:
+            pid, _, used = os.wait4(-group, os.WNOHANG)
+        except ChildProcessError:
+            return cpu_s
+        if pid:
+            cpu_s += used.ru_utime + used.ru_stime
+        elif time.monotonic() > deadline and not killed:
+            os.killpg(group, signal.SIGKILL)
+            killed = True
+        else:
+            time.sleep(PAUSE_S)
 
 
 class Peak:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 import pytest
 
@@ -35,6 +36,20 @@ def test_time_of_children_counts():
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}], check=True)"
     assert 0.3 < took(program).cpu_s < 3
+
+
+def test_time_of_processes_that_outlive_the_command_counts():
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {burn!r}])"
+    watched = took(program)
+    assert watched.cpu_s > 0.5
+
+
+def test_a_process_that_never_ends_is_ended(monkeypatch):
+    monkeypatch.setattr("benchmarks.dedupe.watch.GRACE_S", 0.1)
+    start = time.monotonic()
+    took("import subprocess; subprocess.Popen(['sleep', '60'])")
+    assert time.monotonic() - start < 30
 
 
 def test_a_command_gets_the_cores_it_was_given_and_we_keep_ours():
