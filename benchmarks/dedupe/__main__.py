@@ -85,9 +85,7 @@ def main(sizes: tuple[int, ...], thresholds: tuple[float, ...], only: str, round
         for size in sizes:
             click.echo(f"{size:,} documents: corpus and true pairs", err=True)
             planted = plant(pieces, size, folder / "corpus.jsonl")
-            truths = {
-                cut: cached_pairs(planted.path, planted.digest, cut, min(thresholds), cache / "truth") for cut in CUTS
-            }
+            truths = {cut: _truth(planted, cut, min(thresholds), cache) for cut in CUTS}
             corpora.append(Corpus.of(planted, truths, thresholds))
             for threshold in thresholds:
                 rows += _measured(tools, planted, truths, threshold, rounds, folder / "out.jsonl")
@@ -118,6 +116,10 @@ def _tools(only: str, environments: Path) -> tuple[list[Tool], list[str]]:
                 left_out.append(peer.name)
     ours = [tool for tool in (OURS, READ_AND_WRITE) if any(fnmatchcase(tool.name, pattern) for pattern in wanted)]
     return [*ours, *tools], left_out
+
+
+def _truth(planted: Planted, cut: str, threshold: float, cache: Path) -> pl.DataFrame:
+    return planted.mark(cached_pairs(planted.path, planted.digest, cut, threshold, cache / "truth"))
 
 
 def _measured(

@@ -16,6 +16,8 @@ class Accuracy:
     kept: int
     recall: float
     """Share of the true pairs that were resolved: at most one of the two documents was kept."""
+    planted: float
+    """The same of the true pairs that were planted."""
     precision: float
     """Share of the dropped documents that are in a true pair, with whomever."""
     lost: int
@@ -23,12 +25,14 @@ class Accuracy:
 
 
 def accuracy(kept: npt.NDArray[np.bool_], pairs: pl.DataFrame, threshold: float) -> Accuracy:
-    """`kept` tells of each document whether it was kept; `pairs` has a, b and similarity.
+    """`kept` tells of each document whether it was kept; `pairs` has a, b, similarity and planted.
 
     Where there are no true pairs recall is 1, where nothing was dropped precision is.
     """
     true = pairs.filter(pl.col("similarity") >= threshold)
     a, b = true["a"].to_numpy(), true["b"].to_numpy()
+    planted = true["planted"].to_numpy()
+    resolved = ~(kept[a] & kept[b])
     paired = np.zeros(len(kept), dtype=bool)
     paired[a] = paired[b] = True
     groups = components(len(kept), a, b)
@@ -36,7 +40,8 @@ def accuracy(kept: npt.NDArray[np.bool_], pairs: pl.DataFrame, threshold: float)
     alive[groups[kept]] = True
     return Accuracy(
         kept=int(kept.sum()),
-        recall=1 - float((kept[a] & kept[b]).mean()) if len(a) else 1.0,
+        recall=float(resolved.mean()) if len(resolved) else 1.0,
+        planted=float(resolved[planted].mean()) if planted.any() else 1.0,
         precision=float(paired[~kept].mean()) if not kept.all() else 1.0,
         lost=len(np.unique(groups)) - int(alive.sum()),
     )

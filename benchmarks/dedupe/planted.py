@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+import polars as pl
 
 from instructkit.hashing import file_digest, record_hash, uniform
 
@@ -39,6 +40,14 @@ class Planted:
     megabytes: float
     """Of text, in 10^6 bytes."""
     digest: str
+
+    def mark(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Pairs of places a < b with one more column, `planted`: whether one is the copy of the other."""
+        places = [sorted(pair) for pair in self.copies]
+        copies = pl.DataFrame(places, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
+        return pairs.join(copies.with_columns(planted=True), on=["a", "b"], how="left").with_columns(
+            pl.col("planted").fill_null(False)
+        )
 
 
 def plant(pieces: Sequence[str], size: int, path: Path) -> Planted:

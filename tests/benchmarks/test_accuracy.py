@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from benchmarks.dedupe.accuracy import accuracy, components
 
 #   0 ── 1 ── 2     3 ── 4     5     6 ∙∙ 7 (0.75)
-PAIRS = pl.DataFrame({"a": [0, 1, 3, 6], "b": [1, 2, 4, 7], "similarity": [0.9, 0.8, 1.0, 0.75]})
+PAIRS = pl.DataFrame(
+    {
+        "a": [0, 1, 3, 6],
+        "b": [1, 2, 4, 7],
+        "similarity": [0.9, 0.8, 1.0, 0.75],
+        "planted": [True, False, True, True],
+    }
+)
 
 
 def told(dropped, threshold=0.8):
@@ -25,6 +32,12 @@ def test_one_of_each_group_kept_is_perfect():
 
 def test_the_middle_of_a_chain_resolves_both_pairs():
     assert told([1, 3]).recall == 1
+
+
+def test_the_recall_of_planted_pairs_is_told_apart():
+    assert told([2]).planted == 0
+    assert told([0]).planted == 0.5
+    assert told([0, 3]).planted == 1
 
 
 def test_nothing_dropped_finds_nothing_and_errs_in_nothing():

@@ -3,6 +3,7 @@
 import re
 
 import orjson
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,15 @@ def test_a_copy_is_neither_what_it_was_made_of_nor_far_from_it(planted):
 def test_copies_stand_before_and_behind_what_they_were_made_of(planted):
     before = sum(copy < source for copy, source in planted.copies)
     assert len(planted.copies) / 4 < before < len(planted.copies) * 3 / 4
+
+
+def test_planted_pairs_are_marked_whichever_stands_first(planted):
+    copy, source = planted.copies[0]
+    pair = pl.DataFrame({"a": [min(copy, source)], "b": [max(copy, source)]})
+    assert planted.mark(pair)["planted"].to_list() == [True]
+    others = {(a, b) for a in range(20) for b in range(a + 1, 20)} - {tuple(sorted(p)) for p in planted.copies}
+    unmarked = planted.mark(pl.DataFrame(sorted(others), schema={"a": pl.Int64, "b": pl.Int64}, orient="row"))
+    assert not unmarked["planted"].any()
 
 
 def test_too_few_pieces_are_refused(tmp_path):
