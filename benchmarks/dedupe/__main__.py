@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -87,8 +88,7 @@ def main(sizes: tuple[int, ...], thresholds: tuple[float, ...], only: str, round
             planted = plant(pieces, size, folder / "corpus.jsonl")
             truths = {cut: _truth(planted, cut, min(thresholds), cache) for cut in CUTS}
             corpora.append(Corpus.of(planted, truths, thresholds))
-            for threshold in thresholds:
-                rows += _measured(tools, planted, truths, threshold, rounds, folder / "out.jsonl")
+            rows += _measured(tools, planted, truths, thresholds, rounds, folder / "out.jsonl")
     text = part(
         command=_command(sizes, thresholds, only, rounds),
         date=time.strftime("%Y-%m-%d"),
@@ -123,32 +123,37 @@ def _truth(planted: Planted, cut: str, threshold: float, cache: Path) -> pl.Data
 
 
 def _measured(
-    tools: Sequence[Tool], planted: Planted, truths: dict[str, pl.DataFrame], threshold: float, rounds: int, out: Path
+    tools: Sequence[Tool],
+    planted: Planted,
+    truths: dict[str, pl.DataFrame],
+    thresholds: Sequence[float],
+    rounds: int,
+    out: Path,
 ) -> list[Row]:
-    """One row for each tool and number of cores, the tools taking turns."""
+    """One row for each tool, threshold and number of cores, the tools taking turns."""
     available = sorted(os.sched_getaffinity(0))
     ids = pl.Series(planted.ids)
-    rows: dict[tuple[str, int], Row] = {}
-    for _ in range(rounds):
-        for cores in (1, 2)[: len(available)]:
-            for tool in tools:
-                if len(ids) > (tool.largest or len(ids)):
-                    continue
-                click.echo(f"  {tool.name}, threshold {threshold:g}, {cores} cores", err=True)
-                took = watch(tool.command(planted.path, out, threshold), available[:cores])
-                kept = ids.is_in(pl.read_ndjson(out, schema={"id": pl.String})["id"].implode()).to_numpy()
+    rows: dict[tuple[float, str, int], Row] = {}
+    takers = [tool for tool in tools if len(ids) <= (tool.largest or len(ids))]
+    for _, threshold, cores in product(range(rounds), thresholds, (1, 2)[: len(available)]):
+        for tool in takers if threshold == thresholds[0] else [tool for tool in takers if tool.heeds_threshold]:
+            click.echo(f"  {tool.name}, threshold {threshold:g}, cores: {cores}", err=True)
+            took = watch(tool.command(planted.path, out, threshold), available[:cores])
+            kept = ids.is_in(pl.read_ndjson(out, schema={"id": pl.String})["id"].implode()).to_numpy()
+            for at in [threshold] if tool.heeds_threshold else thresholds:
                 row = Row(
                     tool=tool.name,
                     documents=len(ids),
-                    threshold=threshold,
+                    threshold=at,
                     cores=cores,
                     took=took,
-                    accuracy=accuracy(kept, truths[tool.cut], threshold) if tool.cut else None,
+                    accuracy=accuracy(kept, truths[tool.cut], at) if tool.cut else None,
                 )
-                known = rows.setdefault((tool.name, cores), row)
+                known = rows.setdefault((at, tool.name, cores), row)
                 if took.cpu_s < known.took.cpu_s:
-                    rows[tool.name, cores] = row
-    return list(rows.values())
+                    rows[at, tool.name, cores] = row
+    order = [tool.name for tool in tools]
+    return sorted(rows.values(), key=lambda row: (row.threshold, order.index(row.tool), row.cores))
 
 
 def _command(sizes: tuple[int, ...], thresholds: tuple[float, ...], only: str, rounds: int) -> str:

@@ -29,6 +29,8 @@ class Tool:
     """Its way to cut words, a key of `truth.CUTS`; None for one that drops nothing."""
     command: Callable[[Path, Path, float], Words]
     """(in, out, threshold) to the words of the command line."""
+    heeds_threshold: bool = True
+    """False for one that does the same at any threshold; it runs once for all of them."""
     largest: int | None = None
     """Documents beyond which it is not measured."""
 
@@ -41,6 +43,7 @@ class Peer:
     cut: str
     requires: tuple[str, ...]
     """What is installed, with versions."""
+    heeds_threshold: bool = True
     largest: int | None = None
 
     @property
@@ -50,9 +53,20 @@ class Peer:
 
 
 OTHERS = (
-    Peer(name="datasketch", cut="white space", requires=("datasketch==2.0.0", "numpy==2.4.6", "orjson==3.13.0")),
+    Peer(
+        name="datasketch",
+        cut="white space",
+        requires=("datasketch==2.0.0", "numpy==2.4.6", "orjson==3.13.0"),
+        heeds_threshold=False,
+    ),
     Peer(name="gaoya", cut="gaoya", requires=("gaoya==0.2.2", "orjson==3.13.0")),
     Peer(name="rensa", cut="white space", requires=("rensa==0.5.0", "orjson==3.13.0")),
+    Peer(
+        name="daft",
+        cut="white space",
+        requires=("daft==0.7.26", "pyarrow==25.0.1", "orjson==3.13.0"),
+        heeds_threshold=False,
+    ),
     # A chain of four programs with their own files and logs; larger sizes would take most of the time of all.
     # xxhash 4 takes no text, and regex and tokenizers are imported without being required.
     Peer(
@@ -62,12 +76,15 @@ OTHERS = (
             *("datatrove==0.10.1", "orjson==3.13.0", "xxhash==3.8.2", "regex==2026.11.15", "tokenizers==0.23.3"),
             *("numpy==2.4.6", "huggingface_hub==2.4.0", "dill==0.4.1", "multiprocess==0.70.19"),
         ),
+        heeds_threshold=False,
         largest=12_000,
     ),
-    Peer(name="daft", cut="white space", requires=("daft==0.7.26", "pyarrow==25.0.1", "orjson==3.13.0")),
 )
 READ_AND_WRITE = Tool(
-    name="read and write", cut=None, command=lambda source, target, _: [sys.executable, "-c", FLOOR, source, target]
+    name="read and write",
+    cut=None,
+    command=lambda source, target, _: [sys.executable, "-c", FLOOR, source, target],
+    heeds_threshold=False,
 )
 OURS = Tool(
     name="instructkit",
@@ -92,6 +109,7 @@ def peer_tool(peer: Peer, environments: Path) -> Tool:
         command=lambda source, target, threshold: [
             *(python, peer.script, source, target, "--threshold", f"{threshold:g}")
         ],
+        heeds_threshold=peer.heeds_threshold,
         largest=peer.largest,
     )
 
