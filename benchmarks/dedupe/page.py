@@ -100,7 +100,8 @@ SPEED_TEXT = (
     "Whole processes from start to end: interpreter, imports, reading, writing. Compiled code and files are cached "
     "by a small run before. *1 core* and *2 cores* are what the process may use; *CPU s* is user and system time. "
     "*peak MB* is memory summed over all processes of the tool (proportional set size, sampled), in 10^6 bytes, the "
-    "larger of the two runs. What takes no notice of the threshold runs once for both. *read and write* is polars reading the file and writing it again, nothing else."
+    "larger of the two runs. What takes no notice of the threshold runs once for both. *read and write* is polars "
+    "reading the file and writing it again, nothing else."
 )
 ACCURACY_TEXT = (
     "*recall* is the share of true pairs that were resolved: of whose two documents at most one was kept. A large "
