@@ -122,7 +122,16 @@ def environment(name: str, requires: Sequence[str], folder: Path) -> Path:
     if not ready.exists():
         shutil.rmtree(place, ignore_errors=True)
         venv.create(place, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+        pip: Words = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--only-binary",
+            ":all:",
+        ]
         subprocess.run([*pip, *requires], check=True, capture_output=True)
         ready.touch()
     return python

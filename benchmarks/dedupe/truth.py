@@ -68,8 +68,8 @@ def true_pairs(texts: pl.Series, cut: str, threshold: float) -> pl.DataFrame:
         similarity = both / (sets.sizes[a] + sets.sizes[others] - both)
         alike = similarity >= threshold
         found.append((np.full(int(alike.sum()), a), others[alike], similarity[alike]))
-    a, b, similarity = (np.concatenate(part) for part in zip(*found, strict=True))
-    return pl.DataFrame({"a": a, "b": b, "similarity": similarity})
+    columns = (np.concatenate(part) for part in zip(*found, strict=True))
+    return pl.DataFrame(dict(zip(("a", "b", "similarity"), columns, strict=True)))
 
 
 def cached_pairs(path: Path, digest: str, cut: str, threshold: float, cache: Path) -> pl.DataFrame:
@@ -120,7 +120,7 @@ def _shingles(texts: pl.Series, cut: str) -> tuple[Hashes, Ints]:
     frame = pl.DataFrame({"document": document[:count][inside], "shingle": rolled[inside]})
     whole = texts.str.to_lowercase().hash(2).to_numpy()
     ends = np.cumsum(lengths)
-    for i in np.flatnonzero(lengths < SHINGLE):
+    for i in np.flatnonzero(lengths < SHINGLE).tolist():
         own = whole[i] if not lengths[i] else _whole(hashes[ends[i] - lengths[i] : ends[i]])
         frame.extend(pl.DataFrame({"document": [i], "shingle": [own]}, schema=frame.schema))
     frame = frame.unique().sort("document")
