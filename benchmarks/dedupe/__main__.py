@@ -20,7 +20,7 @@ from benchmarks.dedupe.page import Corpus, Row, part
 from benchmarks.dedupe.planted import COPIES, Planted, plant
 from benchmarks.dedupe.tools import OTHERS, OURS, READ_AND_WRITE, Tool, peer_tool
 from benchmarks.dedupe.truth import CUTS, cached_pairs
-from benchmarks.dedupe.watch import watch
+from benchmarks.dedupe.watch import Watched, watch
 from benchmarks.parts import put
 from benchmarks.process import ROOT
 
@@ -82,13 +82,13 @@ def main(sizes: tuple[int, ...], thresholds: tuple[float, ...], only: str, round
         folder = Path(name)
         warm = plant(pieces, min(WARM_UP, *sizes), folder / "warm-up.jsonl")
         for tool in tools:
-            watch(tool.command(warm.path, folder / "out.jsonl", thresholds[0]), sorted(os.sched_getaffinity(0)))
+            _run(tool, warm.path, thresholds[0], sorted(os.sched_getaffinity(0)))
         for size in sizes:
             click.echo(f"{size:,} documents: corpus and true pairs", err=True)
             planted = plant(pieces, size, folder / "corpus.jsonl")
             truths = {cut: _truth(planted, cut, min(thresholds), cache) for cut in CUTS}
             corpora.append(Corpus.of(planted, truths, thresholds))
-            rows += _measured(tools, planted, truths, thresholds, rounds, folder / "out.jsonl")
+            rows += _measured(tools, planted, truths, thresholds, rounds)
     text = part(
         command=_command(sizes, thresholds, only, rounds),
         date=time.strftime("%Y-%m-%d"),
@@ -128,7 +128,6 @@ def _measured(
     truths: dict[str, pl.DataFrame],
     thresholds: Sequence[float],
     rounds: int,
-    out: Path,
 ) -> list[Row]:
     """One row for each tool, threshold and number of cores, the tools taking turns."""
     available = sorted(os.sched_getaffinity(0))
@@ -138,8 +137,8 @@ def _measured(
     for _, threshold, cores in product(range(rounds), thresholds, (1, 2)[: len(available)]):
         for tool in takers if threshold == thresholds[0] else [tool for tool in takers if tool.heeds_threshold]:
             click.echo(f"  {tool.name}, threshold {threshold:g}, cores: {cores}", err=True)
-            took = watch(tool.command(planted.path, out, threshold), available[:cores])
-            kept = ids.is_in(pl.read_ndjson(out, schema={"id": pl.String})["id"].implode()).to_numpy()
+            took, ids_kept = _run(tool, planted.path, threshold, available[:cores])
+            kept = ids.is_in(ids_kept.implode()).to_numpy()
             for at in [threshold] if tool.heeds_threshold else thresholds:
                 row = Row(
                     tool=tool.name,
@@ -154,6 +153,14 @@ def _measured(
                     rows[at, tool.name, cores] = row
     order = [tool.name for tool in tools]
     return sorted(rows.values(), key=lambda row: (row.threshold, order.index(row.tool), row.cores))
+
+
+def _run(tool: Tool, source: Path, threshold: float, cores: Sequence[int]) -> tuple[Watched, pl.Series]:
+    """(what it took, the ids of what it kept); written into a folder where nothing was before."""
+    with TemporaryDirectory(dir=source.parent) as name:
+        target = Path(name) / "out.jsonl"
+        took = watch(tool.command(source, target, threshold), cores)
+        return took, pl.read_ndjson(target, schema={"id": pl.String})["id"]
 
 
 def _command(sizes: tuple[int, ...], thresholds: tuple[float, ...], only: str, rounds: int) -> str:
