@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
@@ -150,5 +149,10 @@ def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> pl.Series | Non
 @lru_cache(maxsize=1)
 def kernels() -> ModuleType:
     """The compiled kernels; the same in NumPy, many times slower, where numba is not installed."""
-    compiled = find_spec("numba") is not None
-    return import_module("instructkit.minhash.kernels" if compiled else "instructkit.minhash.numpy_kernels")
+    if find_spec("numba") is None:
+        from instructkit.minhash import numpy_kernels
+
+        return numpy_kernels
+    from instructkit.minhash import kernels as compiled
+
+    return compiled
