@@ -1,0 +1,105 @@
+from itertools import combinations
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from instructkit.minhash import buckets
+from instructkit.minhash.buckets import ALL_PAIRS_UP_TO, HUBS, NEIGHBOURS, candidate_pairs, packed, runs, unpacked
+
+
+def spread(values):
+    """Band hashes that differ in their upper bits."""
+    return np.array(values, np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+
+
+def all_of(pairs):
+    return pairs
+
+
+def found(bands, units=None, plausible=all_of):
+    count = len(bands[0])
+    units = np.ones(count, np.uint32) if units is None else np.array(units, np.uint32)
+    pairs = candidate_pairs(map(spread, bands), units, plausible)
+    left, right = unpacked(pairs)
+    assert (left < right).all()
+    assert (pairs[1:] > pairs[:-1]).all()
+    return list(zip(left.tolist(), right.tolist(), strict=True))
+
+
+@given(st.data(), st.integers(0, 40), st.integers(1, 4), st.integers(1, 20))
+def test_rows_that_share_a_hash_in_a_band_are_candidates_and_no_others(data, rows, bands, kinds):
+    values = st.lists(st.integers(0, kinds), min_size=rows, max_size=rows)
+    bands = data.draw(st.lists(values, min_size=bands, max_size=bands))
+    expected = [(i, j) for i, j in combinations(range(rows), 2) if any(b[i] == b[j] for b in bands)]
+    assert found(bands) == expected
+
+
+def test_all_pairs_of_a_bucket_up_to_its_bound_and_fewer_beyond():
+    assert len(found([[7] * ALL_PAIRS_UP_TO])) == ALL_PAIRS_UP_TO * (ALL_PAIRS_UP_TO - 1) // 2
+    more = ALL_PAIRS_UP_TO + 1
+    assert len(found([[7] * more])) < more * (HUBS + NEIGHBOURS)
+
+
+@pytest.mark.parametrize("rows", [129, 1000, 20_000])
+def test_work_in_a_large_bucket_grows_with_its_rows(rows):
+    pairs = found([[3] * rows] * 2, units=np.arange(rows) * 7919 % 1009)
+    assert rows * (HUBS + NEIGHBOURS) * 0.8 < len(pairs) < rows * (HUBS + NEIGHBOURS)
+
+
+def test_a_large_bucket_pairs_each_row_with_hubs_and_with_its_neighbours_in_length():
+    rows = 500
+    units = np.arange(rows) * 37 % 499
+    pairs = set(found([[3] * rows], units=units))
+    degrees = np.bincount([row for pair in pairs for row in pair])
+    assert (degrees >= HUBS).all()
+    hubs = np.flatnonzero(degrees == rows - 1)
+    assert len(hubs) == HUBS
+    assert np.percentile(units[hubs], [0, 100]).tolist() == [0, 498]
+    order = sorted(range(rows), key=lambda row: (units[row], row))
+    for place, row in enumerate(order):
+        for other in order[place + 1 : place + 1 + NEIGHBOURS]:
+            assert (min(row, other), max(row, other)) in pairs
+
+
+def test_a_large_bucket_does_not_change_those_beside_it():
+    values = [1] * 200 + [2, 3, 2, 3, 2, 4]
+    pairs = found([values])
+    assert [p for p in pairs if p[1] >= 200] == [(200, 202), (200, 204), (201, 203), (202, 204)]
+
+
+def test_what_is_not_plausible_is_no_candidate():
+    def even(pairs):
+        left, right = unpacked(pairs)
+        return pairs[(left + right) % 2 == 0]
+
+    assert found([[5] * 5], plausible=even) == [(0, 2), (0, 4), (1, 3), (2, 4)]
+
+
+def test_candidates_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch):
+    random = np.random.RandomState(0)
+    bands = [random.randint(0, 40, 400).tolist() for _ in range(3)] + [[1] * 400]
+    units = random.randint(1, 9, 400)
+    expected = found(bands, units)
+    monkeypatch.setattr(buckets, "PAIRS_AT_ONCE", 50)
+    assert found(bands, units) == expected
+    assert found(bands[::-1], units) == expected
+
+
+@given(st.lists(st.integers(0, 30), max_size=60))
+def test_runs_are_the_rows_of_each_hash_that_has_several(values):
+    rows, starts, sizes = runs(spread(values))
+    together = {tuple(rows[a : a + n].tolist()) for a, n in zip(starts, sizes, strict=True)}
+    expected = {tuple(i for i, v in enumerate(values) if v == kind) for kind in values}
+    assert together == {rows for rows in expected if len(rows) > 1}
+    assert len(starts) == len(together)
+    assert sizes.sum() == len(rows)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=20))
+def test_packing_orders_a_pair_and_unpacking_gives_it_back(pairs):
+    left, right = np.array(pairs, np.int64).reshape(-1, 2).T
+    low, high = unpacked(packed(left, right))
+    assert low.tolist() == [min(p) for p in pairs]
+    assert high.tolist() == [max(p) for p in pairs]
