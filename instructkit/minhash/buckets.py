@@ -13,7 +13,9 @@ Pairs = npt.NDArray[np.uint64]
 ALL_PAIRS_UP_TO = 128
 """Members of a bucket that are all compared with one another: at most 8,128 pairs."""
 HUBS = 16
-"""Members of a larger bucket that all its others are compared with, spread evenly over their lengths."""
+"""Members of a larger bucket that all its others are compared with: one of each sixteenth in order of length."""
+LOTS = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that rows times this modulo 2^64 are numbers in a mixed order, no two the same."""
 NEIGHBOURS = 16
 """How many members of a larger bucket, next in length, each is compared with."""
 PAIRS_AT_ONCE = 1 << 22
@@ -95,12 +97,23 @@ def _pairs_of_band(hashes: npt.NDArray[np.uint64], units: npt.NDArray[np.uint32]
                 yield packed(rows[some[:, None] + left], rows[some[:, None] + right]).ravel()
         else:
             for start in members:
-                yield _pairs_of_large_bucket(rows[start : start + size], units)
+                gathered: list[Pairs] = []
+                for pairs in _pairs_of_large_bucket(rows[start : start + size], units):
+                    gathered.append(pairs)
+                    if len(gathered) * size > PAIRS_AT_ONCE:
+                        yield np.concatenate(gathered)
+                        gathered = []
+                if gathered:
+                    yield np.concatenate(gathered)
 
 
-def _pairs_of_large_bucket(rows: npt.NDArray[np.int64], units: npt.NDArray[np.uint32]) -> Pairs:
+def _pairs_of_large_bucket(rows: npt.NDArray[np.int64], units: npt.NDArray[np.uint32]) -> Iterator[Pairs]:
     rows = rows[np.lexsort((rows, units[rows]))]
-    hubs = rows[np.linspace(0, len(rows) - 1, HUBS).astype(np.int64)]
-    pairs = [packed(np.full(len(rows), hub), rows)[rows != hub] for hub in hubs]
-    pairs += [packed(rows[:-step], rows[step:]) for step in range(1, NEIGHBOURS + 1)]
-    return np.concatenate(pairs)
+    # By lot, and the same lots in every band: the buckets that alike texts share in each band have nearly the same rows
+    # but not quite. Hubs by their places in the bucket would be others in each, and the pairs as many times as many.
+    lots = rows.astype(np.uint64) * LOTS
+    least = np.minimum.reduceat(lots, np.linspace(0, len(rows), HUBS, endpoint=False).astype(np.int64))
+    for hub in rows[np.isin(lots, least)]:
+        yield packed(np.full(len(rows), hub), rows)[rows != hub]
+    for step in range(1, NEIGHBOURS + 1):
+        yield packed(rows[:-step], rows[step:])

@@ -147,17 +147,16 @@ def units_of():
         cut = []  # characters, and None for a gap
         before = ""  # the last character that counted
         for place, character in enumerate(text):
-            after = text[place + 1 : place + 2]
             if "diacritics" in ignore and is_diacritic(character):
                 continue
             space = character in WHITE_SPACE and (unit == "words" or "whitespace" in ignore)
             punctuation = "punctuation" in ignore and unicodedata.category(character)[0] == "P"
+            after = text[place + 1 : place + 2]
+            joins = character == "-" and before and is_letter(before) and after and is_letter(after)
             if "digits" in ignore and unicodedata.category(character) == "Nd":
                 if not (before and unicodedata.category(before) == "Nd"):
                     cut.append("0")
-            elif space or (punctuation and character not in "*/%&#@\\-"):
-                cut.append(None)
-            elif punctuation and character == "-" and before and is_letter(before) and after and is_letter(after):
+            elif space or (punctuation and (character not in "*/%&#@\\-" or joins)):
                 cut.append(None)
             else:
                 cut.append(read_as(character, ignore))

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import unicodedata
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import hypothesis.strategies as st
 import numpy as np
@@ -58,7 +58,7 @@ def series(*texts):
 
 def sets_of(sketcher, *texts):
     hashes, starts = sketcher.shingle_sets(series(*texts))
-    return [set(hashes[a:b].tolist()) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [set(hashes[a:b].tolist()) for a, b in pairwise(starts)]
 
 
 def bytes_of(sketcher, text):
