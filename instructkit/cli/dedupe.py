@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -76,6 +78,7 @@ def dedupe(
       instructkit dedupe good/ web/ clean.jsonl.zst --keep first    rows of good/ are preferred
       instructkit dedupe chats.parquet clean.parquet --text messages --clusters clusters.jsonl
     """  # noqa: D301 (\b keeps click from filling the lines)
+    _spare_scipy()
     from instructkit.dedupe.files import plan
     from instructkit.dedupe.result import result_lines
     from instructkit.dedupe.run import Settings
@@ -101,3 +104,17 @@ def _observe(what: str, done: int, of: int) -> None:
 
 def _silent(what: str, done: int, of: int) -> None:
     pass
+
+
+def _spare_scipy() -> None:
+    """Keep numba from importing scipy to see whether it is there: 0.25 s, for linear algebra that nobody asks for.
+
+    For this process only, which runs one command; a library must not do so.
+    """
+    if "scipy" in sys.modules or find_spec("numba") is None:
+        return
+    sys.modules["scipy"] = None  # type: ignore[assignment]  # an import of it fails at once
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        del sys.modules["scipy"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,18 @@ class Place(NamedTuple):
     block: Block
 
 
+def _stamp(path: Path) -> tuple[int, int, int]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
 class Corpus:
     """The files in order, and what is known of the blocks read so far."""
 
     def __init__(self, sources: Sequence[Source], column: str) -> None:
         self.sources = sources
         self.column = column
+        self._stamps = [_stamp(source.path) for source in sources]
         self._blocks: list[Rows] = []
         self._files: list[int] = []
 
@@ -43,11 +50,19 @@ class Corpus:
     def read_again(self) -> Iterator[tuple[int, Rows, Block]]:
         """All blocks with the number of their first row. Raises InputError where a file has changed meanwhile."""
         row = 0
-        for at, (file, block) in enumerate(self.read()):
-            if at == len(self._blocks) or (self._files[at], self._blocks[at].size) != (file, block.size):
-                raise changed(self.sources[file].path)
-            yield row, self._blocks[at], block
-            row += self._blocks[at].count
+        for file, source in enumerate(self.sources):
+            known = self.blocks_of(file)
+            for rows, block in zip(known, source.blocks(self.column, known), strict=False):
+                if rows.size != block.size:
+                    raise changed(source.path)
+                yield row, rows, block
+                row += rows.count
+
+    def check_unchanged(self) -> None:
+        """Raises InputError where somebody has written to a file since the first pass began."""
+        for source, before in zip(self.sources, self._stamps, strict=True):
+            if _stamp(source.path) != before:
+                raise changed(source.path)
 
     @property
     def rows(self) -> int:

@@ -50,7 +50,7 @@ class ParquetTable:
         """Names of the columns."""
         return list(self.schema.names)
 
-    def blocks(self, column: str) -> Iterator[ColumnBatch]:
+    def blocks(self, column: str, known: Sequence[Rows] = ()) -> Iterator[ColumnBatch]:
         """The column, in batches. Raises InputError where the file is damaged."""
         for batch in self._batches([column]):
             yield ColumnBatch(self.path, batch.column(0), column)

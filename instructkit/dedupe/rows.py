@@ -71,8 +71,11 @@ class Source(Protocol):
         """Where it lies."""
         ...
 
-    def blocks(self, column: str) -> Iterator[Block]:
-        """Its rows, with no more than the column that is compared where that is cheaper. Raises InputError."""
+    def blocks(self, column: str, known: Sequence[Rows] = ()) -> Iterator[Block]:
+        """Its rows, with no more than the column that is compared where that is cheaper. Raises InputError.
+
+        `known`: what was found in its blocks when they were read before; they come cut in the same way.
+        """
         ...
 
     def columns(self) -> list[str]:

@@ -214,6 +214,7 @@ def _write(
                 writer.close()
         if table and plan.clusters:
             write_clusters(ruling, corpus, table, kind_of(plan.clusters))
+        corpus.check_unchanged()
     return [Written(file=str(target), rows=count) for target, count in counts.items()]
 
 
@@ -241,7 +242,7 @@ def _textless(corpus: Corpus, absent: RowNumbers) -> list[str]:
     ends = corpus.file_ends()
     counts = np.diff(ends, prepend=0)
     missing = np.bincount(np.searchsorted(ends, absent, side="right"), minlength=len(ends))
-    return [str(corpus.sources[i].path) for i in np.flatnonzero((missing == counts) & (counts > 0))]
+    return [str(corpus.sources[i].path) for i in np.flatnonzero((missing == counts) & (counts > 0)).tolist()]
 
 
 def _largest(corpus: Corpus, ruling: Verdict) -> list[LargeCluster]:
