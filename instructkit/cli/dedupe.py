@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -78,22 +82,28 @@ def dedupe(
       instructkit dedupe good/ web/ clean.jsonl.zst --keep first    rows of good/ are preferred
       instructkit dedupe chats.parquet clean.parquet --text messages --clusters clusters.jsonl
     """  # noqa: D301 (\b keeps click from filling the lines)
-    _spare_scipy()
-    from instructkit.dedupe.files import plan
-    from instructkit.dedupe.result import result_lines
-    from instructkit.dedupe.run import Settings
-    from instructkit.dedupe.run import dedupe as run
+    on_terminal = sys.stderr.isatty()
+    with _quick_start():
+        from instructkit.dedupe.files import plan
+        from instructkit.dedupe.result import result_lines
+        from instructkit.dedupe.run import dedupe as run
+        from instructkit.dedupe.settings import Settings
+        from instructkit.minhash.sketcher import kernels
 
-    settings = Settings(
-        text=text,
-        threshold=threshold,
-        unit="words" if unit == "words" else "characters",
-        shingle=shingle,
-        keep="first" if keep == "first" else "longest",
-        recall=recall,
-    )
-    result = run(plan(inputs, out, clusters, force=force), settings, _observe if sys.stderr.isatty() else _silent)
-    if sys.stderr.isatty():
+        settings = Settings(
+            text=text,
+            threshold=threshold,
+            unit="words" if unit == "words" else "characters",
+            shingle=shingle,
+            keep="first" if keep == "first" else "longest",
+            recall=recall,
+        )
+        files = plan(inputs, out, clusters, force=force)
+        settings.banding()
+        if note := _slow_start(kernels()):
+            click.echo(note, err=True)
+        result = run(files, settings, _observe if on_terminal else _silent)
+    if on_terminal:
         click.echo("\r\x1b[K", nl=False, err=True)
     click.echo(json.dumps(result.as_json(), indent=1) if as_json else "\n".join(result_lines(result)))
 
@@ -106,15 +116,35 @@ def _silent(what: str, done: int, of: int) -> None:
     pass
 
 
-def _spare_scipy() -> None:
-    """Keep numba from importing scipy to see whether it is there: 0.25 s, for linear algebra that nobody asks for.
+@contextmanager
+def _quick_start() -> Iterator[None]:
+    """Spare this process, which runs one command, what costs time at its start and gives it nothing.
 
-    For this process only, which runs one command; a library must not do so.
+    Collecting cycles, while packages make a million objects that stay, takes 0.2 s; no object of ours is made by the
+    row. numba imports scipy to see whether it is there, 0.25 s, for linear algebra that nobody asks for here.
     """
-    if "scipy" in sys.modules or find_spec("numba") is None:
-        return
-    sys.modules["scipy"] = None  # type: ignore[assignment]  # an import of it fails at once
+    collects = gc.isenabled()
+    gc.disable()
     try:
-        import_module("numba.np.arraymath")
+        if "scipy" not in sys.modules and find_spec("numba") is not None:
+            sys.modules["scipy"] = None  # type: ignore[assignment]  # an import of it fails at once
+            try:
+                import_module("numba.np.arraymath")
+            finally:
+                del sys.modules["scipy"]
+        yield
     finally:
-        del sys.modules["scipy"]
+        if collects:
+            gc.enable()
+
+
+def _slow_start(kernels: ModuleType) -> str:
+    """What to say beforehand where it will take longer than usual; "" where it will not."""
+    if not hasattr(kernels, "njit"):
+        return "note: numba is not installed; without its compiler this takes many times as long: pip install numba"
+    assert kernels.__file__ is not None
+    source = Path(kernels.__file__)
+    compiled = Path(kernels.sketch.stats.cache_path).glob(f"{source.stem}.sketch-*.nbi")
+    if any(file.stat().st_mtime >= source.stat().st_mtime for file in compiled):
+        return ""
+    return "note: the first run compiles for this machine, which takes some ten seconds"

@@ -33,8 +33,8 @@ class Corpus:
         self.sources = sources
         self.column = column
         self._stamps = [_stamp(source.path) for source in sources]
-        self._blocks: list[Rows] = []
-        self._files: list[int] = []
+        self.blocks: list[list[Rows]] = [[] for _ in sources]
+        """Of each file."""
 
     def read(self) -> Iterator[Place]:
         """All blocks, in order."""
@@ -42,16 +42,10 @@ class Corpus:
             for block in source.blocks(self.column):
                 yield Place(file, block)
 
-    def add(self, file: int, rows: Rows) -> None:
-        """Remember the next block."""
-        self._files.append(file)
-        self._blocks.append(rows)
-
     def read_again(self) -> Iterator[tuple[int, Rows, Block]]:
         """All blocks with the number of their first row. Raises InputError where a file has changed meanwhile."""
         row = 0
-        for file, source in enumerate(self.sources):
-            known = self.blocks_of(file)
+        for source, known in zip(self.sources, self.blocks, strict=True):
             for rows, block in zip(known, source.blocks(self.column, known), strict=False):
                 if rows.size != block.size:
                     raise changed(source.path)
@@ -67,31 +61,24 @@ class Corpus:
     @property
     def rows(self) -> int:
         """Rows of the blocks known so far."""
-        return sum(rows.count for rows in self._blocks)
+        return int(self.file_ends()[-1])
 
     def file_ends(self) -> RowNumbers:
         """One past the last row of each file."""
-        counts = np.zeros(len(self.sources), dtype=np.int64)
-        np.add.at(counts, self._files, [rows.count for rows in self._blocks])
-        return np.cumsum(counts)
-
-    def blocks_of(self, file: int) -> list[Rows]:
-        """What is known of a file's blocks."""
-        return [rows for rows, other in zip(self._blocks, self._files, strict=True) if other == file]
+        return np.cumsum([sum(rows.count for rows in blocks) for blocks in self.blocks], dtype=np.int64)
 
     def locate(self, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
         """Which file each row is in, and on which line, counted from 1 (of a table: which row)."""
-        ends = np.cumsum([block.count for block in self._blocks], dtype=np.int64)
-        files = np.array(self._files, dtype=np.int64)
-        # Lines before each block in its file.
-        lines = np.array([block.line_count for block in self._blocks], dtype=np.int64)
-        before = np.cumsum(lines) - lines
-        opens = np.searchsorted(files, files)  # the first block of the same file
-        before -= before[opens]
-        blocks = np.searchsorted(ends, rows, side="right")
-        result = np.empty(len(rows), dtype=np.int64)
-        for number in np.unique(blocks):
-            here = blocks == number
-            block = self._blocks[number]
-            result[here] = before[number] + block.lines_of(rows[here] - (ends[number] - block.count)) + 1
-        return files[blocks], result
+        found = np.empty((2, len(rows)), dtype=np.int64)
+        order = np.argsort(rows)
+        ordered = rows[order]
+        first = 0
+        for file, blocks in enumerate(self.blocks):
+            line = 1
+            for block in blocks:
+                here = slice(*np.searchsorted(ordered, [first, first + block.count]))
+                found[0, order[here]] = file
+                found[1, order[here]] = block.lines_of(ordered[here] - first) + line
+                first += block.count
+                line += block.line_count
+        return found[0], found[1]
