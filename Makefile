@@ -34,6 +34,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.dedupe
+	$(BIN)/python -m benchmarks.scale
 
 # The generated pages: stages, commands, schemas. A test fails when they are not current.
 docs: $(READY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ORDER = ("stages", "dedupe")
+ORDER = ("stages", "dedupe", "scale")
 """Of the parts on the page."""
 HEAD = """# Benchmarks
 
