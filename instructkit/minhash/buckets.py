@@ -21,14 +21,20 @@ NEIGHBOURS = 16
 PAIRS_AT_ONCE = 1 << 22
 """Pairs gathered before repeats are taken out: 32 MB."""
 
+ROWS_AT_ONCE = 1 << 20
+"""Rows whose hashes are compared with the next ones at a time."""
+
 
 def candidate_pairs(
-    bands: Iterable[npt.NDArray[np.uint64]], units: npt.NDArray[np.uint32], plausible: Callable[[Pairs], Pairs]
+    bands: Iterable[npt.NDArray[np.uint64]],
+    units: npt.NDArray[np.uint32],
+    plausible: Callable[[Pairs], Pairs],
+    among: npt.NDArray[np.bool_] | None = None,
 ) -> Pairs:
     """Pairs of rows that share a hash in some band and are plausible, each once, sorted.
 
-    `bands` gives the band hashes of all rows, shape (rows,), a band at a time; only one is held. `units` is the length
-    of each text, shape (rows,).
+    `bands` gives the band hashes of all rows, shape (rows,), a band at a time; only one is held, and it is overwritten.
+    `units` is the length of each text, shape (rows,). `among`: which rows to look at; None: all.
 
     In a bucket of more than `ALL_PAIRS_UP_TO` rows each is paired with `HUBS` of them and with its `NEIGHBOURS` in
     length only, so work grows with the bucket and not with its square. Texts as alike as the thresholds in use differ
@@ -38,7 +44,7 @@ def candidate_pairs(
     found = [np.empty(0, dtype=np.uint64)]
     gathered = 0
     for hashes in bands:
-        for pairs in _pairs_of_band(hashes, units):
+        for pairs in _pairs_of_band(hashes, units, among):
             found.append(plausible(pairs))
             gathered += len(found[-1])
             if gathered > PAIRS_AT_ONCE:
@@ -67,28 +73,38 @@ def packed(left: npt.NDArray[np.integer], right: npt.NDArray[np.integer]) -> Pai
     return pairs
 
 
-def runs(hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def runs(
+    hashes: npt.NDArray[np.uint64], among: npt.NDArray[np.bool_] | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows that share their hash with another: (rows, starts, sizes), run after run, each run in ascending order.
+
+    `among`: which rows to look at; None: all. Overwrites `hashes`: with millions of rows each further array counts.
 
     The row takes the place of a hash's lower bits, so that sorting numbers is enough. Hashes that differ in these bits
     only are taken for equal: n^3 / 2^65 pairs of n rows by chance, 30 of ten million.
     """
     room = max(len(hashes) - 1, 1).bit_length()
     mask = np.uint64((1 << room) - 1)
-    ordered = (hashes & ~mask) | np.arange(len(hashes), dtype=np.uint64)
+    hashes &= ~mask
+    hashes |= np.arange(len(hashes), dtype=np.uint64)
+    ordered = hashes if among is None or among.all() else hashes[among]
     ordered.sort()
-    same = (ordered[1:] ^ ordered[:-1]) <= mask
-    shares = np.zeros(len(hashes), dtype=np.bool_)
-    shares[1:] |= same
-    shares[:-1] |= same
+    shares = np.zeros(len(ordered), dtype=np.bool_)
+    for at in range(0, len(ordered), ROWS_AT_ONCE):
+        some = ordered[at : at + ROWS_AT_ONCE + 1]
+        same = (some[1:] ^ some[:-1]) <= mask
+        shares[at + 1 : at + len(some)] |= same
+        shares[at : at + len(some) - 1] |= same
     ordered = ordered[shares]
     opens = np.flatnonzero((ordered[1:] ^ ordered[:-1]) > mask) + 1
     starts = np.concatenate([[0], opens])[: len(ordered)].astype(np.int64)
     return (ordered & mask).astype(np.int64), starts, np.diff(starts, append=len(ordered))
 
 
-def _pairs_of_band(hashes: npt.NDArray[np.uint64], units: npt.NDArray[np.uint32]) -> Iterator[Pairs]:
-    rows, starts, sizes = runs(hashes)
+def _pairs_of_band(
+    hashes: npt.NDArray[np.uint64], units: npt.NDArray[np.uint32], among: npt.NDArray[np.bool_] | None
+) -> Iterator[Pairs]:
+    rows, starts, sizes = runs(hashes, among)
     for size in np.flatnonzero(np.bincount(sizes)):
         members = starts[sizes == size]
         if size <= ALL_PAIRS_UP_TO:

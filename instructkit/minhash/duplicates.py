@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from instructkit.minhash.banding import bits_apart
-from instructkit.minhash.buckets import Pairs, candidate_pairs, packed, runs, unpacked
+from instructkit.minhash.buckets import Pairs, candidate_pairs, runs, unpacked
 from instructkit.minhash.clusters import Edges
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, kernels
 from instructkit.minhash.verify import Spool
@@ -56,21 +56,20 @@ def near_duplicates(
 ) -> Found:
     """Pairs of rows whose similarity is `threshold` or more, each verified by its shingle sets.
 
-    `bands` gives the band hashes of all rows, shape (rows,), a band at a time. Row numbers must be canonical: which
-    rows of a very large bucket are compared depends on them. `absent` rows have no text and are like nobody. `folder`
-    is where shingle sets of candidates are spooled, some 8 bytes a word.
+    `bands` gives the band hashes of all rows, shape (rows,), a band at a time, and gives the array away. Row
+    numbers must be canonical: which rows of a very large bucket are compared depends on them. `absent` rows have no
+    text and are like nobody. `folder` is where shingle sets of candidates are spooled, some 8 bytes a word.
 
-    Memory: about 60 bytes a row beside `standing`, and 40 a candidate pair.
+    Memory: about 30 bytes a row beside `standing`, and 40 a candidate pair.
     """
-    rows, first, copy = _kinds(standing.fingerprints, absent)
-    plausible = _plausible(np.take(standing.bits, rows, axis=1), threshold, sketcher.bits)
-    pairs = candidate_pairs((hashes[rows] for hashes in bands), standing.units[rows], plausible)
-    left, right = (rows[places] for places in unpacked(pairs))
-    pairs = packed(left, right)
-    wanted = np.flatnonzero(
-        np.bincount(left, minlength=len(standing.units)) + np.bincount(right, minlength=len(standing.units))
-    )
-    del left, right
+    alone, first, copy = _kinds(standing.fingerprints, absent)
+    plausible = _plausible(standing.bits, threshold, sketcher.bits)
+    pairs = candidate_pairs(bands, standing.units, plausible, alone)
+    caught = np.zeros(len(alone), dtype=np.bool_)
+    for rows in unpacked(pairs):
+        caught[rows] = True
+    wanted = np.flatnonzero(caught)
+    del alone, caught
     with Spool(wanted, folder) as spool:
         for some, sets in read_sets(wanted) if len(wanted) else ():
             spool.add(some, sets)
@@ -83,19 +82,18 @@ def near_duplicates(
     return Found(edges, len(copy), len(pairs))
 
 
-def _kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[Rows, Rows, Rows]:
-    """The first row of each fingerprint, sorted; then, for each further row, the first of its kind and itself."""
-    rows, _, _ = runs(fingerprints[0])
-    rows = np.setdiff1d(rows, absent, assume_unique=True)
+def _kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArray[np.bool_], Rows, Rows]:
+    """Whether each row is the first with its fingerprint; then, for each that is not, the first and itself."""
+    alone = np.ones(fingerprints.shape[1], dtype=np.bool_)
+    alone[absent] = False
+    rows, _, _ = runs(fingerprints[0].copy(), alone)
     order = np.lexsort((rows, fingerprints[1, rows], fingerprints[0, rows]))
     rows = rows[order]
     again = np.zeros(len(rows), dtype=np.bool_)
     again[1:] = (fingerprints[:, rows[1:]] == fingerprints[:, rows[:-1]]).all(axis=0)
     first = rows[np.maximum.accumulate(np.where(again, 0, np.arange(len(rows))))]
-    here = np.ones(fingerprints.shape[1], dtype=np.bool_)
-    here[rows[again]] = False
-    here[absent] = False
-    return np.flatnonzero(here), first[again], rows[again]
+    alone[rows[again]] = False
+    return alone, first[again], rows[again]
 
 
 def _plausible(bits: npt.NDArray[np.uint64], threshold: float, count: int) -> Callable[[Pairs], Pairs]:

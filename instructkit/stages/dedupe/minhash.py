@@ -149,8 +149,6 @@ class DedupeMinhash:
         check_ids(sketches)
         # Rows are numbered in the order of their keys, so that the order of shards cannot show.
         order = sketches.select("key").collect().to_series().arg_sort().to_numpy()
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
 
         def columns(*names: str) -> list[np.ndarray[tuple[int], np.dtype[np.uint64]]]:
             return [sketches.select(name).collect().to_series().to_numpy()[order] for name in names]
