@@ -17,6 +17,7 @@ affine32 (fmix32, then a*x + b modulo 2^32); fmix32 and fmix64 are the finalizer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ SPACE, NOUGHT = U32(ord(" ")), U32(ord("0"))
 # What `cut` must know of the text before the chunk: the unit under way, whether there is one, the property of the last
 # character, whether a gap between characters is due (0: at the start, 1: no, 2: yes), whether the text may not be NFC.
 HASH, INSIDE, BEFORE, DUE, DOUBT = range(5)
+
+
+def kept_on_disk(function: Callable[..., Any]) -> Any:
+    """Compile a function for its first call, and for those of later processes.
+
+    Where there is no folder to write to, neither beside this file nor in the user's cache, each process compiles anew
+    (10 seconds); the variable NUMBA_CACHE_DIR names another folder.
+    """
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)
 
 
 @njit(inline="always")
@@ -214,7 +227,7 @@ def lower(minima: Any, a: Any, b: Any, shingles: Any, count: Any) -> None:
         minima[k] = least
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk
 def sketch(
     data: Any, offsets: Any, tables: Any, size: Any, a: Any, b: Any,
     units_out: Any, fingerprints: Any, bits: Any, minima_out: Any, bands: Any, rows: Any, doubt: Any,
@@ -297,7 +310,7 @@ def find_slot(keys: Any, stamps: Any, stamp: Any, mask: Any, key: Any) -> Any:
     return slot
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk
 def shingle_sets(data: Any, offsets: Any, tables: Any, size: Any, sets: Any, starts: Any, doubt: Any) -> None:
     """Distinct shingles of each text at sets[starts[i]:starts[i + 1]]; `sets` has room for one a byte and text."""
     units = np.empty(CHUNK + LONGEST_SHINGLE + 8, dtype=np.uint64)
@@ -354,7 +367,7 @@ def shingle_sets(data: Any, offsets: Any, tables: Any, size: Any, sets: Any, sta
         starts[i + 1] = kept
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk
 def plausible(bits: Any, left: Any, right: Any, most: Any, result: Any) -> None:
     """Whether rows left[p] and right[p] differ in `most` of their bits or fewer."""
     for p in range(len(left)):
@@ -364,7 +377,7 @@ def plausible(bits: Any, left: Any, right: Any, most: Any, result: Any) -> None:
         result[p] = differing <= most
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk
 def shared(sets: Any, starts: Any, ends: Any, left: Any, right: Any, threshold: Any, counts: Any) -> None:
     """How many shingles the sets left[p] and right[p] share; -1 where the threshold is out of reach.
 
@@ -421,7 +434,7 @@ def root_of(parents: Any, member: Any) -> Any:
     return member
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk
 def join(parents: Any, left: Any, right: Any) -> None:
     """Union-find: afterwards parents[i] is the smallest member of the set of i."""
     for e in range(len(left)):
@@ -435,7 +448,7 @@ def join(parents: Any, left: Any, right: Any) -> None:
         parents[i] = parents[parents[i]]  # a parent is smaller, so it has its root already
 
 
-@njit(nogil=True, cache=True)
+@kept_on_disk
 def line_starts(data: Any, eights: Any, starts: Any) -> Any:
     """Where each line begins that holds more than white space; returns their number.
 

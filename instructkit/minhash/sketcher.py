@@ -148,7 +148,7 @@ def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> pl.Series | Non
 
 @lru_cache(maxsize=1)
 def kernels() -> ModuleType:
-    """The compiled kernels; the same in NumPy, many times slower, where numba is not installed."""
+    """The compiled kernels; the same in NumPy, some ten times slower, where numba is not installed."""
     if find_spec("numba") is None:
         from instructkit.minhash import numpy_kernels
 

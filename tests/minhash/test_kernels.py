@@ -1,8 +1,10 @@
 """The compiled kernels: compiled once for all callers, and safely by several processes at once."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -34,6 +36,18 @@ def test_several_processes_may_compile_at_once(tmp_path):
     expected = "[True, False]"
     assert all(line.startswith(expected) for line in said)
     assert start().communicate()[0].strip() == f"{expected} 1"  # the next finds it compiled
+
+
+def test_without_a_folder_to_write_to_each_process_compiles_for_itself(tmp_path):
+    package = tmp_path / "instructkit"
+    shutil.copytree(Path(kernels.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "minhash/__pycache__").touch()
+    environment = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")}
+    environment |= {"HOME": os.devnull, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", SMALL], env=environment, cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert ran.stdout.strip() == "[True, False] 0"
 
 
 # numba numbers a kernel's files on disk by kind of arguments, and two processes that compile the first two kinds at

@@ -305,3 +305,20 @@ def test_a_text_of_50_mb_is_sketched_in_a_workspace_of_fixed_size(unit):
     units, kilobytes = map(int, ran.stdout.split())
     assert units > 10_000_000
     assert kilobytes < 4_000
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+import polars as pl
+from instructkit.minhash.sketcher import Sketcher, kernels
+sketcher = Sketcher(unit="words", shingle=2, ignore=("case",), bands=2, rows=2, seed=9)
+print(kernels().__name__, sketcher.sketch(pl.Series(["The moon", "The tide comes in"])).bands.tolist())
+"""
+
+
+def test_without_numba_the_sketches_are_the_same():
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, check=True)
+    texts = series("The moon", "The tide comes in")
+    expected = sketcher(shingle=2, ignore=("case",), bands=2, rows=2, seed=9).sketch(texts).bands.tolist()
+    assert ran.stdout.strip() == f"instructkit.minhash.numpy_kernels {expected}"
