@@ -23,6 +23,7 @@ BLOCK_BYTES = 2 << 20
 """Of a block; a longer line makes a longer one. Blocks of 8 MB take a fifth more time: they outgrow the caches."""
 LONGEST_BLOCK = (1 << 32) - 1
 """Bytes of one line, at most: positions in a block have 32 bits."""
+JSON_SPACE = b" \t\r"
 LOOKED_AT = 1000
 """Rows whose keys are listed where a column is not found."""
 
@@ -106,14 +107,17 @@ class LineBlock:
         try:
             return self._texts(self.data, rows.count)
         except pl.exceptions.PolarsError as error:
-            raise self._fault(rows, str(error)) from error
+            raise self._fault(str(error)) from error
 
     def some_texts(self, rows: Rows, which: npt.NDArray[np.int64]) -> pl.Series:
-        """The column of some rows."""
+        """The column of some rows, all of which have been read before. Raises InputError where they are others now."""
         ends = self._ends(rows)[which].tolist()
         view = memoryview(self.data)
         lines = [view[start:end] for start, end in zip(rows.starts[which].tolist(), ends, strict=True)]
-        return self._texts(b"".join(lines), len(which))
+        try:
+            return self._texts(b"".join(lines), len(which))
+        except pl.exceptions.PolarsError as error:
+            raise changed(self.path) from error
 
     def write(self, rows: Rows, kept: Kept, out: BinaryIO) -> None:
         """Write the rows that are kept, as they stand and nothing between them; the last gets its line feed."""
@@ -144,28 +148,28 @@ class LineBlock:
             raise pl.exceptions.ComputeError(f"{count} lines, but {len(texts)} objects")
         return texts
 
-    def _fault(self, rows: Rows, otherwise: str) -> InputError:
+    def _fault(self, otherwise: str) -> InputError:
         """What is wrong with the first bad line."""
+        lines = self.data.split(b"\n")
 
         def bad(count: int) -> bool:
+            rows = sum(1 for line in lines[:count] if line.strip(JSON_SPACE))
             try:
-                self.some_texts(rows, np.arange(count))
+                self._texts(b"\n".join(lines[:count]), rows)
             except pl.exceptions.PolarsError:
                 return True
             return False
 
-        row = bisect_left(range(1, rows.count), True, key=bad)
+        number = bisect_left(range(1, len(lines)), True, key=bad)
         before = sum(block.data.count(b"\n") for block in _until(self))
-        where = f"{self.path}:{before + int(rows.lines_of(np.array([row]))[0]) + 1}"
-        line = self.data[rows.starts[row] : self._ends(rows)[row]]
         try:
-            parse_object(line)
+            parse_object(lines[number])
         except NotRecordError as error:
             otherwise = str(error)
-        hint = ""
-        if before + row == 0 and line.lstrip().startswith(b"["):
-            hint = "; a file that is one array has to be made lines first: `jq -c '.[]' FILE`"
-        return InputError(f"{where}: {otherwise}{hint or '; mend the line, or take it out'}")
+        way_out = "mend the line, or take it out"
+        if before + number == 0 and lines[0].startswith(b"["):
+            way_out = "a file that is one array has to be made lines first: `jq -c '.[]' FILE`"
+        return InputError(f"{self.path}:{before + number + 1}: {otherwise}; {way_out}")
 
 
 def _until(block: LineBlock) -> Iterator[LineBlock]:

@@ -23,7 +23,7 @@ BATCH_ROWS = 1 << 16
 GROUP_BYTES = 64 << 20
 """Of the row groups that are written."""
 GROUP_ROWS = 1 << 20
-"""Rows of a row group that is written, at most."""
+"""Rows of a row group that is written, give or take a batch."""
 NO_STARTS: npt.NDArray[np.uint32] = np.empty(0, dtype=np.uint32)
 
 
@@ -43,8 +43,10 @@ class ParquetTable:
     def compression(self) -> str:
         """Of the first column of the first row group; of the others it is nearly always the same."""
         with open_parquet(self.path) as file:
-            groups = file.metadata.num_row_groups and file.metadata.num_columns
-            return str(file.metadata.row_group(0).column(0).compression) if groups else "SNAPPY"
+            if not file.metadata.num_row_groups or not file.metadata.num_columns:
+                return "SNAPPY"
+            name = str(file.metadata.row_group(0).column(0).compression)
+            return "NONE" if name == "UNCOMPRESSED" else name
 
     def columns(self) -> list[str]:
         """Names of the columns."""
@@ -166,6 +168,6 @@ class TableWriter:
 
         # Batches of a file whose schema differs in its metadata only: the metadata of the first file is that of all.
         columns = [pa.RecordBatch.from_arrays(batch.columns, schema=self._schema) for batch in self._held]
-        self._out.write_table(pa.Table.from_batches(columns, schema=self._schema), row_group_size=GROUP_ROWS)
+        self._out.write_table(pa.Table.from_batches(columns, schema=self._schema), row_group_size=self._rows)
         self._held = []
         self._rows = self._bytes = 0
