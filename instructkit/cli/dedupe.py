@@ -79,7 +79,7 @@ def dedupe(
 
     \b
       instructkit dedupe corpus.jsonl clean.jsonl
-      instructkit dedupe good/ web/ clean.jsonl.zst --keep first    rows of good/ are preferred
+      instructkit dedupe good/ web/ clean.jsonl.zst      a row of good/ is preferred to one of web/
       instructkit dedupe chats.parquet clean.parquet --text messages --clusters clusters.jsonl
     """  # noqa: D301 (\b keeps click from filling the lines)
     on_terminal = sys.stderr.isatty()
