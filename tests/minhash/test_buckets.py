@@ -1,4 +1,5 @@
 from itertools import combinations
+from unittest.mock import patch
 
 import hypothesis.strategies as st
 import numpy as np
@@ -18,10 +19,10 @@ def all_of(pairs):
     return pairs
 
 
-def found(bands, units=None, plausible=all_of):
+def found(bands, units=None, plausible=all_of, among=None):
     count = len(bands[0])
     units = np.ones(count, np.uint32) if units is None else np.array(units, np.uint32)
-    pairs = candidate_pairs(map(spread, bands), units, plausible)
+    pairs = candidate_pairs(map(spread, bands), units, plausible, among)
     left, right = unpacked(pairs)
     assert (left < right).all()
     assert (pairs[1:] > pairs[:-1]).all()
@@ -83,6 +84,18 @@ def test_what_is_not_plausible_is_no_candidate():
     assert found([[5] * 5], plausible=even) == [(0, 2), (0, 4), (1, 3), (2, 4)]
 
 
+@pytest.mark.parametrize("rows", [60, 600])
+def test_rows_that_are_not_among_those_looked_at_are_as_if_they_were_not_there(rows):
+    random = np.random.RandomState(0)
+    bands = [random.randint(0, 3, rows) for _ in range(2)]
+    among = random.rand(rows) < 0.7
+    pairs = found(bands, among=among)
+    assert pairs
+    assert among[np.array(pairs)].all()
+    if rows == 60:
+        assert pairs == [(i, j) for i, j in found(bands) if among[i] and among[j]]
+
+
 def test_candidates_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch):
     random = np.random.RandomState(0)
     bands = [random.randint(0, 40, 400).tolist() for _ in range(3)] + [[1] * 400]
@@ -93,14 +106,21 @@ def test_candidates_do_not_depend_on_how_many_are_gathered_at_once(monkeypatch):
     assert found(bands[::-1], units) == expected
 
 
-@given(st.lists(st.integers(0, 30), max_size=60))
-def test_runs_are_the_rows_of_each_hash_that_has_several(values):
-    rows, starts, sizes = runs(spread(values))
-    together = {tuple(rows[a : a + n].tolist()) for a, n in zip(starts, sizes, strict=True)}
-    expected = {tuple(i for i, v in enumerate(values) if v == kind) for kind in values}
-    assert together == {rows for rows in expected if len(rows) > 1}
-    assert len(starts) == len(together)
-    assert sizes.sum() == len(rows)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=60),
+    some=st.booleans(),
+    at_once=st.integers(1, 9),
+)
+def test_runs_are_the_rows_of_each_hash_that_has_several(rows, some, at_once):
+    values = [value for value, _ in rows]
+    among = np.array([here or not some for _, here in rows], np.bool_)
+    with patch.object(buckets, "ROWS_AT_ONCE", at_once):
+        members, starts, sizes = runs(spread(values), among if some else None)
+    together = [tuple(members[a : a + n].tolist()) for a, n in zip(starts, sizes, strict=True)]
+    expected = {tuple(i for i, v in enumerate(values) if v == kind and among[i]) for kind in values}
+    assert {run for run in expected if len(run) > 1} == {*together}
+    assert len(together) == len({*together})
+    assert sizes.sum() == len(members)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=20))
