@@ -49,4 +49,5 @@ def composed(texts: pl.Series) -> pl.Series:
     beyond = (texts.str.len_bytes() != texts.str.len_chars()).fill_null(False)
     if not beyond.any():
         return texts
-    return texts.scatter(beyond.arg_true(), texts.filter(beyond).str.normalize("NFC"))
+    # A clone: scatter writes into the series it is called on.
+    return texts.clone().scatter(beyond.arg_true(), texts.filter(beyond).str.normalize("NFC"))

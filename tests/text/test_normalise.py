@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructkit.text.normalise import normalised
+from instructkit.text.normalise import composed, normalised
 
 ALL = ("case", "punctuation", "digits", "whitespace", "diacritics")
 
@@ -53,3 +53,9 @@ def test_nothing_ignored_is_the_text_in_nfc(text):
 
 def test_null_stays_null():
     assert of(None, ALL) is None
+
+
+def test_the_texts_that_are_composed_stay_as_they_were():
+    texts = pl.Series(["plain", "cafe\u0301", None])
+    assert composed(texts).to_list() == ["plain", "caf\u00e9", None]
+    assert texts.to_list() == ["plain", "cafe\u0301", None]
