@@ -381,24 +381,48 @@ def plausible(bits: Any, left: Any, right: Any, most: Any, result: Any) -> None:
 def shared(sets: Any, starts: Any, ends: Any, left: Any, right: Any, threshold: Any, counts: Any) -> None:
     """How many shingles the sets left[p] and right[p] share; -1 where the threshold is out of reach.
 
-    Quick where equal `left` stand together. Stops at the shingle with which a pair cannot reach the threshold any more:
-    to reach t, sets of m and n must share (m + n) * t / (1 + t).
+    To reach t, sets of m and n must share (m + n) * t / (1 + t). A map of marks, a byte for each of 16 to 32 m places,
+    tells how many they share at most, without a branch; only pairs that may reach it are looked up one by one.
+    Quick where equal `left` stand together.
     """
     keys = np.empty(4096, dtype=np.uint64)
     stamps = np.full(4096, -1, dtype=np.int64)
+    marks = np.empty(16384, dtype=np.uint8)
+    shift = ZERO
+    marked = False
     stamp = -1
     mask = 0
     for p in range(len(left)):
         first = starts[left[p]]
         last = ends[left[p]]
         if p == 0 or left[p] != left[p - 1]:
+            marked = False
             stamp = -1
         counts[p] = -1
-        size = ends[right[p]] - starts[right[p]]
+        begin = starts[right[p]]
+        end = ends[right[p]]
+        size = end - begin
         # Half a shingle below what is asked: rounding decides nothing here, the caller compares again.
         needed = (last - first + size) * threshold / (1 + threshold) - 0.5
         spare = I64(size - needed)
         if needed > last - first or needed > size:
+            continue
+        if not marked:
+            marked = True
+            places = 1024
+            shift = U64(54)
+            while places < 16 * (last - first):
+                places *= 2
+                shift -= ONE
+            if places > len(marks):
+                marks = np.empty(places, dtype=np.uint8)
+            marks[:places] = 0
+            for shingle in sets[first:last]:
+                marks[shingle >> shift] = 1
+        at_most = ZERO
+        for shingle in sets[begin:end]:
+            at_most += marks[shingle >> shift]
+        if size - I64(at_most) > spare:
             continue
         if stamp < 0:
             stamp = p
@@ -416,7 +440,7 @@ def shared(sets: Any, starts: Any, ends: Any, left: Any, right: Any, threshold: 
                 slot = find_slot(keys, stamps, stamp, mask, sets[j])
                 stamps[slot] = stamp
                 keys[slot] = sets[j]
-        for j in range(starts[right[p]], ends[right[p]]):
+        for j in range(begin, end):
             if stamps[find_slot(keys, stamps, stamp, mask, sets[j])] != stamp:
                 spare -= 1
                 if spare < 0:
