@@ -64,7 +64,8 @@ def result_lines(result: Deduped) -> list[str]:
     lines = [
         f"read     {result.rows:>13,} rows"
         + (f", {result.without_text:,} without text" if result.without_text else ""),
-        f"dropped  {dropped:>13,}{share}: {result.copies:,} copies, {result.near_duplicates:,} near-duplicates",
+        f"dropped  {dropped:>13,}{share}: {_count(result.copies, 'copy', 'copies')}, "
+        + _count(result.near_duplicates, "near-duplicate", "near-duplicates"),
         f"kept     {result.kept:>13,}",
         f"clusters {result.clusters:>13,}"
         + "".join(
@@ -83,3 +84,7 @@ def result_lines(result: Deduped) -> list[str]:
         lines.append(f"wrote    {result.clusters_file}: who was dropped, and for whom")
     lines += [f"note: no row of {file} has a text, so all of them were kept" for file in result.files_without_text]
     return lines
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"

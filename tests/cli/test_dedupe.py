@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
 
+from instructkit.cli.dedupe import _slow_start
 from instructkit.cli.main import cli
 
 SENTENCE = "The moon pulls the sea and the sea comes back twice a day, which sailors knew before anybody could say why"
@@ -36,7 +38,7 @@ def test_what_was_found_is_told(here, dedupe):
     said = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert said[:4] == [
         "read 5 rows, 1 without text",
-        "dropped 2 (40.0%): 1 copies, 1 near-duplicates",
+        "dropped 2 (40.0%): 1 copy, 1 near-duplicate",
         "kept 3",
         "clusters 1: 3 rows like in.jsonl:1",
     ]
@@ -120,6 +122,20 @@ def test_a_killed_run_leaves_no_output(tmp_path, environment, name):
         assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 5000
         left.remove("out.jsonl")
     assert left == ["in.jsonl"] or (name != "SIGINT" and len(left) == 2 and left[0].endswith(".partial"))
+
+
+def test_a_first_run_says_that_it_will_take_longer(tmp_path, environment):
+    code = (
+        "from instructkit.cli.dedupe import _slow_start\nfrom instructkit.minhash import kernels\n"
+        "print(_slow_start(kernels))"
+    )
+    command = [sys.executable, "-c", code]
+    fresh = {**environment, "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert "first run compiles" in subprocess.run(command, env=fresh, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_missing_compiler_is_told():
+    assert "numba is not installed" in _slow_start(ModuleType("instructkit.minhash.numpy_kernels"))
 
 
 def test_the_command_loads_no_more_than_it_needs(here, environment):

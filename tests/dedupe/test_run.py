@@ -195,7 +195,6 @@ def test_one_thread_and_four_write_the_same(tmp_path, write_lines, text_of, envi
             text=True,
             check=True,
         )
-        assert not done.stderr
         said.append(
             {k: v for k, v in json.loads(done.stdout).items() if k not in ("seconds", "written", "clusters_file")}
         )
