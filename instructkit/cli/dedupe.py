@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -82,13 +82,11 @@ def dedupe(
       instructkit dedupe good/ web/ clean.jsonl.zst      a row of good/ is preferred to one of web/
       instructkit dedupe chats.parquet clean.parquet --text messages --clusters clusters.jsonl
     """  # noqa: D301 (\b keeps click from filling the lines)
-    on_terminal = sys.stderr.isatty()
-    with _quick_start():
+    with _no_collections():
         from instructkit.dedupe.files import plan
         from instructkit.dedupe.result import result_lines
         from instructkit.dedupe.run import dedupe as run
         from instructkit.dedupe.settings import Settings
-        from instructkit.minhash.sketcher import kernels
 
         settings = Settings(
             text=text,
@@ -98,44 +96,60 @@ def dedupe(
             keep="first" if keep == "first" else "longest",
             recall=recall,
         )
-        files = plan(inputs, out, clusters, force=force)
         settings.banding()
-        if note := _slow_start(kernels()):
+        files = plan(inputs, out, clusters, force=force)
+        if note := _slow_start(_kernels()):
             click.echo(note, err=True)
-        result = run(files, settings, _observe if on_terminal else _silent)
-    if on_terminal:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        with _progress() as observe:
+            result = run(files, settings, observe)
     click.echo(json.dumps(result.as_json(), indent=1) if as_json else "\n".join(result_lines(result)))
 
 
-def _observe(what: str, done: int, of: int) -> None:
-    click.echo(f"\r\x1b[K{what}: {done:,}" + (f" of {of:,} rows" if of else " rows"), nl=False, err=True)
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """One line on a terminal, gone at the end; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, of: None
+        return
 
+    def observe(what: str, done: int, of: int) -> None:
+        click.echo(f"\r\x1b[K{what}: {done:,}" + (f" of {of:,} rows" if of else " rows"), nl=False, err=True)
 
-def _silent(what: str, done: int, of: int) -> None:
-    pass
+    try:
+        yield observe
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 @contextmanager
-def _quick_start() -> Iterator[None]:
-    """Spare this process, which runs one command, what costs time at its start and gives it nothing.
+def _no_collections() -> Iterator[None]:
+    """Without looking for cycles: while packages make the million objects that stay, that takes 0.2 s of this process.
 
-    Collecting cycles, while packages make a million objects that stay, takes 0.2 s; no object of ours is made by the
-    row. numba imports scipy to see whether it is there, 0.25 s, for linear algebra that nobody asks for here.
+    No object of ours is made by the row, so little can gather.
     """
     collects = gc.isenabled()
     gc.disable()
     try:
-        if "scipy" not in sys.modules and find_spec("numba") is not None:
-            sys.modules["scipy"] = None  # type: ignore[assignment]  # an import of it fails at once
-            try:
-                import_module("numba.np.arraymath")
-            finally:
-                del sys.modules["scipy"]
         yield
     finally:
         if collects:
             gc.enable()
+
+
+def _kernels() -> ModuleType:
+    """The kernels, without scipy: numba imports it to see whether it is there, for linear algebra that they do not have.
+
+    That takes 0.25 s. Only for this process, which runs one command; a library must not do so.
+    """
+    from instructkit.minhash.sketcher import kernels
+
+    if "scipy" not in sys.modules and find_spec("numba") is not None:
+        sys.modules["scipy"] = None  # type: ignore[assignment]  # an import of it fails at once
+        try:
+            import_module("numba.np.arraymath")
+        finally:
+            del sys.modules["scipy"]
+    return kernels()
 
 
 def _slow_start(kernels: ModuleType) -> str:

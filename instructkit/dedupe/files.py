@@ -40,9 +40,10 @@ def plan(inputs: Sequence[str], out: str, clusters: Path | None, *, force: bool)
     place = Path(out).expanduser()
     if out.endswith(("/", os.sep)) or place.is_dir():
         targets = [place / name for name in names]
-        if twice := next((t for i, t in enumerate(targets) if t in targets[:i]), None):
-            both = [str(path) for path, target in zip(paths, targets, strict=True) if target == twice]
-            raise UsageFault(f"{twice}: would be made of {' and of '.join(both)}; give a folder above both")
+        made_of: dict[Path, Path] = {}
+        for path, target in zip(paths, targets, strict=True):
+            if (other := made_of.setdefault(target, path)) != path:
+                raise UsageFault(f"{target}: would be made of {other} and of {path}; give a folder above both")
     else:
         targets = [place] * len(paths)
     sources = [_source(path) for path in paths]

@@ -68,15 +68,17 @@ def _write(
 ) -> list[Written]:
     """Write all files beside their places, then put all of them there."""
     counts = dict.fromkeys(plan.targets, 0)
+    inputs: dict[Path, list[int]] = {}
+    for i, target in enumerate(plan.targets):
+        inputs.setdefault(target, []).append(i)
     ends = [0, *corpus.file_ends().tolist()]
     with ExitStack() as places:
         paths = {target: places.enter_context(beside(_real(target))) for target in counts}
         table = places.enter_context(beside(_real(plan.clusters))) if plan.clusters else None
         for target, path in paths.items():
-            files = [i for i, other in enumerate(plan.targets) if other == target]
-            writer = open_writer(plan.sources[files[0]], target, path)
+            writer = open_writer(plan.sources[inputs[target][0]], target, path)
             try:
-                for i in files:
+                for i in inputs[target]:
                     mine = kept[ends[i] : ends[i + 1]]
                     plan.sources[i].copy(corpus.blocks[i], mine, writer)
                     counts[target] += int(mine.sum())

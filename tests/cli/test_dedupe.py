@@ -1,5 +1,6 @@
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -150,3 +151,20 @@ def test_the_command_loads_no_more_than_it_needs(here, environment):
     unwanted = {"pyarrow", "scipy", "torch", "datasets", "datasketch", "rich", "jinja2", "instructkit.build"}
     assert "instructkit.dedupe" in loaded
     assert not loaded & (unwanted | {"instructkit.recipe", "instructkit.stages.table"})
+
+
+def test_progress_on_a_terminal_is_gone_before_anything_else_is_said(here, environment):
+    parent, child = pty.openpty()
+    (here / "bad.jsonl").write_text('{"text": "a"}\n{"text": "a"\n')
+    command = [sys.executable, "-m", "instructkit", "dedupe", "in.jsonl", "bad.jsonl", "out.jsonl"]
+    with subprocess.Popen(command, stderr=child, stdout=subprocess.DEVNULL, env=environment):
+        os.close(child)
+        said = b""
+        try:
+            while block := os.read(parent, 65536):
+                said += block
+        except OSError:  # Linux says so when the other end is closed
+            pass
+    os.close(parent)
+    assert b"\r\x1b[Kreading: 5 rows\r\x1b[K" in said
+    assert said.rpartition(b"\r\x1b[K")[2].lstrip(b"\x1b[01;3m").startswith(b"error: ")
