@@ -137,7 +137,7 @@ def _no_collections() -> Iterator[None]:
 
 
 def _kernels() -> ModuleType:
-    """The kernels, without scipy: numba imports it to see whether it is there, for linear algebra that they do not have.
+    """The kernels, without scipy: numba imports it to see whether it is there, for linear algebra we have none of.
 
     That takes 0.25 s. Only for this process, which runs one command; a library must not do so.
     """
