@@ -70,7 +70,7 @@ def verdicts():
         kin = {pair: like for pair, like in pairs.items() if like >= loosest}
         cluster = _joined(ids, [pair for pair, like in kin.items() if like >= threshold])
         of_id = {row["id"]: row for row in rows}
-        group = _joined({row["group"] for row in rows}, [tuple(of_id[id]["group"] for id in pair) for pair in kin])
+        group = _joined({row["group"] for row in rows}, [tuple(of_id[name]["group"] for name in pair) for pair in kin])
 
         def rank(row):
             best = {"longest": -len(row["text"]), "best": -row["score"] if row["score"] is not None else float("inf")}

@@ -1,12 +1,8 @@
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from instructkit.errors import StageError
 from instructkit.schema import Origin
 from instructkit.stages.dedupe.exact import DedupeExact
-
-texts = st.lists(st.sampled_from(["a b", "A  b", "a c", "", "月亮", "a.b", "1"]), max_size=12)
 
 
 def test_case_and_whitespace_do_not_tell_texts_apart(documents, run_corpus_stage):
@@ -67,19 +63,3 @@ def test_an_id_that_stands_twice_is_an_error_and_not_a_double_drop(documents, ru
     shard = documents({"text": "x", "id": "a"}, {"text": "x", "id": "a"})
     with pytest.raises(StageError, match="id 'a' stands more than once"):
         run_corpus_stage(DedupeExact(), [shard])
-
-
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(texts, st.integers(1, 11), st.randoms())
-def test_each_text_has_exactly_one_survivor_in_any_order_and_sharding(
-    documents, run_corpus_stage, written, cut, random
-):
-    shard = documents(*written)
-    kept, dropped = run_corpus_stage(DedupeExact(), [shard])
-    assert len(kept) == len({" ".join(text.lower().split()) for text in written})
-    order = list(range(shard.height))
-    random.shuffle(order)
-    mixed = shard[order] if order else shard
-    kept_2, dropped_2 = run_corpus_stage(DedupeExact(), [mixed[:cut], mixed[cut:]])
-    assert kept_2.sort("id").equals(kept.sort("id"))
-    assert dropped_2.sort("id").equals(dropped.sort("id"))

@@ -1,5 +1,7 @@
 """The laws of both stages, against brute force over small corpora of every make."""
 
+from itertools import pairwise
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,9 +84,9 @@ def shard_of(documents):
 
 def holds(shard, kept, dropped, decision, expected, rule):
     """Every promise about a decision and what it does to a corpus of one shard."""
-    goes = {id for id, verdict in expected.items() if verdict.goes}
+    goes = {name for name, verdict in expected.items() if verdict.goes}
     assert dict(kept.select("id", "group").rows()) == {
-        id: verdict.group for id, verdict in expected.items() if id not in goes
+        name: verdict.group for name, verdict in expected.items() if name not in goes
     }
     # But for the group, what stays is what it was, in its order.
     assert kept.drop("group").equals(shard.filter(~pl.col("id").is_in(list(goes))).drop("group"))
@@ -93,13 +95,13 @@ def holds(shard, kept, dropped, decision, expected, rule):
     said = {row["id"]: row for row in decision.iter_rows(named=True)}
     groups = dict(shard.select("id", "group").rows())
     assert decision["id"].is_sorted()
-    for id, verdict in expected.items():
+    for name, verdict in expected.items():
         # Nobody is named who is in no cluster, is like nobody and keeps its group.
-        assert (id in said) == (verdict.nearest is not None or verdict.group != groups[id])
-        if id in said:
-            assert said[id]["cluster"] == verdict.cluster
-            assert said[id]["survivor"] == (verdict.cluster if verdict.goes else None)
-            assert said[id]["group"] == verdict.group
+        assert (name in said) == (verdict.nearest is not None or verdict.group != groups[name])
+        if name in said:
+            assert said[name]["cluster"] == verdict.cluster
+            assert said[name]["survivor"] == (verdict.cluster if verdict.goes else None)
+            assert said[name]["group"] == verdict.group
     return said
 
 
@@ -124,10 +126,10 @@ def test_near_duplicates_stay_go_and_move_as_brute_force_says(
     kept, dropped = run_corpus_stage(stage, [shard])
     said = holds(shard, kept, dropped, decision, expected, "near_duplicate")
     texts = dict(shard.select("id", "text").rows())
-    for id, row in said.items():
-        assert row["similarity"] == expected[id].nearest
+    for name, row in said.items():
+        assert row["similarity"] == expected[name].nearest
         if row["nearest"] is not None:
-            assert row["similarity"] == jaccard(texts[id], texts[row["nearest"]])
+            assert row["similarity"] == jaccard(texts[name], texts[row["nearest"]])
     assert (decision.drop_nulls("survivor")["similarity"] >= threshold).all()
     for row in dropped.iter_rows(named=True):
         verdict = said[row["id"]]
@@ -137,9 +139,7 @@ def test_near_duplicates_stay_go_and_move_as_brute_force_says(
 
 @laws(60)
 @given(rows, st.data())
-def test_equal_texts_stay_go_and_move_as_brute_force_says(
-    written, shard_of, run_corpus_stage, verdicts, drawn, data
-):
+def test_equal_texts_stay_go_and_move_as_brute_force_says(written, shard_of, run_corpus_stage, verdicts, drawn, data):
     keep, prefer = (data.draw(choice) for choice in choices.values())
     rows = written(drawn)
     stage = DedupeExact(keep=keep, score="fields.rating" if keep == "best" else None, prefer=prefer)
@@ -160,7 +160,7 @@ def test_rows_in_any_order_and_in_any_shards_come_to_the_same(
     kept, dropped = run_corpus_stage(stage, [shard])
     order = random.sample(range(shard.height), shard.height)
     edges = sorted({0, shard.height, *(min(cut, shard.height) for cut in cuts)})
-    shards = [shard[order][start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    shards = [shard[order][start:end] for start, end in pairwise(edges)]
     kept_2, dropped_2 = run_corpus_stage(stage, shards)
     assert kept_2.sort("id").equals(kept.sort("id"))
     assert dropped_2.sort("id").equals(dropped.sort("id"))

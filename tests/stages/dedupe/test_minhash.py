@@ -1,35 +1,12 @@
-import itertools
-
 import polars as pl
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from instructkit.minhash.buckets import ALL_PAIRS_UP_TO
 from instructkit.stages.dedupe.minhash import DedupeMinhash
 
-WORDS = [f"word{n}" for n in range(400)]
 
-
-def prose(start, length=60):
-    return " ".join(WORDS[start : start + length])
-
-
-def changed(text, *places):
-    words = text.split()
-    for place in places:
-        words[place] = "changed"
-    return " ".join(words)
-
-
-def jaccard(a, b, size=5):
-    """By plain sets of tuples: the brute force that the engine must agree with."""
-    a, b = (tuple(text.lower().split()) for text in (a, b))
-    one, two = ({t[i : i + size] for i in range(max(1, len(t) - size + 1))} for t in (a, b))
-    return len(one & two) / len(one | two)
-
-
-def test_the_first_of_near_duplicates_stays_and_the_drop_says_which(documents, run_corpus_stage):
+def test_the_first_of_near_duplicates_stays_and_the_drop_says_which(
+    documents, run_corpus_stage, prose, changed, jaccard
+):
     shard = documents(prose(0), changed(prose(0), 59), prose(100))
     kept, dropped = run_corpus_stage(DedupeMinhash(), [shard])
     assert kept["id"].to_list() == ["d0", "d2"]
@@ -38,7 +15,9 @@ def test_the_first_of_near_duplicates_stays_and_the_drop_says_which(documents, r
     assert row == ("d1", "near_duplicate", measured, "0.8", "kept 'd0'; most like 'd0'")
 
 
-def test_a_chain_is_one_cluster_and_names_the_nearest_beside_the_survivor(documents, run_corpus_stage):
+def test_a_chain_is_one_cluster_and_names_the_nearest_beside_the_survivor(
+    documents, run_corpus_stage, prose, changed, jaccard
+):
     one = prose(0)
     two = changed(one, 59)
     three = changed(two, 0, 1, 2)
@@ -48,7 +27,7 @@ def test_a_chain_is_one_cluster_and_names_the_nearest_beside_the_survivor(docume
     assert dropped["detail"].to_list()[1] == "kept 'd0'; most like 'd1'"
 
 
-def test_kin_share_a_group_also_when_all_are_kept(documents, run_corpus_stage):
+def test_kin_share_a_group_also_when_all_are_kept(documents, run_corpus_stage, prose, changed):
     kept, dropped = run_corpus_stage(
         DedupeMinhash(keep="all"), [documents(prose(100), prose(0), changed(prose(0), 5, 6))]
     )
@@ -73,7 +52,9 @@ def test_short_texts_are_compared_as_a_whole(documents, run_corpus_stage):
     assert kept["id"].to_list() == ["d0", "d2", "d3", "d4", "d5", "d6", "d7", "d8"]
 
 
-def test_a_text_that_stands_many_times_and_a_shared_beginning_cost_no_square(documents, run_corpus_stage):
+def test_a_text_that_stands_many_times_and_a_shared_beginning_cost_no_square(
+    documents, run_corpus_stage, prose, changed
+):
     copies = [prose(0)] * 300
     kin = [changed(prose(0), n % 60) for n in range(ALL_PAIRS_UP_TO * 2)]
     kept, dropped = run_corpus_stage(DedupeMinhash(), [documents(*copies, *kin)])
@@ -81,7 +62,7 @@ def test_a_text_that_stands_many_times_and_a_shared_beginning_cost_no_square(doc
     assert dropped.height == 299 + len(kin)
 
 
-def test_longest_keeps_the_longest(documents, run_corpus_stage):
+def test_longest_keeps_the_longest(documents, run_corpus_stage, prose):
     shard = documents(prose(0, 60), prose(0, 64), prose(0, 62))
     assert run_corpus_stage(DedupeMinhash(keep="longest"), [shard])[0]["id"].to_list() == ["d1"]
 
@@ -92,43 +73,7 @@ def test_recall_that_cannot_be_reached_is_a_fault():
     assert DedupeMinhash().faults() == []
 
 
-corpora = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 39), max_size=3)), min_size=1, max_size=9).map(
-    lambda rows: [changed(prose(base * 50, 40), *places) for base, places in rows]
-)
-
-
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(corpora, st.integers(1, 8), st.randoms())
-def test_one_survivor_a_cluster_as_brute_force_says_in_any_order_and_sharding(
-    documents, run_corpus_stage, written, cut, random
-):
-    # recall 0.9999: brute force misses nothing, so LSH may not either
-    stage = DedupeMinhash(threshold=0.6, group_threshold=0.6, recall=0.9999, num_perm=256)
-    shard = documents(*written)
-    kept, dropped = run_corpus_stage(stage, [shard])
-
-    alike = [
-        (i, j) for i, j in itertools.combinations(range(len(written)), 2) if jaccard(written[i], written[j]) >= 0.6
-    ]
-    cluster = list(range(len(written)))
-    for _ in written:
-        for i, j in alike:
-            cluster[i] = cluster[j] = min(cluster[i], cluster[j])
-    assert kept["id"].to_list() == [f"d{n}" for n in sorted(set(cluster))]
-
-    for value, detail, gone in dropped.select("value", "detail", "id").rows():
-        nearest = int(detail.rpartition("'d")[2].rstrip("'"))
-        assert float(value) == pytest.approx(jaccard(written[nearest], written[int(gone[1:])]), abs=1e-4)
-
-    order = list(range(shard.height))
-    random.shuffle(order)
-    mixed = shard[order]
-    kept_2, dropped_2 = run_corpus_stage(stage, [mixed[:cut], mixed[cut:]])
-    assert kept_2.sort("id").equals(kept.sort("id"))
-    assert dropped_2.sort("id").equals(dropped.sort("id"))
-
-
-def test_sketches_are_small_and_the_same_alone_or_together(documents):
+def test_sketches_are_small_and_the_same_alone_or_together(documents, prose):
     stage = DedupeMinhash()
     shard = documents(prose(0), "", prose(30, 300))
     together = stage.sketch(shard)
@@ -152,7 +97,9 @@ def test_the_outlook_states_recall_at_both_thresholds_and_never_a_full_hundred()
     assert "for each million" in "\n".join(DedupeMinhash().outlook(None))
 
 
-def test_what_is_alike_at_the_looser_threshold_shares_a_group_and_stays(documents, run_corpus_stage):
+def test_what_is_alike_at_the_looser_threshold_shares_a_group_and_stays(
+    documents, run_corpus_stage, prose, changed, jaccard
+):
     one, two, far = prose(0), changed(prose(0), 20, 59), prose(100)
     assert 0.7 < jaccard(one, two) < 0.85
     shard = documents(one, two, far)
@@ -163,7 +110,7 @@ def test_what_is_alike_at_the_looser_threshold_shares_a_group_and_stays(document
     assert kept["group"].to_list() == ["g0", "g1", "g2"]
 
 
-def test_the_best_by_a_field_stays_and_who_has_no_score_goes(documents, run_corpus_stage):
+def test_the_best_by_a_field_stays_and_who_has_no_score_goes(documents, run_corpus_stage, prose, changed):
     shard = documents(
         {"text": prose(0), "fields": {"quality": "3"}},
         {"text": changed(prose(0), 59), "fields": {"quality": 7}},
@@ -177,7 +124,7 @@ def test_the_best_by_a_field_stays_and_who_has_no_score_goes(documents, run_corp
     assert stage.faults() == []
 
 
-def test_a_preferred_source_stays_before_longer_and_earlier_records(documents, run_corpus_stage):
+def test_a_preferred_source_stays_before_longer_and_earlier_records(documents, run_corpus_stage, prose):
     shard = documents(
         {"text": prose(0, 64), "source": "a"},
         {"text": prose(0, 60), "source": "b"},
@@ -187,7 +134,7 @@ def test_a_preferred_source_stays_before_longer_and_earlier_records(documents, r
     assert run_corpus_stage(DedupeMinhash(keep="longest", prefer=("c", "b")), [shard])[0]["id"].to_list() == ["d2"]
 
 
-def test_the_decision_lists_each_cluster_with_its_survivor(documents):
+def test_the_decision_lists_each_cluster_with_its_survivor(documents, prose, changed):
     shard = documents(prose(0), changed(prose(0), 59), prose(100))
     stage = DedupeMinhash()
     decision = stage.decide(stage.sketch(shard).lazy(), shard.lazy())
