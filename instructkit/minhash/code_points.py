@@ -68,7 +68,7 @@ def code_points(ignore: frozenset[Ignorable]) -> CodePoints:
         folded = pl.select(pl.when(bare != "").then(bare).otherwise(folded)).to_series()
     kind[table["letter"]] |= LETTER
     kind[table["unsure"]] |= UNSURE
-    return CodePoints(properties=kind, folded=_first_code_point(folded))
+    return CodePoints(properties=kind, folded=_first_code_point(table["character"], folded))
 
 
 @lru_cache(maxsize=1)
@@ -77,9 +77,8 @@ def _unicode() -> pl.DataFrame:
     code = pl.int_range(pl.len())
     # Parts of Hangul syllables, and the one vowel of Kirat Rai, that join what is before them and are no marks.
     joins = code.is_between(0x1161, 0x1175) | code.is_between(0x11A8, 0x11C2) | (code == 0x16D67)
-    # Surrogates stand in no text; here they are spaces.
-    characters = [chr(code) if not 0xD800 <= code < 0xE000 else " " for code in range(TABLE_SIZE)]
-    return pl.DataFrame({"character": characters}).select(
+    characters = _code_points().tobytes().decode("utf-32-le")
+    return pl.DataFrame({"character": list(characters)}).select(
         "character",
         # By itself, a character has no neighbours that a rule could ask for; so the two small sigmas are made one.
         lower=c.str.to_lowercase().replace({"ς": "σ"}),
@@ -93,6 +92,19 @@ def _unicode() -> pl.DataFrame:
     )
 
 
-def _first_code_point(texts: pl.Series) -> npt.NDArray[np.uint32]:
-    """The first code point of each text (İ in lower case is two: i, and a dot that is left out)."""
-    return np.frombuffer("".join(texts.str.slice(0, 1)).encode("utf-32-le"), dtype="<u4").astype(np.uint32)
+def _code_points() -> npt.NDArray[np.uint32]:
+    """Every code point with an entry; spaces for surrogates, which stand in no text."""
+    codes = np.arange(TABLE_SIZE, dtype="<u4")
+    codes[0xD800:0xE000] = ord(" ")
+    return codes
+
+
+def _first_code_point(characters: pl.Series, texts: pl.Series) -> npt.NDArray[np.uint32]:
+    """The first code point of each text (İ in lower case is two: i, and a dot that is left out). Nearly all texts are
+    the characters themselves.
+    """
+    codes = _code_points()
+    rows = (texts != characters).arg_true()
+    first = "".join(texts.gather(rows).str.slice(0, 1))
+    codes[rows.to_numpy()] = np.frombuffer(first.encode("utf-32-le"), dtype="<u4")
+    return codes.astype(np.uint32)

@@ -84,8 +84,9 @@ class Sketcher:
         starts = np.empty(len(texts) + 1, dtype=np.int64)
         doubt = np.empty(len(texts), dtype=np.bool_)
         kernels().shingle_sets(data, offsets, self.tables, self.shingle, hashes, starts, doubt)
-        if doubt.any() and (composed := _composed(texts, doubt)) is not None:
-            return self.shingle_sets(composed)
+        rows, composed = _composed(texts, doubt)
+        if len(rows):
+            return self.shingle_sets(texts.clone().scatter(rows, composed))  # scatter writes into what it is called on
         return ShingleSets(hashes[: starts[-1]], starts)
 
     def _sketch(self, texts: pl.Series, *, whole: bool) -> tuple[Sketches, npt.NDArray[np.uint32]]:
@@ -103,8 +104,14 @@ class Sketcher:
         kernels().sketch(
             data, offsets, self.tables, self.shingle, a, b, *result[:3], minima, result.bands, self.rows, doubt
         )
-        if doubt.any() and (composed := _composed(texts, doubt)) is not None:
-            return self._sketch(composed, whole=whole)
+        rows, composed = _composed(texts, doubt)
+        if len(rows):
+            again, theirs = self._sketch(composed, whole=whole)
+            result.units[rows] = again.units
+            result.fingerprints[:, rows] = again.fingerprints
+            result.bits[:, rows] = again.bits
+            result.bands[:, rows] = again.bands
+            minima[rows if whole else slice(0)] = theirs
         return result, minima
 
     @cached_property
@@ -138,12 +145,13 @@ def buffers(texts: pl.Series) -> Texts:
     return octets, offsets
 
 
-def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> pl.Series | None:
-    """The texts with those in doubt brought to NFC; None when they were so already."""
-    composed = texts.filter(doubt).str.normalize("NFC")
-    if composed.equals(texts.filter(doubt), null_equal=True):
-        return None
-    return texts.clone().scatter(np.flatnonzero(doubt), composed)  # which writes to the series itself
+def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], pl.Series]:
+    """Which of the texts in doubt are not in NFC, and these brought to it."""
+    rows = np.flatnonzero(doubt)
+    doubtful = texts.gather(rows)
+    composed = doubtful.str.normalize("NFC")
+    differ = (composed != doubtful).fill_null(False)
+    return rows[differ.to_numpy()], composed.filter(differ)
 
 
 @lru_cache(maxsize=1)
