@@ -157,8 +157,10 @@ def _slow_start(kernels: ModuleType) -> str:
     if not hasattr(kernels, "njit"):
         return "note: numba is not installed; without its compiler this takes many times as long: pip install numba"
     assert kernels.__file__ is not None
-    source = Path(kernels.__file__)
-    compiled = Path(kernels.sketch.stats.cache_path).glob(f"{source.stem}.sketch-*.nbi")
+    source, folder = Path(kernels.__file__), kernels.sketch.stats.cache_path
+    if folder is None:
+        return "note: compiles anew, for some ten seconds; set NUMBA_CACHE_DIR to a folder that can be written to"
+    compiled = Path(folder).glob(f"{source.stem}.sketch-*.nbi")
     if any(file.stat().st_mtime >= source.stat().st_mtime for file in compiled):
         return ""
     return "note: the first run compiles for this machine, which takes some ten seconds"
