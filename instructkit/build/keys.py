@@ -17,12 +17,12 @@ import msgspec
 
 from instructkit.build.call import Call, Verb, dump_fields
 from instructkit.build.manifest import InputEntry
-from instructkit.errors import InputError
+from instructkit.errors import InputError, InstructkitError
 from instructkit.hashing import key_of, path_digest
-from instructkit.recipe.fields import field_hints, names_input
+from instructkit.recipe.fields import field_hints, names_cache, names_input
 from instructkit.recipe.steps import stage_fields
 from instructkit.schema import Noun
-from instructkit.stages.contract import IngestStage, Part
+from instructkit.stages.contract import HERE, IngestStage, Part
 from instructkit.store.store import ShardRef
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -51,7 +51,10 @@ class KeyedStage:
         self.packages = {"python": PYTHON} | {
             name: package_version(name) for name in ("polars", *getattr(stage, "packages", ()))
         }
-        run, keyed = _resolve(stage, root)
+        try:
+            run, keyed = _resolve(stage, root)
+        except InstructkitError as error:
+            raise error.at(f"step '{step}'") from error
         self.fields = dump_fields(run)
         self.keyed_fields: dict[str, Any] = msgspec.json.decode(dump_fields(keyed))
 
@@ -121,20 +124,35 @@ def part_identity(part: Part) -> list[Any]:
 def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields to run with (paths absolute) and fields to key by (paths replaced by their content)."""
     run, keyed = stage_fields(stage), stage_fields(stage)
+    own = stage.keyed_inputs(root) if hasattr(stage, "keyed_inputs") else {}
     for name, hint in field_hints(type(stage)).items():
+        if names_cache(hint):
+            del keyed[name]
+            if run[name] is not None and "://" not in run[name]:
+                run[name] = str(root / Path(run[name]).expanduser())
         if not names_input(hint) or run[name] is None:
             continue
         if isinstance(stage, IngestStage):
             # An ingest's parts carry the names and contents of its files.
             del keyed[name]
             continue
-        paths = run[name] if isinstance(run[name], list | tuple) else [run[name]]
-        absolute = [root / Path(path).expanduser() for path in paths]
-        if missing := next((path for path in absolute if not path.exists()), None):
-            raise InputError(f"{name}: {missing}: no such file or folder")
-        keyed[name] = [path_digest(path) for path in absolute]
-        run[name] = [str(path) for path in absolute] if isinstance(run[name], list | tuple) else str(absolute[0])
+        several = isinstance(run[name], list | tuple)
+        paths = run[name] if several else [run[name]]
+        if name in own:
+            keyed[name] = own[name]
+            found = [path if _is_absolute(path) else f"{root}{HERE}{path}" for path in paths]
+        else:
+            absolute = [root / Path(path).expanduser() for path in paths]
+            if missing := next((path for path in absolute if not path.exists()), None):
+                raise InputError(f"{name}: {missing}: no such file or folder")
+            keyed[name] = [path_digest(path) for path in absolute]
+            found = [str(path) for path in absolute]
+        run[name] = found if several else found[0]
     return run, keyed
+
+
+def _is_absolute(path: str) -> bool:
+    return Path(path).is_absolute() or path.startswith("~")
 
 
 def input_entries(parts: Sequence[Part]) -> list[InputEntry]:

@@ -155,7 +155,7 @@ class Runner:
         sketched = [ref for entry in sketches for ref in entry.kept]
         decided = self._perform([keyed.call("decide", "the corpus", shards=sketched, records=shards)], now)
         (decision,) = decided[0].kept
-        if "id" not in pl.read_parquet_schema(self.store.shard_path(decision)):
+        if "id" not in scan_shards(self.store.paths([decision]), pl.Schema()).collect_schema():
             cuts, decisions = [], [decision] * len(shards)
         else:
             names = _shard_names(len(shards))

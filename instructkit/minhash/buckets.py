@@ -41,15 +41,19 @@ def candidate_pairs(
     little in length. What it costs: two texts of such a bucket that are alike, but neither to a hub nor near in length,
     are missed here and hang on their other bands.
     """
+    return distinct_pairs((pairs for hashes in bands for pairs in _pairs_of_band(hashes, units, among)), plausible)
+
+
+def distinct_pairs(chunks: Iterable[Pairs], plausible: Callable[[Pairs], Pairs]) -> Pairs:
+    """The plausible ones of pairs that come in chunks, each once, sorted."""
     found = [np.empty(0, dtype=np.uint64)]
     gathered = 0
-    for hashes in bands:
-        for pairs in _pairs_of_band(hashes, units, among):
-            found.append(plausible(pairs))
-            gathered += len(found[-1])
-            if gathered > PAIRS_AT_ONCE:
-                found = [_distinct(found)]
-                gathered = 0
+    for pairs in chunks:
+        found.append(plausible(pairs))
+        gathered += len(found[-1])
+        if gathered > PAIRS_AT_ONCE:
+            found = [_distinct(found)]
+            gathered = 0
     return _distinct(found)
 
 

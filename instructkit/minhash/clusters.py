@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,11 @@ class Edges(NamedTuple):
         """The edges of that similarity and more."""
         good = self.similarity >= threshold
         return Edges(self.left[good], self.right[good], self.similarity[good])
+
+
+def joined(parts: Sequence[Edges]) -> Edges:
+    """Edges of several lots, one lot after the other."""
+    return Edges(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 class Members(NamedTuple):

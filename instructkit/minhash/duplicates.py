@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from instructkit.minhash.banding import bits_apart
 from instructkit.minhash.buckets import Pairs, candidate_pairs, runs, unpacked
-from instructkit.minhash.clusters import Edges
+from instructkit.minhash.clusters import Edges, joined
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, kernels
 from instructkit.minhash.verify import Spool
 
@@ -24,6 +24,9 @@ ReadSets = Callable[[Rows], Iterable[tuple[Rows, ShingleSets]]]
 """Reads the texts of some rows (sorted, each once) again: their shingle sets in chunks, in any order."""
 
 NOBODY: Rows = np.empty(0, dtype=np.int64)
+
+PAIRS_VERIFIED_AT_ONCE = 1 << 20
+"""Pairs of which the verification holds some 100 bytes each."""
 
 
 class Standing(NamedTuple):
@@ -62,18 +65,11 @@ def near_duplicates(
 
     Memory: about 30 bytes a row beside `standing`, and 40 a candidate pair.
     """
-    alone, first, copy = _kinds(standing.fingerprints, absent)
-    plausible = _plausible(standing.bits, threshold, sketcher.bits)
+    alone, first, copy = kinds(standing.fingerprints, absent)
+    plausible = plausible_pairs(standing.bits, threshold, sketcher.bits)
     pairs = candidate_pairs(bands, standing.units, plausible, alone)
-    caught = np.zeros(len(alone), dtype=np.bool_)
-    for rows in unpacked(pairs):
-        caught[rows] = True
-    wanted = np.flatnonzero(caught)
-    del alone, caught
-    with Spool(wanted, folder) as spool:
-        for some, sets in read_sets(wanted) if len(wanted) else ():
-            spool.add(some, sets)
-        alike = spool.verified(pairs, threshold)
+    del alone
+    alike = verified_pairs(pairs, standing.fingerprints.shape[1], read_sets, threshold, folder)
     edges = Edges(
         np.concatenate([alike.left, first]),
         np.concatenate([alike.right, copy]),
@@ -82,7 +78,21 @@ def near_duplicates(
     return Found(edges, len(copy), len(pairs))
 
 
-def _kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArray[np.bool_], Rows, Rows]:
+def verified_pairs(pairs: Pairs, count: int, read_sets: ReadSets, threshold: float, folder: Path | None) -> Edges:
+    """The pairs whose similarity is `threshold` or more; `count` is the number of rows that there are."""
+    caught = np.zeros(count, dtype=np.bool_)
+    for rows in unpacked(pairs):
+        caught[rows] = True
+    wanted = np.flatnonzero(caught)
+    del caught
+    with Spool(wanted, folder) as spool:
+        for some, sets in read_sets(wanted) if len(wanted) else ():
+            spool.add(some, sets)
+        slabs = np.array_split(pairs, len(pairs) // PAIRS_VERIFIED_AT_ONCE + 1)
+        return joined([spool.verified(slab, threshold) for slab in slabs])
+
+
+def kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArray[np.bool_], Rows, Rows]:
     """Whether each row is the first with its fingerprint; then, for each that is not, the first and itself."""
     alone = np.ones(fingerprints.shape[1], dtype=np.bool_)
     alone[absent] = False
@@ -96,7 +106,8 @@ def _kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDAr
     return alone, first[again], rows[again]
 
 
-def _plausible(bits: npt.NDArray[np.uint64], threshold: float, count: int) -> Callable[[Pairs], Pairs]:
+def plausible_pairs(bits: npt.NDArray[np.uint64], threshold: float, count: int) -> Callable[[Pairs], Pairs]:
+    """A function that keeps the pairs whose sketches differ in few of their `count` bits, see `bits_apart`."""
     most = bits_apart(threshold, count)
 
     def plausible(pairs: Pairs) -> Pairs:

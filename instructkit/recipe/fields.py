@@ -96,11 +96,18 @@ def field_hints(cls: type[Any]) -> dict[str, Any]:
 
 def names_input(hint: Any) -> bool:
     """Whether a field's type holds `InputPath` anywhere."""
-    if any(
-        isinstance(m, msgspec.Meta) and (m.extra or {}).get("input_path") for m in getattr(hint, "__metadata__", ())
-    ):
+    return _is_marked(hint, "input_path")
+
+
+def names_cache(hint: Any) -> bool:
+    """Whether a field's type holds `CachePath` anywhere."""
+    return _is_marked(hint, "cache_path")
+
+
+def _is_marked(hint: Any, mark: str) -> bool:
+    if any(isinstance(m, msgspec.Meta) and (m.extra or {}).get(mark) for m in getattr(hint, "__metadata__", ())):
         return True
-    return any(names_input(argument) for argument in getattr(hint, "__args__", ()))
+    return any(_is_marked(argument, mark) for argument in getattr(hint, "__args__", ()))
 
 
 def read_dataclass(

@@ -59,7 +59,8 @@ def type_words(hint: Any) -> str:
             for sign, value in ((">", meta.gt), ("≥", meta.ge), ("<", meta.lt), ("≤", meta.le))
             if value is not None
         ]
-        if any(isinstance(meta, msgspec.Meta) and (meta.extra or {}).get("input_path") for meta in arguments[1:]):
+        extra = {name for meta in arguments[1:] if isinstance(meta, msgspec.Meta) for name in meta.extra or {}}
+        if extra & {"input_path", "cache_path"}:
             return "path"
         return " ".join([type_words(arguments[0]), *bounds])
     if origin in (Union, UnionType):

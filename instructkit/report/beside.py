@@ -65,13 +65,19 @@ def _head(comparison: Comparison, colour: bool) -> list[str]:
         "nearest": f"{like}which was dropped too",
         "kept": "which was kept in place of both",
         "nearest and kept": f"{like}which was kept in its place",
+        "reference": f"{like}which stands in the datasets that step '{comparison.step}' compares with",
     }[comparison.role]
     lines = [f"  beside    {comparison.other}, {who}"]
-    if comparison.origin is None or comparison.pieces is None:
+    if comparison.role == "reference" and comparison.origin is not None:
+        lines.append(f"  from      {place(comparison.origin)}")
+        if comparison.pieces is None:
+            return [*lines, "            its text was not kept: the step found too many of its kind; look it up there"]
+    elif comparison.origin is None or comparison.pieces is None:
         return [*lines, f"            its text is not among the rows that step '{comparison.step}' read"]
-    lines.append(f"  from      {place(comparison.origin)}  in {' '.join(comparison.location) or comparison.source}")
+    else:
+        lines.append(f"  from      {place(comparison.origin)}  in {' '.join(comparison.location) or comparison.source}")
     of = f"  (its {comparison.of})" if comparison.of != "all" else ""
-    lines.append(f"  differs   {_count(comparison)}{of}")
+    lines.append(f"  differs   {_count(comparison)}{of}{_up_to(comparison)}")
     kinds = {
         "old": any(piece.kind == "changed" and piece.old for piece in comparison.pieces),
         "new": any(piece.kind == "changed" and piece.new for piece in comparison.pieces),
@@ -81,6 +87,10 @@ def _head(comparison: Comparison, colour: bool) -> list[str]:
     legend = [_marked(said[kind], kind, colour) for kind, there in kinds.items() if there]
     styled = [click.style(text, **CLICK_STYLES[style]) if style else text for text, style in legend]
     return [*lines, f"  marks     {'  '.join(styled)}"] if legend else lines
+
+
+def _up_to(comparison: Comparison) -> str:
+    return f" (first {comparison.first_characters:,} characters)" if comparison.first_characters is not None else ""
 
 
 def _count(comparison: Comparison) -> str:

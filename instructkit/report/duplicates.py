@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import msgspec
 import polars as pl
 
 from instructkit.build.manifest import Build
-from instructkit.report.lineage import location, steps_with
+from instructkit.report.lineage import location, place, steps_with
 from instructkit.schema import Origin
 from instructkit.text.normalise import Ignorable
 from instructkit.text.view import view
@@ -34,9 +35,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     dropped: str
     """The dropped record's id."""
     other: str
-    """The other record's id."""
-    role: Literal["nearest", "kept", "nearest and kept"]
-    """What the other one is to the dropped one."""
+    """The other record's id; of a dataset's row its own, or else file and line."""
+    role: Literal["nearest", "kept", "nearest and kept", "reference"]
+    """What the other one is to the dropped one. `reference`: a row of the datasets that the step compares with."""
     similarity: float | None
     """As the step measured it; only of the nearest."""
     source: str | None = None
@@ -47,7 +48,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     ignore: list[Ignorable]
     """Differences that did not count."""
     pieces: list[Piece] | None
-    """`old`: the dropped text, `new`: the other one. None when the step's rows do not hold the other one."""
+    """`old`: the dropped text, `new`: the other one. None when the step's rows, or its decision, do not hold it."""
+    first_characters: int | None = None
+    """Of both texts only so many are compared here, where the step has kept no more of the other one."""
 
 
 def verdict(build: Build, step: str, record_id: str) -> Verdict | None:
@@ -78,11 +81,25 @@ def clusters(build: Build, step: str) -> pl.DataFrame:
 
 def _decisions(build: Build, step: str) -> Iterator[pl.LazyFrame]:
     """The tables of a step that say which record goes for which."""
-    calls = [call for run in build.step(step).runs for call in run.calls if call.verb == "decide"]
-    for path in build.store.paths([ref for call in calls for ref in call.kept]):
+    for path in _decided(build, step):
         decision = pl.scan_parquet(path, glob=False)
         if {"id", "survivor"} <= set(decision.collect_schema().names()):
             yield decision
+
+
+def _reference_row(build: Build, step: str, record_id: str) -> dict[str, Any] | None:
+    """What `dedupe.against` decided about a record that it dropped; None for others, and for other stages."""
+    for path in _decided(build, step):
+        decision = pl.scan_parquet(path, glob=False)
+        if "reference_file" in decision.collect_schema().names():
+            for row in decision.filter(pl.col("id") == record_id).collect().iter_rows(named=True):
+                return row
+    return None
+
+
+def _decided(build: Build, step: str) -> list[Path]:
+    calls = [call for run in build.step(step).runs for call in run.calls if call.verb == "decide"]
+    return build.store.paths([ref for call in calls for ref in call.kept])
 
 
 def comparisons(build: Build, step: str, record_id: str) -> list[Comparison]:
@@ -90,13 +107,14 @@ def comparisons(build: Build, step: str, record_id: str) -> list[Comparison]:
 
     Empty for a step that looks for no duplicates. Texts are the rows that the step read, whatever became of them.
     """
+    row = _reference_row(build, step, record_id)
+    if row is not None:
+        return [_beside_reference(build, step, row)]
     found = verdict(build, step, record_id)
     if found is None:
         return []
     entry = build.step(step)
-    fields = entry.settings
-    of = fields.get("of", "all")
-    ignore: list[Ignorable] = [name for name in get_args(Ignorable) if name in fields.get("ignore", ())]
+    of, ignore = _settings(build, step)
     rows = _rows(build, entry.upstream, [record_id, found.nearest, found.survivor], of)
     said = []
     for other in dict.fromkeys([found.nearest, found.survivor]):
@@ -118,6 +136,37 @@ def comparisons(build: Build, step: str, record_id: str) -> list[Comparison]:
             )
         )
     return said
+
+
+def _beside_reference(build: Build, step: str, row: dict[str, Any]) -> Comparison:
+    """A record that `dedupe.against` dropped, beside the row of a dataset: the decision holds the row's beginning."""
+    entry = build.step(step)
+    of, ignore = _settings(build, step)
+    record_id, theirs = row["id"], row["reference_text"]
+    origin = Origin(file=row["reference_file"], line=row["reference_line"])
+    pieces, cut = None, None
+    if theirs is not None:
+        cut = len(theirs) if len(theirs) < row["reference_characters"] else None
+        ours = _rows(build, entry.upstream, [record_id], of)[record_id].text
+        pieces = word_diff(ours[:cut], theirs, ignore)
+    return Comparison(
+        step=step,
+        dropped=record_id,
+        other=row["reference_id"] or place(origin),
+        role="reference",
+        similarity=row["similarity"],
+        origin=origin,
+        of=of,
+        ignore=ignore,
+        pieces=pieces,
+        first_characters=cut,
+    )
+
+
+def _settings(build: Build, step: str) -> tuple[str, list[Ignorable]]:
+    """Which text a step compared, and the differences that did not count."""
+    fields = build.step(step).settings
+    return fields.get("of", "all"), [name for name in get_args(Ignorable) if name in fields.get("ignore", ())]
 
 
 class _Row(msgspec.Struct, frozen=True):

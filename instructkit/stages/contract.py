@@ -24,6 +24,9 @@ Methods a stage may have, and the runner and the recipe ask for:
     faults(self) -> list[str]                 what is wrong with the fields taken together, for the recipe's author
     unfold(self, root: Path) -> list[Stage]   the stages that a step really runs (`render`: one for each template); the
                                               step's rows are theirs together, and the law holds for each of them
+    keyed_inputs(self, root: Path) -> dict    of a stage that is no ingest: what its fields of type InputPath are keyed
+                                              by (JSON-like), where that is not the bytes of a file or folder; the
+                                              stage is then given paths for `project_path`
     outlook(self, rows: int | None) -> list[str]   lines for `plan`: what to expect and what it will take, for so many
                                               rows (None: not known yet)
 
@@ -45,6 +48,24 @@ from instructkit.schema import Noun
 
 InputPath = Annotated[str, msgspec.Meta(extra={"input_path": True})]
 """Type of a field that names a file, folder or glob, relative to the project. Keyed by content, never by name."""
+
+CachePath = Annotated[str, msgspec.Meta(extra={"cache_path": True})]
+"""Type of a field that names a folder, relative to the project, or the URL of a server, where something is kept between
+builds that can be made anew. Keyed by nothing: the result is the same with and without."""
+
+HERE = "/./"
+"""Parts the project's folder from the path that a recipe gives, as rsync has it; elsewhere it means nothing."""
+
+
+def project_path(path: str | list[str]) -> tuple[Path, str | list[str]]:
+    """The project's folder, and one or several paths as the recipe gives them, out of the paths that a call is given.
+
+    Paths that were not put together so are taken as they are, from the current folder.
+    """
+    paths = [path] if isinstance(path, str) else path
+    root = next((Path(each.partition(HERE)[0]) for each in paths if HERE in each), Path())
+    given = [each.partition(HERE)[2] if HERE in each else each for each in paths]
+    return root, given[0] if isinstance(path, str) else given
 
 
 class Outcome(NamedTuple):

@@ -27,6 +27,7 @@ STAGES: dict[str, str] = {
     "filter.expression": "instructkit.stages.filter.expression:FilterExpression",
     "dedupe.exact": "instructkit.stages.dedupe.exact:DedupeExact",
     "dedupe.minhash": "instructkit.stages.dedupe.minhash:DedupeMinhash",
+    "dedupe.against": "instructkit.stages.dedupe.against:DedupeAgainst",
     "dedupe.lines": "instructkit.stages.dedupe.lines:DedupeLines",
     "render": "instructkit.stages.render:Render",
     "split": "instructkit.stages.split:Split",

@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from instructkit.minhash.banding import Banding, banding
 from instructkit.minhash.clusters import clusters
-from instructkit.minhash.duplicates import Rows, Standing, near_duplicates
+from instructkit.minhash.duplicates import Rows, near_duplicates
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
-from instructkit.minhash.threads import in_threads
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, choice_faults, decide, standing
+from instructkit.stages.dedupe.sketched import band, cut_into_sets, sketch_columns, sketched_corpus
 from instructkit.text.normalise import Ignorable
 from instructkit.text.view import View, view
-
-TEXTS_AT_ONCE = 4_096
-"""Texts of candidates that are read and cut into shingles at a time."""
 
 SHOWN_SIMILARITIES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SKETCH_BYTES = 120
@@ -131,13 +127,8 @@ class DedupeMinhash:
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""
         text = view(shard, self.of)
-        sketches = self.sketcher.sketch(shard.select(text.alias("text")).to_series())
-        return shard.select(standing(text, self.score)).with_columns(
-            pl.Series("units", sketches.units),
-            *(pl.Series(f"fingerprint_{half}", values) for half, values in enumerate(sketches.fingerprints)),
-            *(pl.Series(f"bits_{word}", values) for word, values in enumerate(sketches.bits)),
-            *(pl.Series(_band(number), hashes) for number, hashes in enumerate(sketches.bands)),
-        )
+        columns = sketch_columns(self.sketcher, shard.select(text.alias("text")).to_series())
+        return shard.select(standing(text, self.score)).with_columns(columns)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """One survivor for each cluster of verified pairs.
@@ -147,33 +138,15 @@ class DedupeMinhash:
         and 40 a candidate pair; the sketches' bands are read one at a time.
         """
         check_ids(sketches)
-        # Rows are numbered in the order of their keys, so that the order of shards cannot show.
-        order = sketches.select("key").collect().to_series().arg_sort().to_numpy()
-
-        def columns(*names: str) -> list[np.ndarray[tuple[int], np.dtype[np.uint64]]]:
-            return [sketches.select(name).collect().to_series().to_numpy()[order] for name in names]
-
-        def ids(rows: Rows) -> pl.DataFrame:
-            wanted = pl.DataFrame({"row": rows, "at": order[rows]}, schema={"row": pl.Int64, "at": pl.UInt32})
-            named = sketches.select("id").with_row_index("at").join(wanted.lazy(), on="at").select("row", "id")
-            return named.collect().sort("row")
+        corpus = sketched_corpus(sketches, records, self.of)
 
         def read_sets(rows: Rows) -> Iterator[tuple[Rows, ShingleSets]]:
-            wanted = ids(rows).lazy()
-            texts = records.select("id", text=view(records, self.of)).join(wanted, on="id").select("row", "text")
-            chunks = texts.collect_batches(chunk_size=TEXTS_AT_ONCE, maintain_order=False)
-            sketcher = self.sketcher
-            return in_threads(lambda chunk: (chunk["row"].to_numpy(), sketcher.shingle_sets(chunk["text"])), chunks)
+            return cut_into_sets(self.sketcher, corpus.texts(rows))
 
-        (units,) = columns("units")
-        bits = [name for name in sketches.collect_schema().names() if name.startswith("bits_")]
-        held = Standing(
-            units.astype(np.uint32), np.stack(columns("fingerprint_0", "fingerprint_1")), np.stack(columns(*bits))
-        )
-        bands = (columns(_band(number))[0] for number in range(self.banding.bands))
-        edges = near_duplicates(self.sketcher, held, bands, read_sets, self.loosest).edges
+        bands = (corpus.columns(band(number))[0] for number in range(self.banding.bands))
+        edges = near_duplicates(self.sketcher, corpus.standing(), bands, read_sets, self.loosest).edges
         kin, same = clusters(edges), clusters(edges.at_least(self.threshold))
-        names = ids(kin.row)
+        names = corpus.ids(kin.row)
         members = pl.DataFrame({"row": kin.row, "kin": kin.cluster, "near": kin.nearest, "similarity": kin.similarity})
         members = (
             members.join(names, on="row")
@@ -188,10 +161,6 @@ class DedupeMinhash:
         of the one that was kept.
         """
         return carry_out(shard, decision, "near_duplicate", f"{self.threshold:g}")
-
-
-def _band(number: int) -> str:
-    return f"band_{number:03}"
 
 
 def _percent(share: float) -> str:

@@ -86,6 +86,16 @@ def conversation(record: dict[str, Any], given: Format | None = None) -> Convers
 
     Raises NotConversationError with the rule that it breaks.
     """
+    result = as_said(record, given)
+    check_order(result.messages)
+    return result
+
+
+def as_said(record: dict[str, Any], given: Format | None = None) -> Conversation:
+    """The record as a conversation whose turns may come in any order, or be a question without its answer.
+
+    Raises NotConversationError where it cannot be read as one.
+    """
     known = given or detect(record)
     if known is None:
         raise NotConversationError("unrecognised", f"expected {EXPECTED}; found {', '.join(record) or 'no keys'}")
@@ -101,7 +111,6 @@ def conversation(record: dict[str, Any], given: Format | None = None) -> Convers
         _turns(result, result.extra.pop(name))
     _tools(result)
     _system(result)
-    check_order(result.messages)
     return result
 
 

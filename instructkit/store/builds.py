@@ -1,0 +1,62 @@
+"""Rows of an earlier build, found through its folder alone: for stages, which know no builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from instructkit.errors import InputError, did_you_mean
+from instructkit.store.store import ShardRef, Store
+
+FILE = "manifest.json"
+
+
+class _Call(msgspec.Struct, frozen=True):
+    verb: str
+    kept: list[ShardRef]
+
+
+class _Run(msgspec.Struct, frozen=True):
+    calls: list[_Call]
+
+
+class _Step(msgspec.Struct, frozen=True):
+    noun: str | None
+    runs: list[_Run]
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """The part of a build's manifest that says where rows lie; see `build.manifest`, which writes it."""
+
+    instructkit: str
+    steps: dict[str, _Step]
+
+
+def is_build(folder: Path) -> bool:
+    """Whether a folder is that of a build."""
+    return _manifest(folder) is not None
+
+
+def step_shards(folder: Path, step: str | None = None) -> tuple[str, list[tuple[Path, ShardRef]]]:
+    """A step of the build in a folder (None: the last one with documents or examples), and its shards in order.
+
+    Raises InputError for a step that is not there or is an export, StoreError for a shard that is missing.
+    """
+    manifest = _manifest(folder)
+    assert manifest is not None, "is_build() has been asked"
+    names = [name for name, each in manifest.steps.items() if each.noun is not None]
+    chosen = step or (names[-1] if names else "")
+    if chosen not in names:
+        wrong = f"no step '{step}' with documents or examples{did_you_mean(chosen, names)}" if step else "no rows"
+        raise InputError(f"{folder}: this build has {wrong} (steps with rows: {', '.join(names) or 'none'})")
+    calls = [call for run in manifest.steps[chosen].runs for call in run.calls if call.verb in ("read", "apply")]
+    shards = [ref for call in calls for ref in call.kept]
+    return chosen, list(zip(Store(folder.parent / ".store").paths(shards), shards, strict=True))
+
+
+def _manifest(folder: Path) -> _Manifest | None:
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=_Manifest)
+    except (OSError, msgspec.MsgspecError):
+        return None
