@@ -21,6 +21,7 @@ from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import CachePath, InputPath, Outcome, project_path
 from instructkit.stages.dedupe.decision import check_ids, standing
 from instructkit.stages.dedupe.index import settings_key, sketch_reference
+from instructkit.stages.dedupe.outlook import outlook
 from instructkit.stages.dedupe.reference import reference_files
 from instructkit.stages.dedupe.reference_rows import ReferenceRows
 from instructkit.stages.dedupe.sketched import SketchedCorpus, band, cut_into_sets, sketch_columns, sketched_corpus
@@ -137,6 +138,10 @@ class DedupeAgainst:
         """
         files = reference_files(self.against, root, self.step)
         return {"against": [[file.name, file.digest, file.kind] for file in files]}
+
+    def outlook(self, rows: int | None) -> list[str]:
+        """Which pairs will be compared, and what that takes; the datasets' rows come on top."""
+        return outlook(self.sketcher, self.banding, (self.threshold,), rows)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, with its id."""

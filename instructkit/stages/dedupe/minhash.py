@@ -16,15 +16,10 @@ from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, choice_faults, decide, standing
+from instructkit.stages.dedupe.outlook import outlook
 from instructkit.stages.dedupe.sketched import band, cut_into_sets, sketch_columns, sketched_corpus
 from instructkit.text.normalise import Ignorable
 from instructkit.text.view import View, view
-
-SHOWN_SIMILARITIES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-SKETCH_BYTES = 120
-"""Of a sketch beside bands and bits: hashes, and ids, sources and paths of usual length."""
-DECISION_BYTES = 150
-"""Held for each record while it is decided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,21 +103,7 @@ class DedupeMinhash:
 
     def outlook(self, rows: int | None) -> list[str]:
         """Which pairs will be compared, and what that takes."""
-        banding, count = self.banding, rows if rows is not None else 1_000_000
-        curve = "   ".join(f"{s:.1f}: {_percent(banding.catch_probability(s))}" for s in SHOWN_SIMILARITIES)
-        recall = ", ".join(
-            f"{_percent(banding.catch_probability(s))} at {s:g}" for s in sorted({self.threshold, self.loosest})
-        )
-        per_row = SKETCH_BYTES + 8 * (banding.bands + self.sketcher.bits // 64)
-        return [
-            f"{banding.bands} bands of {banding.rows} minima each; every pair they catch is verified by its shingles",
-            f"pairs caught, by similarity   {curve}",
-            f"recall {recall}; of unlike pairs, spread evenly below {self.loosest:g}, "
-            f"{_percent(banding.mean_probability(0, self.loosest))} are caught in vain",
-            f"{'' if rows is not None else 'for each million rows: '}sketches {per_row * count / 1e6:,.0f} MB on disk, "
-            f"decision {DECISION_BYTES * count / 1e6:,.0f} MB in memory; while it lasts, 8 bytes on disk for each word "
-            "of a text that was caught",
-        ]
+        return outlook(self.sketcher, self.banding, (self.threshold, self.loosest), rows)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""
@@ -161,8 +142,3 @@ class DedupeMinhash:
         of the one that was kept.
         """
         return carry_out(shard, decision, "near_duplicate", f"{self.threshold:g}")
-
-
-def _percent(share: float) -> str:
-    """A share that is not quite all never shows as 100 %."""
-    return f"{share:.1%}" if 0.0005 <= share <= 0.9995 else "< 0.1%" if share < 0.5 else "> 99.9%"
