@@ -13,7 +13,7 @@ DECISION_BYTES = 150
 
 
 def outlook(sketcher: Sketcher, banding: Banding, thresholds: tuple[float, ...], rows: int | None) -> list[str]:
-    """Lines for `plan`, for so many rows (None: not known yet, so for a million). `thresholds` are those that matter."""
+    """Lines for `plan`, for so many rows (None: not known yet: for a million). `thresholds` are those that matter."""
     count, loosest = rows if rows is not None else 1_000_000, min(thresholds)
     curve = "   ".join(f"{s:.1f}: {_percent(banding.catch_probability(s))}" for s in SHOWN_SIMILARITIES)
     recall = ", ".join(f"{_percent(banding.catch_probability(s))} at {s:g}" for s in sorted(set(thresholds)))
