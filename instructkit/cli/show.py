@@ -63,11 +63,10 @@ def show(
         )
         return
     if clusters:
-        members = clusters_of(build, step)
         if as_json:
-            click.echo(members.write_ndjson(), nl=False)
+            click.echo(clusters_of(build, step).write_ndjson(), nl=False)
         else:
-            click.echo("\n".join(cluster_lines(members, rows)) or f"step '{step}' found no duplicates")
+            click.echo("\n".join(cluster_lines(build, step, rows)) or f"step '{step}' found no duplicates")
         return
     found = pick(build, step, rows, where, record_id)
     if found.is_empty():

@@ -65,7 +65,8 @@ def verdict(build: Build, step: str, record_id: str) -> Verdict | None:
 
 def clusters(build: Build, step: str) -> pl.DataFrame:
     """The records of a step's clusters of duplicates: id, cluster (who comes first of it), survivor (null for who
-    stays), nearest, similarity; the largest clusters first, then by id. Empty for a step that looks for none.
+    stays), nearest, similarity; the largest clusters first, in each those that stay, then by id. Empty for a step that
+    looks for none.
     """
     columns = ["id", "cluster", "survivor", "nearest", "similarity"]
     found = [
@@ -76,7 +77,15 @@ def clusters(build: Build, step: str) -> pl.DataFrame:
     if not found:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String()))
     size = pl.len().over("cluster")
-    return pl.concat(found).sort(size, "cluster", "id", descending=[True, False, False]).collect()
+    goes = pl.col("survivor").is_not_null()
+    return pl.concat(found).sort(size, "cluster", goes, "id", descending=[True, False, False, False]).collect()
+
+
+def origins(build: Build, step: str, ids: list[str]) -> dict[str, Origin]:
+    """Where records that a step read come from, by id."""
+    rows = pl.concat([build.rows(name) for name in build.step(step).upstream]).filter(pl.col("id").is_in(ids))
+    table = rows.select("id", "origin").collect()
+    return {row["id"]: msgspec.convert(row["origin"], Origin) for row in table.iter_rows(named=True)}
 
 
 def _decisions(build: Build, step: str) -> Iterator[pl.LazyFrame]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from instructkit.build.manifest import Build
 from instructkit.errors import UsageFault
+from instructkit.report.duplicates import clusters, origins
 from instructkit.report.lineage import place
 from instructkit.schema import Document, Drop, Example, Message, records
 
@@ -129,15 +130,25 @@ def _clip(text: str, full: bool, limit: int = 800) -> str:
     return f"{text[:limit]}… ({len(text) - limit:,} more characters; --full shows them)"
 
 
-def cluster_lines(members: pl.DataFrame, count: int) -> list[str]:
-    """The first `count` clusters of `duplicates.clusters`, each with its records."""
+def cluster_lines(build: Build, step: str, count: int) -> list[str]:
+    """The first `count` clusters of `duplicates.clusters`, each with its records, where they come from, and how much
+    each is like the record that it is most like.
+    """
+    members = clusters(build, step)
     sizes = members.group_by("cluster", maintain_order=True).len()
-    lines = [f"{members.height:,} records in {sizes.height:,} clusters, the largest first"] if sizes.height else []
-    for cluster in members.head(int(sizes["len"].head(count).sum())).partition_by("cluster", maintain_order=True):
+    many = f"{sizes.height:,} clusters, the largest first" if sizes.height > 1 else "1 cluster"
+    lines = [f"{members.height:,} records in {many}"] if sizes.height else []
+    if members["nearest"].count():
+        lines[0] += "; beside each record, how much it is like which other"
+    shown = members.head(int(sizes["len"].head(count).sum())).partition_by("cluster", maintain_order=True)
+    ids = [name for cluster in shown for name in cluster["id"].head(MOST_MEMBERS)]
+    from_where = origins(build, step, ids) if ids else {}
+    for cluster in shown:
         lines += ["", f"cluster of {cluster.height:,}"]
         for row in cluster.head(MOST_MEMBERS).iter_rows(named=True):
             like = f"  {row['similarity']:.3f} to {row['nearest']}" if row["nearest"] else ""
-            lines.append(f"  {'kept   ' if row['survivor'] is None else 'dropped'}  {row['id']}{like}")
+            verdict = "kept   " if row["survivor"] is None else "dropped"
+            lines.append(f"  {verdict}  {row['id']}  {place(from_where[row['id']])}{like}")
         if cluster.height > MOST_MEMBERS:
             lines.append(f"  and {cluster.height - MOST_MEMBERS:,} more; --json lists all")
     return lines

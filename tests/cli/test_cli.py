@@ -145,8 +145,10 @@ def test_a_plan_says_what_near_duplicates_will_be_found(run, project):
 def test_clusters_of_duplicates_can_be_looked_at(run, built):
     root = built.folder.parent.parent
     _, out, _ = run(root, "show", "unique", "--clusters")
-    assert "2 records in 1 clusters" in out
-    assert "dropped" in out
+    assert "2 records in 1 cluster; beside each record" in out
+    assert re.search(
+        r"kept     \S+  notes\.jsonl:\d+  0\.\d{3} to three-900\n  dropped  three-900  notes\.jsonl:41", out
+    )
     _, out, _ = run(root, "show", "unique", "--clusters", "--json")
     assert {row["survivor"] for row in map(json.loads, out.splitlines())} >= {None}
     assert "found no duplicates" in run(root, "show", "long", "--clusters")[1]

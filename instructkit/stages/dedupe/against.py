@@ -141,7 +141,7 @@ class DedupeAgainst:
 
     def outlook(self, rows: int | None) -> list[str]:
         """Which pairs will be compared, and what that takes; the datasets' rows come on top."""
-        return outlook(self.sketcher, self.banding, (self.threshold,), rows)
+        return outlook(self.sketcher, self.banding, {"threshold": self.threshold}, rows)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, with its id."""

@@ -98,37 +98,57 @@ def check_ids(sketches: pl.LazyFrame) -> None:
     if len(twice):
         raise StageError(
             f"id '{twice.sort()[0]}' stands more than once ({len(twice)} rows share their ids); ids must be unique. "
-            "Was one source read by two steps under one name? Give each its own `source`."
+            "Was one source read by two steps under one name? Give each its own `source`. Do two of the steps that "
+            "this one reads hold the same records? Read one of them."
         )
 
 
-def _check_splits(members: pl.DataFrame) -> None:
+def _check_splits(members: pl.DataFrame, looser: tuple[float, float] | None) -> None:
     members = members.sort("id")
-    astray = members.filter(pl.col("split").ne_missing(pl.col("split").first().over("kin")))
-    if astray.height:
-        other = astray.row(0, named=True)
-        one = members.filter(kin=other["kin"]).row(0, named=True)
-        raise StageError(
-            f"'{one['id']}' ({_split(one)}) and '{other['id']}' ({_split(other)}) are alike, or linked by records that "
-            f"are, and lie in different splits; so do {astray['kin'].n_unique():,} clusters in all. What is alike "
-            "must share a split: put the dedupe step before the split step."
+    split = pl.col("split")
+    astray = members.filter(split.ne_missing(split.first().over("kin")))
+    if not astray.height:
+        return
+    other = astray.row(0, named=True)
+    one = members.filter(kin=other["kin"]).row(0, named=True)
+    count = astray["kin"].n_unique()
+    apart = members.drop_nulls("cluster").filter(split.ne_missing(split.first().over("cluster")))
+    only_kin = count - apart["kin"].n_unique()
+    way_out = "What is alike must share a split: put the dedupe step before the split step."
+    if looser is not None and only_kin:
+        group_threshold, threshold = looser
+        those = "All of them" if only_kin == count else f"{only_kin:,} of them"
+        way_out += (
+            f" {those} hang together by group_threshold ({group_threshold:g}) only, and may lie apart with "
+            f"`group_threshold: {threshold:g}`."
         )
+    raise StageError(
+        f"'{one['id']}' ({_split(one)}) and '{other['id']}' ({_split(other)}) are alike, or linked by records that "
+        f"are, and lie in different splits; clusters of which that is true: {count:,}. {way_out}"
+    )
 
 
 def _split(row: dict[str, Any]) -> str:
     return f"split '{row['split']}'" if row["split"] is not None else "no split"
 
 
-def decide(members: pl.DataFrame, sketches: pl.LazyFrame, keep: Keep, prefer: tuple[str, ...] = ()) -> pl.DataFrame:
+def decide(
+    members: pl.DataFrame,
+    sketches: pl.LazyFrame,
+    keep: Keep,
+    prefer: tuple[str, ...] = (),
+    looser: tuple[float, float] | None = None,
+) -> pl.DataFrame:
     """The decision, sorted by id, with the columns of `DECISION`.
 
     `members` has the columns of `MEMBER`, `sketches` those of `standing` for the whole corpus; the order of rows does
-    not matter. `prefer`: sources whose records stay rather than others, the first named before the second.
+    not matter. `prefer`: sources whose records stay rather than others, the first named before the second. `looser`:
+    the least similarities of kin and of duplicates, where those differ.
 
-    Raises StageError when records that share a group lie in two splits.
+    Raises StageError when records that are kin lie in two splits.
     """
     rows = sketches.select(STANDING).join(members.lazy(), on="id").collect()
-    _check_splits(rows)
+    _check_splits(rows, looser)
     ranks = {source: rank for rank, source in enumerate(prefer)}
     preferred = pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
     best = {"longest": [-pl.col("characters")], "best": [-pl.col("score").fill_null(float("-inf"))]}.get(keep, [])
@@ -171,7 +191,10 @@ def carry_out(shard: pl.DataFrame, decision: pl.DataFrame, rule: str, threshold:
         rule=pl.when(pl.col("survivor").is_not_null()).then(pl.lit(rule)),
         value=pl.col("similarity").round(4).cast(pl.String),
         threshold=pl.lit(threshold, dtype=pl.String),
-        detail=pl.format("kept '{}'; most like '{}'", "survivor", pl.coalesce("nearest", "survivor")),
+        # A stage that measures no likeness has none to speak of.
+        detail=pl.coalesce(
+            pl.format("kept '{}'; most like '{}'", "survivor", "nearest"), pl.format("kept '{}'", "survivor")
+        ),
     )
     regrouped = shard.with_columns(group=pl.coalesce(verdicts["group"], shard["group"]))
     return sort_out(regrouped, verdict)

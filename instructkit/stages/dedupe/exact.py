@@ -24,7 +24,7 @@ class DedupeExact:
     error.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("numpy", "xxhash")

@@ -30,7 +30,7 @@ class DedupeMinhash:
     sequences of `shingle` words that both texts hold, over all that either holds (Jaccard). Verified pairs are joined
     into clusters, and one record of each cluster stays. A cluster is a chain: its ends may be less alike than the
     threshold. Texts shorter than `shingle` words are compared as a whole. Paraphrases in other words are not found.
-    It stands before `split`: near-duplicates in two splits are an error.
+    It stands before `split`: near-duplicates in two splits, by the looser of the two thresholds, are an error.
     """
 
     version: ClassVar[int] = 3
@@ -103,7 +103,8 @@ class DedupeMinhash:
 
     def outlook(self, rows: int | None) -> list[str]:
         """Which pairs will be compared, and what that takes."""
-        return outlook(self.sketcher, self.banding, (self.threshold, self.loosest), rows)
+        thresholds = {"group_threshold": self.loosest, "threshold": self.threshold}
+        return outlook(self.sketcher, self.banding, thresholds, rows)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""
@@ -114,7 +115,7 @@ class DedupeMinhash:
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """One survivor for each cluster of verified pairs.
 
-        Raises StageError when an id stands twice, or records that share a group lie in two splits.
+        Raises StageError when an id stands twice, or records as alike as the looser threshold lie in two splits.
         A text that stands a million times costs a million steps, not their square. Memory: some 250 bytes a record,
         and 40 a candidate pair; the sketches' bands are read one at a time.
         """
@@ -135,7 +136,8 @@ class DedupeMinhash:
             .join(pl.DataFrame({"row": same.row, "cluster": same.cluster}), on="row", how="left")
             .select("id", "cluster", "kin", "nearest", "similarity")
         )
-        return decide(members, sketches, self.keep, self.prefer)
+        looser = (self.loosest, self.threshold) if self.loosest < self.threshold else None
+        return decide(members, sketches, self.keep, self.prefer, looser)
 
     def apply(self, shard: pl.DataFrame, decision: pl.DataFrame) -> Outcome:
         """Drops with rule `near_duplicate`: the similarity to the most similar record, and the ids of that record and

@@ -12,20 +12,22 @@ DECISION_BYTES = 150
 """Held for each record while it is decided."""
 
 
-def outlook(sketcher: Sketcher, banding: Banding, thresholds: tuple[float, ...], rows: int | None) -> list[str]:
-    """Lines for `plan`, for so many rows (None: not known yet: for a million). `thresholds` are those that matter."""
-    count, loosest = rows if rows is not None else 1_000_000, min(thresholds)
+def outlook(sketcher: Sketcher, banding: Banding, thresholds: dict[str, float], rows: int | None) -> list[str]:
+    """Lines for `plan`, for so many rows (None: not known yet: for a million). `thresholds`: by name."""
+    count, loosest = rows if rows is not None else 1_000_000, min(thresholds.values())
     curve = "   ".join(f"{s:.1f}: {_percent(banding.catch_probability(s))}" for s in SHOWN_SIMILARITIES)
-    recall = ", ".join(f"{_percent(banding.catch_probability(s))} at {s:g}" for s in sorted(set(thresholds)))
+    named = {similarity: name for name, similarity in thresholds.items()}
+    recall = ", ".join(f"{_percent(banding.catch_probability(s))} at {name} {s:g}" for s, name in sorted(named.items()))
     per_row = SKETCH_BYTES + 8 * (banding.bands + sketcher.bits // 64)
     return [
         f"{banding.bands} bands of {banding.rows} minima each; every pair they catch is verified by its shingles",
         f"pairs caught, by similarity   {curve}",
-        f"recall {recall}; of unlike pairs, spread evenly below {loosest:g}, "
-        f"{_percent(banding.mean_probability(0, loosest))} are caught in vain",
+        f"recall: {recall}",
+        f"caught in vain: {_percent(banding.mean_probability(0, loosest))} of the pairs below {loosest:g} if they lay "
+        "evenly from 0 on; nearly all pairs of a corpus lie near 0, where the share is far smaller",
         f"{'' if rows is not None else 'for each million rows: '}sketches {per_row * count / 1e6:,.0f} MB on disk, "
         f"decision {DECISION_BYTES * count / 1e6:,.0f} MB in memory; while it lasts, 8 bytes on disk for each word "
-        "of a text that was caught",
+        "of a text in a pair that was caught",
     ]
 
 
