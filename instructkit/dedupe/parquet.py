@@ -53,9 +53,14 @@ class ParquetTable:
         return list(self.schema.names)
 
     def blocks(self, column: str, known: Sequence[Rows] = ()) -> Iterator[ColumnBatch]:
-        """The column, in batches. Raises InputError where the file is damaged."""
-        for batch in self._batches([column]):
-            yield ColumnBatch(self.path, batch.column(0), column)
+        """The column, in batches; nulls where the file has none of that name. Raises InputError for a damaged file."""
+        import pyarrow as pa
+
+        there = column in self.schema.names
+        for batch in self._batches([column] if there else []):
+            # By its name: of a struct `a` and a column `a.b` both are read for either name.
+            values = batch.column(batch.schema.names.index(column)) if there else pa.nulls(len(batch), pa.string())
+            yield ColumnBatch(self.path, values, column)
 
     def copy(self, blocks: Sequence[Rows], kept: Kept, out: TableWriter) -> None:
         """Write the rows that are kept."""

@@ -160,10 +160,8 @@ def _columns(comparison: Comparison, drawn: Sequence[Row], console: Console, col
     from rich.table import Table
 
     table = Table(box=box.MINIMAL, show_edge=False, pad_edge=False, header_style="bold" if colour else "")
-    for name in (
-        f"dropped: {comparison.dropped}",
-        f"{'nearest' if comparison.role == 'nearest' else 'kept'}: {comparison.other}",
-    ):
+    other = "kept" if comparison.role == "nearest and kept" else comparison.role
+    for name in (f"dropped: {comparison.dropped}", f"{other}: {comparison.other}"):
         table.add_column(_text([(name, "")]), width=(console.width - 3) // 2, overflow="fold")
     for row in drawn:
         table.add_row(_text(_spans(row, "old", colour)), _text(_spans(row, "new", colour)))

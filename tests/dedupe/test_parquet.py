@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from instructkit.dedupe import parquet
-from instructkit.errors import InputError
+from instructkit.errors import InputError, UsageFault
 
 
 @pytest.fixture
@@ -98,3 +98,25 @@ def test_a_table_without_rows_stays_one(tmp_path, run):
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "in.parquet")
     run("in.parquet", out="out.parquet")
     assert pq.read_table(tmp_path / "out.parquet").schema.names == ["text"]
+
+
+def test_rows_of_a_table_without_the_column_are_kept_and_told(tmp_path, run, text_of):
+    pq.write_table(pa.table({"text": [text_of(1), text_of(1)]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"body": ["x", "x"], "nested": [{"text": "x"}] * 2}), tmp_path / "b.parquet")
+    result = run("a.parquet", "b.parquet", out="out/")
+    assert (result.kept, result.without_text) == (3, 2)
+    assert result.files_without_text == [str(tmp_path / "b.parquet")]
+    assert pq.read_table(tmp_path / "out/b.parquet").equals(pq.read_table(tmp_path / "b.parquet"))
+
+
+def test_a_column_that_no_table_has_is_named(tmp_path, run):
+    pq.write_table(pa.table({"txt": ["x", "x"]}), tmp_path / "in.parquet")
+    with pytest.raises(UsageFault, match=r"no row has the column 'text'; did you mean 'txt'\?"):
+        run("in.parquet", out="out.parquet")
+
+
+def test_a_column_is_found_by_its_whole_name_beside_a_struct(tmp_path, run, text_of):
+    rows = {"a": [{"b": text_of(i)} for i in range(2)], "a.b": [text_of(3), text_of(3)]}
+    pq.write_table(pa.table(rows), tmp_path / "in.parquet")
+    assert run("in.parquet", out="out.parquet", text="a.b").kept == 1
+    assert run("in.parquet", out="out.parquet", text="a", force=True).kept == 2

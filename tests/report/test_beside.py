@@ -134,3 +134,11 @@ def test_taking_the_marks_away_gives_back_both_texts(old, new):
     text = re.sub(r"[↵·]", " ", text)
     assert re.sub(r"\{\+.*?\+\}|\[-|-\]", "", text, flags=re.DOTALL).split() == old.split()
     assert re.sub(r"\[-.*?-\]|\{\+|\+\}", "", text, flags=re.DOTALL).split() == new.split()
+
+
+@pytest.mark.parametrize(
+    ("role", "name"),
+    [("nearest", "nearest"), ("kept", "kept"), ("nearest and kept", "kept"), ("reference", "reference")],
+)
+def test_the_columns_say_what_the_other_one_is(compare, role, name):
+    assert re.search(rf"dropped: notes-2 .* {name}: notes-1", "\n".join(comparison_lines(compare(role=role), 160)))
