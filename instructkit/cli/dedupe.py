@@ -6,9 +6,8 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -143,10 +142,11 @@ def _kernels() -> ModuleType:
     """
     from instructkit.minhash.sketcher import kernels
 
-    if "scipy" not in sys.modules and find_spec("numba") is not None:
+    if "scipy" not in sys.modules:
         sys.modules["scipy"] = None  # type: ignore[assignment]  # an import of it fails at once
         try:
-            import_module("numba.np.arraymath")
+            with suppress(ImportError):  # no numba: `kernels` has others
+                import_module("numba.np.arraymath")
         finally:
             del sys.modules["scipy"]
     return kernels()
@@ -155,7 +155,10 @@ def _kernels() -> ModuleType:
 def _slow_start(kernels: ModuleType) -> str:
     """What to say beforehand where it will take longer than usual; "" where it will not."""
     if not hasattr(kernels, "njit"):
-        return "note: numba is not installed; without its compiler this takes many times as long: pip install numba"
+        return (
+            "note: numba is not installed, or not one for this NumPy; without its compiler this takes many times as "
+            "long: pip install --upgrade numba"
+        )
     assert kernels.__file__ is not None
     source, folder = Path(kernels.__file__), kernels.sketch.stats.cache_path
     if folder is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
@@ -156,8 +155,10 @@ def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> tuple[npt.NDArr
 
 @lru_cache(maxsize=1)
 def kernels() -> ModuleType:
-    """The compiled kernels; the same in NumPy, some ten times slower, where numba is not installed."""
-    if find_spec("numba") is None:
+    """The compiled kernels; the same in NumPy, some ten times slower, where numba or one for this NumPy is missing."""
+    try:
+        import numba  # noqa: F401  refuses to be imported beside a NumPy that is newer than it knows
+    except ImportError:
         from instructkit.minhash import numpy_kernels
 
         return numpy_kernels

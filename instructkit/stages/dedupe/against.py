@@ -162,7 +162,7 @@ class DedupeAgainst:
         files = reference_files(given, root, self.step)
         if not len(corpus.order):
             return pl.DataFrame(schema=LIKE)
-        about = [self.text, self.of]
+        about = [self.version, self.text, self.of]
         with ExitStack() as stack:
             reference = ReferenceRows(files=files, text=self.text, of=self.of)
             folder = None

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import polars as pl
@@ -111,8 +111,8 @@ def _connection(url: str) -> dict[str, Any]:
         "host": parts.hostname or "localhost",
         "port": parts.port or 6379,
         "db": int(parts.path.strip("/") or 0),
-        "username": parts.username,
-        "password": parts.password,
+        "username": unquote(parts.username or "") or None,
+        "password": unquote(parts.password or "") or None,
         "ssl": parts.scheme == "rediss",
         "socket_connect_timeout": TIMEOUT_S,
     }

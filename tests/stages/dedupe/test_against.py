@@ -18,6 +18,7 @@ from instructkit.minhash.buckets import unpacked
 from instructkit.report.beside import comparison_lines
 from instructkit.report.duplicates import comparisons
 from instructkit.report.why import why
+from instructkit.stages.dedupe import redis_index
 from instructkit.stages.dedupe.against import DedupeAgainst
 from instructkit.stages.dedupe.reference_rows import EXCERPT_CHARACTERS
 
@@ -246,6 +247,15 @@ def test_a_dataset_that_changed_is_not_read_from_the_index(documents, decided, d
     assert decided(stage, documents(prose(0))).is_empty()
 
 
+def test_an_index_of_another_version_of_the_stage_is_not_read(documents, decided, dataset, tmp_path, monkeypatch):
+    stage = DedupeAgainst(against=dataset(prose(0)), index=str(tmp_path / "index"))
+    decided(stage, documents(prose(0)))
+    (kept,) = (tmp_path / "index").iterdir()
+    monkeypatch.setattr(DedupeAgainst, "version", DedupeAgainst.version + 1)
+    assert decided(stage, documents(prose(0))).height == 1
+    assert len(set((tmp_path / "index").iterdir()) - {kept}) == 1
+
+
 def test_an_index_that_cannot_be_written_is_named(documents, decided, dataset, tmp_path):
     (tmp_path / "index").write_text("a file")
     stage = DedupeAgainst(against=dataset(prose(0)), index=str(tmp_path / "index"))
@@ -383,6 +393,14 @@ def test_copies_in_a_bucket_count_once(documents, decided, dataset):
     found = decided(DedupeAgainst(against=dataset(*[prose(0)] * 3_000)), documents(*many))
     assert found.height == 3_000
     assert found["reference_line"].unique().to_list() == [1]
+
+
+def test_the_address_of_a_server_is_read_as_redis_itself_reads_it():
+    said = redis_index._connection("rediss://me:p%40ss%2Fword@host:7000/3")
+    assert (said["username"], said["password"], said["host"], said["port"], said["db"], said["ssl"]) == (
+        "me", "p@ss/word", "host", 7000, 3, True,
+    )  # fmt: skip
+    assert "password" not in redis_index._connection("redis://host")
 
 
 def test_faults_name_the_field():
