@@ -140,7 +140,8 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         paths = run[name] if several else [run[name]]
         if name in own:
             keyed[name] = own[name]
-            found = [path if _is_absolute(path) else f"{root}{HERE}{path}" for path in paths]
+            # An absolute path in its plain form, since it may hold a HERE of its own.
+            found = [str(Path(path)) if _is_absolute(path) else f"{root}{HERE}{path}" for path in paths]
         else:
             absolute = [root / Path(path).expanduser() for path in paths]
             if missing := next((path for path in absolute if not path.exists()), None):

@@ -49,7 +49,7 @@ def plan(inputs: Sequence[str], out: str, clusters: Path | None, *, force: bool)
     sources = [_source(path) for path in paths]
     for source, target in zip(sources, targets, strict=True):
         _check_kinds(source.path, target)
-    if clusters is not None and kind_of(clusters) not in (".jsonl", ".parquet"):
+    if clusters is not None and clusters.suffix.lower() not in (".jsonl", ".parquet"):
         raise UsageFault(f"--clusters {clusters}: expected a name that ends in .jsonl or .parquet")
     _check_places([*dict.fromkeys(targets), *([clusters] if clusters else [])], paths, force)
     _check_schemas(sources, targets)

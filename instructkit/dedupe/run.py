@@ -29,8 +29,9 @@ EXAMPLES = 3
 
 
 def dedupe(plan: Plan, settings: Settings, observe: Observer = lambda what, done, of: None) -> Deduped:
-    """Write the rows that are kept, and the clusters. Nothing is left behind by a run that is killed or fails.
+    """Write the rows that are kept, and the clusters. A run that fails leaves nothing behind.
 
+    One that is killed while it writes leaves files named `.NAME.PID.partial` beside the outputs, and no outputs.
     Raises InputError for a file that cannot be read, UsageFault where no row has the column; nothing is written then.
     Memory: about 40 bytes a row beside what `near_duplicates` takes, and a few blocks of 2 MB for each thread.
     """

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from instructkit.errors import StageError
 from instructkit.minhash.banding import bits_apart
 from instructkit.minhash.buckets import Pairs, candidate_pairs, runs, unpacked
 from instructkit.minhash.clusters import Edges, joined
@@ -25,6 +26,8 @@ ReadSets = Callable[[Rows], Iterable[tuple[Rows, ShingleSets]]]
 
 NOBODY: Rows = np.empty(0, dtype=np.int64)
 
+MOST_ROWS = 1 << 32
+"""A pair of rows is one number of 64 bits."""
 PAIRS_VERIFIED_AT_ONCE = 1 << 20
 """Pairs of which the verification holds some 100 bytes each."""
 
@@ -93,7 +96,14 @@ def verified_pairs(pairs: Pairs, count: int, read_sets: ReadSets, threshold: flo
 
 
 def kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArray[np.bool_], Rows, Rows]:
-    """Whether each row is the first with its fingerprint; then, for each that is not, the first and itself."""
+    """Whether each row is the first with its fingerprint; then, for each that is not, the first and itself.
+
+    Raises StageError for more than `MOST_ROWS` rows.
+    """
+    if fingerprints.shape[1] > MOST_ROWS:
+        raise StageError(
+            f"{fingerprints.shape[1]:,} rows, expected {MOST_ROWS:,} at most; remove duplicates from parts of them first"
+        )
     alone = np.ones(fingerprints.shape[1], dtype=np.bool_)
     alone[absent] = False
     rows, _, _ = runs(fingerprints[0].copy(), alone)

@@ -73,9 +73,13 @@ def test_force_replaces_outputs_but_never_inputs(here):
 
 
 def test_clusters_have_a_place_of_their_own(here):
-    for name, said in (("c.csv", "ends in .jsonl or .parquet"), ("out.jsonl", "both the rows and the clusters")):
+    for name, said in (
+        ("c.csv", "ends in .jsonl or .parquet"),
+        ("c.jsonl.gz", "ends in .jsonl or .parquet"),
+        ("out.jsonl", "both the rows and the clusters"),
+    ):
         with pytest.raises(UsageFault, match=said):
-            plan(["a.jsonl"], "out.jsonl", here / name if name == "c.csv" else here / "out.jsonl", force=False)
+            plan(["a.jsonl"], "out.jsonl", here / name, force=False)
 
 
 def test_a_pipe_is_no_input(here):

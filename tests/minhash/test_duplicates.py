@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from instructkit.minhash import verify
+from instructkit.errors import StageError
+from instructkit.minhash import duplicates, verify
 from instructkit.minhash.banding import banding, bits_apart, catch_probability
 from instructkit.minhash.buckets import ALL_PAIRS_UP_TO, HUBS, NEIGHBOURS, candidate_pairs, packed, unpacked
 from instructkit.minhash.clusters import clusters
-from instructkit.minhash.duplicates import Standing, near_duplicates
+from instructkit.minhash.duplicates import NOBODY, Standing, kinds, near_duplicates
 from instructkit.minhash.sketcher import Sketcher
 from instructkit.minhash.threads import in_threads
 
@@ -250,3 +251,10 @@ def test_rows_in_one_bucket_only_by_chance_are_not_joined():
         spool.add(np.arange(ALL_PAIRS_UP_TO), made.shingle_sets(texts))
         assert len(spool.verified(pairs, 0.76).left) == 0
         assert len(spool.verified(pairs, 0.75).left) == len(left) == len(right)
+
+
+def test_more_rows_than_a_pair_can_name_are_refused(monkeypatch):
+    monkeypatch.setattr(duplicates, "MOST_ROWS", 2)
+    kinds(np.zeros((2, 2), dtype=np.uint64), NOBODY)
+    with pytest.raises(StageError, match="3 rows, expected 2 at most"):
+        kinds(np.zeros((2, 3), dtype=np.uint64), NOBODY)

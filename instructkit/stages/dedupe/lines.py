@@ -59,8 +59,8 @@ class DedupeLines:
     stands alone does not count."""
     ignore: tuple[Ignorable, ...] = ("case", "whitespace")
     """Differences that do not count: `case`, `whitespace` (runs count as one space, line ends too), `punctuation` (not
-    the signs of arithmetic), `digits` (all numbers are alike: page numbers, years, dates). `[]` compares the text as it
-    is, but for its Unicode form (NFC) and the line end after it."""
+    the signs of arithmetic), `digits` (all numbers are alike: page numbers, years, dates), `diacritics` (é is e). `[]`
+    compares the text as it is, but for its Unicode form (NFC) and the line end after it."""
     keep: Literal["first", "none"] = "first"
     """Who keeps it. `first`: the first document in the order of the sources, by source name, then path, line and id, so
     that nothing vanishes from the corpus. `none`: nobody. Where whole documents recur, `none` loses them wholly; put

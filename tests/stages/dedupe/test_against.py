@@ -6,18 +6,21 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from instructkit.build.keys import KeyedStage
 from instructkit.errors import InputError
 from instructkit.minhash import across
 from instructkit.minhash.buckets import unpacked
 from instructkit.report.beside import comparison_lines
 from instructkit.report.duplicates import comparisons
 from instructkit.report.why import why
+from instructkit.stages.contract import project_path
 from instructkit.stages.dedupe import redis_index
 from instructkit.stages.dedupe.against import DedupeAgainst
 from instructkit.stages.dedupe.reference_rows import EXCERPT_CHARACTERS
@@ -481,3 +484,11 @@ def test_neither_the_place_of_the_project_nor_the_index_is_part_of_a_key(project
     moved = shutil.copytree(project, tmp_path / "data[1]" / "moved", ignore=shutil.ignore_patterns("build", "kept"))
     assert calls(run_build(moved, recipe="recipes/fresh.yaml").build) == calls(build)
     assert calls(fresh("eval/*.jsonl", settings=", text: body")) == calls(build)
+
+
+def test_an_absolute_path_with_a_dot_in_it_leaves_the_others_in_the_project(dataset, tmp_path):
+    dataset(prose(0), name="far/a.jsonl")
+    dataset(prose(0), name="here/b.jsonl")
+    stage = DedupeAgainst(against=[f"{tmp_path}/far/./a.jsonl", "b.jsonl"])
+    fields = msgspec.json.decode(KeyedStage("fresh", "dedupe.against", stage, tmp_path / "here").fields)
+    assert project_path(fields["against"]) == (tmp_path / "here", [f"{tmp_path}/far/a.jsonl", "b.jsonl"])
