@@ -102,7 +102,7 @@ def kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArr
     """
     if fingerprints.shape[1] > MOST_ROWS:
         raise StageError(
-            f"{fingerprints.shape[1]:,} rows, expected {MOST_ROWS:,} at most; remove duplicates from parts of them first"
+            f"{fingerprints.shape[1]:,} rows, expected {MOST_ROWS:,} at most; remove duplicates part by part first"
         )
     alone = np.ones(fingerprints.shape[1], dtype=np.bool_)
     alone[absent] = False
