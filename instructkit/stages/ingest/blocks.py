@@ -62,10 +62,8 @@ def encoding_faults(encoding: str) -> list[str]:
     return []
 
 
-def blocks(file: PartFile, at_once: int | None = None) -> Iterator[bytes]:
+def blocks(file: PartFile) -> Iterator[bytes]:
     """The file's bytes in its range, decompressed (by its first bytes, whatever its suffix) as they stream.
-
-    `at_once`: bytes read at a time where nothing is to be unpacked; default `limits.READ_BYTES`.
 
     Raises DamagedError for a truncated or corrupt gzip or zstd file, InputError where the file cannot be read.
     """
@@ -84,8 +82,7 @@ def blocks(file: PartFile, at_once: int | None = None) -> Iterator[bytes]:
                             f"{file.path}: is {what}, which this stage does not read; unpack it, or use its stage"
                         )
                 left = None if file.end is None else file.end - file.start
-                most = at_once or limits.READ_BYTES
-                while block := raw.read(most if left is None else min(most, left)):
+                while block := raw.read(limits.READ_BYTES if left is None else min(limits.READ_BYTES, left)):
                     left = None if left is None else left - len(block)
                     yield block
     except OSError as error:
