@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -111,6 +112,9 @@ class DedupeAgainst:
             )
         elif self._redis and found.bands < 2:
             faults.append("index: datasketch's index needs two bands and these settings make one; keep it in a folder")
+        if self.index is not None and "://" in self.index and not _is_address(self.index):
+            # Without the address, which may hold a password.
+            faults.append("index: neither a folder nor the address of a Redis server, such as redis://host:6379/0")
         return faults
 
     @property
@@ -225,3 +229,11 @@ class DedupeAgainst:
             detail=pl.coalesce(named, pl.format("most like {}", place)),
         )
         return sort_out(shard, verdict)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return url.startswith(REDIS) and parts.port != 0 and int(parts.path.strip("/") or 0) >= 0
+    except ValueError:  # a port or a database that is no number
+        return False

@@ -414,6 +414,11 @@ def test_faults_name_the_field():
     (fault,) = DedupeAgainst(against="a", threshold=1.0, index="redis://localhost").faults()
     assert fault.startswith("index:")
     assert DedupeAgainst(against="a", threshold=1.0, index="kept").faults() == []
+    for address in ("redis://host/first", "redis://host:port/0", "http://host", "s3://bucket/index"):
+        (fault,) = DedupeAgainst(against="a", index=address).faults()
+        assert "neither a folder nor the address" in fault
+    for address in ("redis://host", "rediss://me:p%40ss@host:7000/3"):
+        assert DedupeAgainst(against="a", index=address).faults() == []
 
 
 RECIPE = """\
