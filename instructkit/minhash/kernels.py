@@ -4,8 +4,8 @@
                                                              └─ collect distinct ──▶ shingle sets
 
 One pass over the bytes and no object for a word; workspaces of fixed size, however long a text is. All arithmetic is
-modulo 2^64 or 2^32, so that `numpy_kernels` comes to the same in other steps. All that is compiled lies in this file,
-since numba's cache on disk notices a change in no other.
+modulo 2^64 or 2^32, so that `numpy_kernels` comes to the same in other steps. All code that is compiled lies in this
+file, since numba's cache on disk notices a change in no other; for the numbers from other files see `NUMBERS`.
 
 A unit is a word or a character. Its hash is a polynomial over the code points that it reads as, then mixed:
 
@@ -38,6 +38,9 @@ from instructkit.minhash.code_points import (
     WORD,
 )
 from instructkit.minhash.constants import BASE, CHUNK, FEW, LONGEST_SHINGLE, NONE, ROLL, ROLL_2, VALUE
+
+NUMBERS = "e8e34589744dec49ec747c8354fd51d7"
+"""Hash of the numbers above that are compiled in: who changes one must change this line, and numba's cache is void."""
 
 U8, U32, U64, I64 = np.uint8, np.uint32, np.uint64, np.int64
 ZERO, ONE, TWO, THREE, FOUR = U64(0), U64(1), U64(2), U64(3), U64(4)

@@ -1,5 +1,6 @@
 """The compiled kernels: compiled once for all callers, and safely by several processes at once."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from instructkit.hashing import key_of
 from instructkit.minhash.clusters import clusters
 from instructkit.minhash.duplicates import Standing, near_duplicates
 from instructkit.minhash.sketcher import Sketcher
@@ -77,3 +79,16 @@ def test_each_kernel_is_compiled_for_one_kind_of_arguments(sizes, threshold):
     kernels.line_starts(data, data[:0].view(np.uint64), np.empty(3, np.uint32))
     for name in ("sketch", "shingle_sets", "shared", "plausible", "join", "line_starts"):
         assert len(getattr(kernels, name).signatures) <= 1, name
+
+
+def test_a_change_of_numbers_from_other_files_is_a_change_of_the_compiled_file():
+    """Else numba would take kernels with the old numbers from its cache."""
+    tree = ast.parse(Path(kernels.__file__).read_text(encoding="utf-8"))
+    names = sorted(
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("instructkit.")
+        for alias in node.names
+    )
+    assert {"BASE", "CHUNK", "WORD"} <= set(names)
+    assert key_of([[name, str(getattr(kernels, name))] for name in names]) == kernels.NUMBERS
