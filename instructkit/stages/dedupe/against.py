@@ -97,7 +97,7 @@ class DedupeAgainst:
     seed: int = 0
     """Of the permutations. Left out, it is the recipe's."""
     index: CachePath | None = None
-    """Where the datasets' sketches are kept, so that the next build need not read all of them again: a folder (some 250
+    """Where the datasets' sketches are kept, so that the next build need not read all of them again: a folder (some 200
     bytes a row), or a Redis server that several machines share, as `redis://host:port/db` (needs `pip install
     'instructkit[index]'`; some 10 kB a row). The result is the same with and without."""
 
