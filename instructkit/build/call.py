@@ -6,6 +6,7 @@ it needs and nothing is pickled but strings and numbers.
 
 from __future__ import annotations
 
+import tempfile
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
@@ -76,6 +77,9 @@ def dump_fields(values: dict[str, Any]) -> str:
 def perform(store_root: Path, call: Call) -> CallRecord:
     """Run a call and keep its result. Raises StageError, naming step and place, for whatever the stage raises."""
     store = Store(store_root)
+    # Temporary files go where the results go: the system's folder may be small, or memory.
+    store_root.mkdir(parents=True, exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(store_root)
     try:
         record = CallRecord(key=call.key, **_results(store, call))
     except InstructkitError as error:
@@ -85,6 +89,8 @@ def perform(store_root: Path, call: Call) -> CallRecord:
             f"step '{call.step}', {call.where}: {call.stage} failed in {call.verb}: {type(error).__name__}: {error}\n"
             f"{traceback.format_exc(limit=-6)}"
         ) from None
+    finally:
+        tempfile.tempdir = before
     return store.put_call(record)
 
 

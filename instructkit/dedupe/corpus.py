@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from instructkit.dedupe.rows import Block, Rows, Source, changed
-
-RowNumbers = npt.NDArray[np.int64]
+from instructkit.minhash.duplicates import RowNumbers
 
 
 class Place(NamedTuple):

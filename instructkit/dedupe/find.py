@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from instructkit.dedupe.corpus import Corpus, Place, RowNumbers
+from instructkit.dedupe.corpus import Corpus, Place
 from instructkit.dedupe.rows import Block, Rows
 from instructkit.dedupe.settings import Settings
 from instructkit.dedupe.spool import BandSpool
 from instructkit.errors import UsageFault, did_you_mean
-from instructkit.minhash.duplicates import Found, Standing, near_duplicates
+from instructkit.minhash.duplicates import Found, RowNumbers, Standing, near_duplicates
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Sketches
 from instructkit.minhash.threads import in_threads
 

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from instructkit.dedupe.corpus import Corpus, RowNumbers
+from instructkit.dedupe.corpus import Corpus
 from instructkit.dedupe.files import Plan, kind_of, open_writer
 from instructkit.dedupe.find import Observer, search
 from instructkit.dedupe.result import Deduped, LargeCluster, Written
 from instructkit.dedupe.settings import Settings
 from instructkit.dedupe.survivors import Verdict, verdict, write_clusters
 from instructkit.minhash.clusters import clusters
+from instructkit.minhash.duplicates import RowNumbers
 from instructkit.store.atomic import beside
 
 EXAMPLES = 3
@@ -57,7 +58,7 @@ def dedupe(plan: Plan, settings: Settings, observe: Observer = lambda what, done
         threshold=settings.threshold,
         bands=banding.bands,
         rows_per_band=banding.rows,
-        recall=round(banding.catch_probability(settings.threshold), 6),
+        recall=round(banding.recall(settings.threshold), 6),
         seconds=round(time.perf_counter() - began, 3),
         written=written,
         clusters_file=str(plan.clusters) if plan.clusters else None,
@@ -74,7 +75,8 @@ def _write(
         inputs.setdefault(target, []).append(i)
     ends = [0, *corpus.file_ends().tolist()]
     with ExitStack() as places:
-        paths = {target: places.enter_context(beside(_real(target))) for target in counts}
+        # Not waited for until it is on the disk: the rows are still in the inputs.
+        paths = {target: places.enter_context(beside(_real(target), flushed=False)) for target in counts}
         table = places.enter_context(beside(_real(plan.clusters))) if plan.clusters else None
         for target, path in paths.items():
             writer = open_writer(plan.sources[inputs[target][0]], target, path)

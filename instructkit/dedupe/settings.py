@@ -43,12 +43,10 @@ class Settings:
 
     def sketcher(self) -> Sketcher:
         """What texts are compared by."""
-        bands, rows = self.banding()
         return Sketcher(
             unit=self.unit,
             shingle=self.shingle or SHINGLE[self.unit],
             ignore=("case", "punctuation", "whitespace"),
-            bands=bands,
-            rows=rows,
             seed=0,
+            **self.banding()._asdict(),
         )

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.dedupe.corpus import Corpus, RowNumbers
+from instructkit.dedupe.corpus import Corpus
 from instructkit.minhash.clusters import Members
+from instructkit.minhash.duplicates import RowNumbers
 
 Keep = Literal["first", "longest"]
 

@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from instructkit.minhash.buckets import Pairs, distinct_pairs, packed, runs
 from instructkit.minhash.clusters import Edges
-from instructkit.minhash.duplicates import NOBODY, ReadSets, Rows, Standing, kinds, plausible_pairs, verified_pairs
+from instructkit.minhash.duplicates import (
+    NOBODY,
+    ReadSets,
+    RowNumbers,
+    Standing,
+    kinds,
+    plausible_pairs,
+    verified_pairs,
+)
 from instructkit.minhash.sketcher import Sketcher
 
 COMPARED_WITH = 256
@@ -31,7 +39,7 @@ def nearest_across(
     read_sets: ReadSets,
     threshold: float,
     *,
-    absent: Rows = NOBODY,
+    absent: RowNumbers = NOBODY,
     folder: Path | None = None,
 ) -> Edges:
     """One edge for each row of the corpus that is like a row of the reference by `threshold` or more, by corpus row.
@@ -47,7 +55,7 @@ def nearest_across(
     same = (first < references) & (copy >= references)
     alike = Edges(NOBODY, NOBODY, np.empty(0, dtype=np.float64))
     if alone[:references].any() and alone[references:].any():
-        plausible = plausible_pairs(standing.bits, threshold, sketcher.bits)
+        plausible = plausible_pairs(sketcher, standing.bits, threshold)
         pairs = pairs_across(bands, standing.units, references, plausible, alone)
         alike = _best(verified_pairs(pairs, len(alone), read_sets, threshold, folder))
     again = first >= references

@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import comb
 from typing import NamedTuple
 
-MISSED_BY_BITS = 1e-5
-"""Share of pairs at the threshold that `bits_apart` gives up."""
+MISSED_BY_BITS = 0.05
+"""Share of the misses that a recall allows that `bits_apart` may use up; the bands keep the rest."""
 
 
 class Banding(NamedTuple):
@@ -18,6 +18,12 @@ class Banding(NamedTuple):
 
     bands: int
     rows: int
+    missed: float = 1e-5
+    """Share of pairs at the threshold that are given up for the bits of their minima, see `bits_apart`."""
+
+    def recall(self, similarity: float) -> float:
+        """Least probability that a pair as alike as the threshold or more is found: caught, and not given up."""
+        return self.catch_probability(similarity) * (1 - self.missed)
 
     @property
     def num_perm(self) -> int:
@@ -54,24 +60,27 @@ def catch_probability(similarity: float, bands: int, rows: int) -> float:
 
 
 def banding(threshold: float, num_perm: int, recall: float) -> Banding | None:
-    """The strictest banding that compares a pair at exactly the threshold with probability `recall`.
+    """The strictest banding that finds a pair at exactly the threshold with probability `recall`.
 
     More rows a band give fewer useless comparisons; what they would miss, or `num_perm` permutations cannot give, is
     the limit. As few bands as do. None: so few permutations cannot reach that recall.
 
     Example: threshold 0.8, 144 permutations, recall 0.99 -> 20 bands of 7 rows (0.991).
     """
+    missed = (1 - recall) * MISSED_BY_BITS
     for rows in range(num_perm, 0, -1):
-        bands = next((b for b in range(1, num_perm // rows + 1) if catch_probability(threshold, b, rows) >= recall), 0)
-        if bands:
-            return Banding(bands, rows)
+        for bands in range(1, num_perm // rows + 1):
+            found = Banding(bands, rows, missed)
+            if found.recall(threshold) >= recall:
+                return found
     return None
 
 
-def bits_apart(threshold: float, bits: int) -> int:
-    """How many of `bits` one-bit minima two texts at the threshold differ in at most, but for one pair in 100,000.
+def bits_apart(threshold: float, bits: int, missed: float) -> int:
+    """How many of `bits` one-bit minima two texts at the threshold differ in at most, but for a share of `missed`.
 
-    Each differs with probability (1 - s) / 2 at similarity s. Example: threshold 0.8, 128 bits -> 29 (12.8 on average).
+    Each differs with probability (1 - s) / 2 at similarity s. Example: threshold 0.8, 128 bits, one pair in 100,000 ->
+    29 (12.8 on average).
 
     Source: Li and König, b-Bit Minwise Hashing, 2010, with b = 1 and sets small beside the space of hashes.
     """
@@ -79,6 +88,6 @@ def bits_apart(threshold: float, bits: int) -> int:
     chance = 1.0
     for apart in range(bits + 1):
         chance -= comb(bits, apart) * differs**apart * (1 - differs) ** (bits - apart)
-        if chance <= MISSED_BY_BITS:
+        if chance <= missed:
             return apart
     return bits

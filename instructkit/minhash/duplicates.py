@@ -20,11 +20,11 @@ from instructkit.minhash.clusters import Edges, joined
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, kernels
 from instructkit.minhash.verify import Spool
 
-Rows = npt.NDArray[np.int64]
-ReadSets = Callable[[Rows], Iterable[tuple[Rows, ShingleSets]]]
+RowNumbers = npt.NDArray[np.int64]
+ReadSets = Callable[[RowNumbers], Iterable[tuple[RowNumbers, ShingleSets]]]
 """Reads the texts of some rows (sorted, each once) again: their shingle sets in chunks, in any order."""
 
-NOBODY: Rows = np.empty(0, dtype=np.int64)
+NOBODY: RowNumbers = np.empty(0, dtype=np.int64)
 
 MOST_ROWS = 1 << 32
 """A pair of rows is one number of 64 bits."""
@@ -57,7 +57,7 @@ def near_duplicates(
     read_sets: ReadSets,
     threshold: float,
     *,
-    absent: Rows = NOBODY,
+    absent: RowNumbers = NOBODY,
     folder: Path | None = None,
 ) -> Found:
     """Pairs of rows whose similarity is `threshold` or more, each verified by its shingle sets.
@@ -69,7 +69,7 @@ def near_duplicates(
     Memory: about 30 bytes a row beside `standing`, and 40 a candidate pair.
     """
     alone, first, copy = kinds(standing.fingerprints, absent)
-    plausible = plausible_pairs(standing.bits, threshold, sketcher.bits)
+    plausible = plausible_pairs(sketcher, standing.bits, threshold)
     pairs = candidate_pairs(bands, standing.units, plausible, alone)
     del alone
     alike = verified_pairs(pairs, standing.fingerprints.shape[1], read_sets, threshold, folder)
@@ -95,7 +95,9 @@ def verified_pairs(pairs: Pairs, count: int, read_sets: ReadSets, threshold: flo
         return joined([spool.verified(slab, threshold) for slab in slabs])
 
 
-def kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArray[np.bool_], Rows, Rows]:
+def kinds(
+    fingerprints: npt.NDArray[np.uint64], absent: RowNumbers
+) -> tuple[npt.NDArray[np.bool_], RowNumbers, RowNumbers]:
     """Whether each row is the first with its fingerprint; then, for each that is not, the first and itself.
 
     Raises StageError for more than `MOST_ROWS` rows.
@@ -116,9 +118,9 @@ def kinds(fingerprints: npt.NDArray[np.uint64], absent: Rows) -> tuple[npt.NDArr
     return alone, first[again], rows[again]
 
 
-def plausible_pairs(bits: npt.NDArray[np.uint64], threshold: float, count: int) -> Callable[[Pairs], Pairs]:
-    """A function that keeps the pairs whose sketches differ in few of their `count` bits, see `bits_apart`."""
-    most = bits_apart(threshold, count)
+def plausible_pairs(sketcher: Sketcher, bits: npt.NDArray[np.uint64], threshold: float) -> Callable[[Pairs], Pairs]:
+    """A function that keeps the pairs whose sketches differ in few bits, see `bits_apart`."""
+    most = bits_apart(threshold, sketcher.bits, sketcher.missed)
 
     def plausible(pairs: Pairs) -> Pairs:
         left, right = unpacked(pairs)

@@ -58,6 +58,8 @@ class Sketcher:
     """Minima in a band. bands * rows permutations are kept in all."""
     seed: int
     """Of the permutations."""
+    missed: float = 1e-5
+    """See `Banding`; it changes which pairs are verified, no sketch."""
 
     @property
     def bits(self) -> int:

@@ -63,18 +63,19 @@ class Spool:
             return Edges(left, right, np.empty(0, dtype=np.float64))
         at_left, at_right = np.searchsorted(self.rows, left), np.searchsorted(self.rows, right)
         sizes = self._ends - self._starts
-        with mmap.mmap(self._file.fileno(), self._written * 8, access=mmap.ACCESS_READ) as mapped:
+        # Closed when nobody holds it any more. An error in a thread would hold it, and closing it then hide the error.
+        mapped = mmap.mmap(self._file.fileno(), self._written * 8, access=mmap.ACCESS_READ)
 
-            def similarities(batch: slice) -> npt.NDArray[np.float64]:
-                one, other = at_left[batch], at_right[batch]
-                counts = np.empty(len(one), dtype=np.int64)
-                sets = np.frombuffer(mapped, dtype=np.uint64)
-                kernels().shared(sets, self._starts, self._ends, one, other, threshold, counts)
-                if hasattr(mmap, "MADV_DONTNEED"):
-                    mapped.madvise(mmap.MADV_DONTNEED)  # what was read leaves memory; it is still on disk
-                return counts / (sizes[one] + sizes[other] - counts)
+        def similarities(batch: slice) -> npt.NDArray[np.float64]:
+            one, other = at_left[batch], at_right[batch]
+            counts = np.empty(len(one), dtype=np.int64)
+            sets = np.frombuffer(mapped, dtype=np.uint64)
+            kernels().shared(sets, self._starts, self._ends, one, other, threshold, counts)
+            if hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)  # what was read leaves memory; it is still on disk
+            return counts / (sizes[one] + sizes[other] - counts)
 
-            found = list(in_threads(similarities, _batches(sizes[at_left] + sizes[at_right])))
+        found = list(in_threads(similarities, _batches(sizes[at_left] + sizes[at_right])))
         return Edges(left, right, np.concatenate(found)).at_least(threshold)
 
 

@@ -14,13 +14,19 @@ except ImportError:  # Windows: no locks, one user at a time
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends without an error."""
+def beside(path: Path, *, flushed: bool = True) -> Iterator[Path]:
+    """A path beside `path` to write to; it takes the place of `path` when the block ends without an error.
+
+    `flushed`: not before its bytes are on the disk, so that a power cut leaves the old or the new.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield temporary
-        put(temporary, path)
+        if flushed:
+            put(temporary, path)
+        else:
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

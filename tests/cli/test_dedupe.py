@@ -43,7 +43,7 @@ def test_what_was_found_is_told(here, dedupe):
         "kept 3",
         "clusters 1: 3 rows like in.jsonl:1",
     ]
-    assert said[4] == "verified 1 pairs; 20 bands of 7 rows find a pair of similarity 0.8 with probability 0.991"
+    assert said[4] == "verified 1 pairs; 20 bands of 7 rows find a pair of similarity 0.8 with probability 0.990"
     assert said[6:] == ["wrote out.jsonl", "wrote clusters.jsonl: who was dropped, and for whom"]
     assert sorted(os.listdir(here)) == ["clusters.jsonl", "in.jsonl", "out.jsonl"]
 

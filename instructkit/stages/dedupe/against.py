@@ -16,11 +16,11 @@ import polars as pl
 from instructkit.minhash.across import nearest_across
 from instructkit.minhash.banding import Banding, banding
 from instructkit.minhash.clusters import Edges
-from instructkit.minhash.duplicates import Rows, Standing
+from instructkit.minhash.duplicates import RowNumbers, Standing
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import CachePath, InputPath, Outcome, project_path
-from instructkit.stages.dedupe.decision import check_ids, standing
+from instructkit.stages.dedupe.decision import check_ids, record_columns
 from instructkit.stages.dedupe.index import settings_key, sketch_reference
 from instructkit.stages.dedupe.outlook import outlook
 from instructkit.stages.dedupe.reference import reference_files
@@ -151,7 +151,7 @@ class DedupeAgainst:
         """Band hashes (8 bytes each) and 36 bytes more of each text, with its id."""
         text = view(shard, self.of)
         columns = sketch_columns(self.sketcher, shard.select(text.alias("text")).to_series())
-        return shard.select(standing(text, None)[:2]).with_columns(columns)
+        return shard.select(record_columns(text, None)[:2]).with_columns(columns)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """The records that are like a row of the datasets, as `LIKE`.
@@ -184,12 +184,12 @@ class DedupeAgainst:
         return self._named(edges, corpus, reference)
 
     def _edges(
-        self, corpus: SketchedCorpus, reference: ReferenceRows, theirs: Standing, column: Any, absent: Rows
+        self, corpus: SketchedCorpus, reference: ReferenceRows, theirs: Standing, column: Any, absent: RowNumbers
     ) -> Edges:
         """The corpus's rows, numbered behind the reference's, each with its nearest there."""
         ours, behind = corpus.standing(), reference.rows
 
-        def read_sets(rows: Rows) -> Iterator[tuple[Rows, ShingleSets]]:
+        def read_sets(rows: RowNumbers) -> Iterator[tuple[RowNumbers, ShingleSets]]:
             yield from cut_into_sets(self.sketcher, reference.texts(rows[rows < behind]))
             for numbers, sets in cut_into_sets(self.sketcher, corpus.texts(rows[rows >= behind] - behind)):
                 yield numbers + behind, sets

@@ -51,7 +51,7 @@ STANDING = ["id", "group", "split", "source", "file", "line", "characters", "sco
 SOURCE_ORDER = ["source", "file", "line", "id"]
 
 
-def standing(text: pl.Expr, score: str | None) -> list[pl.Expr]:
+def record_columns(text: pl.Expr, score: str | None) -> list[pl.Expr]:
     """What a sketch must know of each record to choose a survivor and to join groups.
 
     `score` is a dotted path such as `fields.quality`; a value that is no number is null.

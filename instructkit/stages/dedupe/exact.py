@@ -10,7 +10,7 @@ import polars as pl
 from instructkit.hashing import text_hashes
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
-from instructkit.stages.dedupe.decision import MEMBER, Keep, carry_out, check_ids, choice_faults, decide, standing
+from instructkit.stages.dedupe.decision import MEMBER, Keep, carry_out, check_ids, choice_faults, decide, record_columns
 from instructkit.text.normalise import Ignorable, normalised
 from instructkit.text.view import View, view
 
@@ -53,7 +53,7 @@ class DedupeExact:
         """A hash of each text (32 characters), and what it takes to choose a survivor."""
         text = view(shard, self.of)
         texts = shard.select(normalised(text, self.ignore).alias("text"))["text"]
-        return shard.select(standing(text, self.score)).with_columns(
+        return shard.select(record_columns(text, self.score)).with_columns(
             hash=pl.Series(text_hashes(texts), dtype=pl.String)
         )
 

@@ -22,7 +22,7 @@ import polars as pl
 
 from instructkit.errors import InputError
 from instructkit.hashing import key_of
-from instructkit.minhash.duplicates import Rows, Standing
+from instructkit.minhash.duplicates import RowNumbers, Standing
 from instructkit.minhash.sketcher import Sketcher
 from instructkit.minhash.threads import in_threads
 from instructkit.stages.dedupe.reference import ReferenceFile
@@ -65,7 +65,7 @@ class ReferenceSketches:
             np.stack([self.column(name) for name in names]),
         )
 
-    def absent(self) -> Rows:
+    def absent(self) -> RowNumbers:
         """Rows without a text."""
         return np.flatnonzero(self.column(ABSENT))
 

@@ -11,11 +11,11 @@ import polars as pl
 
 from instructkit.minhash.banding import Banding, banding
 from instructkit.minhash.clusters import clusters
-from instructkit.minhash.duplicates import Rows, near_duplicates
+from instructkit.minhash.duplicates import RowNumbers, near_duplicates
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
-from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, choice_faults, decide, standing
+from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, choice_faults, decide, record_columns
 from instructkit.stages.dedupe.outlook import outlook
 from instructkit.stages.dedupe.sketched import band, cut_into_sets, sketch_columns, sketched_corpus
 from instructkit.text.normalise import Ignorable
@@ -110,7 +110,7 @@ class DedupeMinhash:
         """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""
         text = view(shard, self.of)
         columns = sketch_columns(self.sketcher, shard.select(text.alias("text")).to_series())
-        return shard.select(standing(text, self.score)).with_columns(columns)
+        return shard.select(record_columns(text, self.score)).with_columns(columns)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """One survivor for each cluster of verified pairs.
@@ -122,7 +122,7 @@ class DedupeMinhash:
         check_ids(sketches)
         corpus = sketched_corpus(sketches, records, self.of)
 
-        def read_sets(rows: Rows) -> Iterator[tuple[Rows, ShingleSets]]:
+        def read_sets(rows: RowNumbers) -> Iterator[tuple[RowNumbers, ShingleSets]]:
             return cut_into_sets(self.sketcher, corpus.texts(rows))
 
         bands = (corpus.columns(band(number))[0] for number in range(self.banding.bands))

@@ -8,7 +8,7 @@ from instructkit.minhash.sketcher import Sketcher
 SHOWN_SIMILARITIES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SKETCH_BYTES = 120
 """Of a sketch beside bands and bits: hashes, and ids, sources and paths of usual length."""
-DECISION_BYTES = 150
+DECISION_BYTES = 250
 """Held for each record while it is decided."""
 
 
@@ -17,8 +17,8 @@ def outlook(sketcher: Sketcher, banding: Banding, thresholds: dict[str, float], 
     count, loosest = rows if rows is not None else 1_000_000, min(thresholds.values())
     curve = "   ".join(f"{s:.1f}: {_percent(banding.catch_probability(s))}" for s in SHOWN_SIMILARITIES)
     named = {similarity: name for name, similarity in thresholds.items()}
-    recall = ", ".join(f"{_percent(banding.catch_probability(s))} at {name} {s:g}" for s, name in sorted(named.items()))
-    per_row = SKETCH_BYTES + 8 * (banding.bands + sketcher.bits // 64)
+    recall = ", ".join(f"{_percent(banding.recall(s))} at {name} {s:g}" for s, name in sorted(named.items()))
+    per_row = SKETCH_BYTES + 8 * (banding.bands + -(-sketcher.bits // 64))
     return [
         f"{banding.bands} bands of {banding.rows} minima each; every pair they catch is verified by its shingles",
         f"pairs caught, by similarity   {curve}",

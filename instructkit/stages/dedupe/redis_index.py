@@ -24,7 +24,7 @@ from instructkit.minhash.sketcher import Sketcher
 from instructkit.minhash.threads import in_threads
 from instructkit.stages.dedupe.reference import Numbers
 from instructkit.stages.dedupe.reference_rows import ReferenceRows
-from instructkit.stages.dedupe.sketched import TEXTS_AT_ONCE, SketchedCorpus
+from instructkit.stages.dedupe.sketched import MOST_TEXTS, SketchedCorpus
 
 COMMANDS_AT_ONCE = 10_000
 """Commands that go to the server together."""
@@ -99,7 +99,7 @@ def _found(lsh: Any, sketcher: Sketcher, corpus: SketchedCorpus) -> set[bytes]:
         for (start, end), table in zip(lsh.hashranges, lsh.hashtables, strict=True):
             # As MinHashLSH writes a band's minima: big endian, one after the other.
             buckets = np.unique(signatures[:, start:end], axis=0).astype(">u4")
-            for some in np.array_split(buckets, len(buckets) // TEXTS_AT_ONCE + 1):
+            for some in np.array_split(buckets, len(buckets) // MOST_TEXTS + 1):
                 if len(some):
                     keys.update(*table.getmany(*(bucket.tobytes() for bucket in some)))
     return keys

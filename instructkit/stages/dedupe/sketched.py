@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.minhash.duplicates import Rows, Standing
+from instructkit.minhash.duplicates import RowNumbers, Standing
 from instructkit.minhash.sketcher import ShingleSets, Sketcher
 from instructkit.minhash.threads import in_threads
 from instructkit.text.view import View, view
 
-TEXTS_AT_ONCE = 4_096
-"""Texts that are read and cut into shingles at a time."""
+UNITS_AT_ONCE = 2_000_000
+"""Words of texts that are read and cut into shingles at a time, as far as the mean length tells."""
+MOST_TEXTS = 4_096
+"""Texts of a chunk, at most."""
 FINGERPRINTS = ["fingerprint_0", "fingerprint_1"]
 
 
@@ -40,7 +42,7 @@ def sketch_columns(sketcher: Sketcher, texts: pl.Series) -> list[pl.Series]:
     ]
 
 
-def cut_into_sets(sketcher: Sketcher, chunks: Iterable[pl.DataFrame]) -> Iterator[tuple[Rows, ShingleSets]]:
+def cut_into_sets(sketcher: Sketcher, chunks: Iterable[pl.DataFrame]) -> Iterator[tuple[RowNumbers, ShingleSets]]:
     """Shingle sets of texts that come in chunks with the columns `row` and `text`, on several threads."""
     return in_threads(lambda chunk: (chunk["row"].to_numpy(), sketcher.shingle_sets(chunk["text"])), chunks)
 
@@ -73,17 +75,19 @@ class SketchedCorpus:
             np.stack(self.columns(*bits(self.sketches.collect_schema().names()))),
         )
 
-    def ids(self, rows: Rows) -> pl.DataFrame:
+    def ids(self, rows: RowNumbers) -> pl.DataFrame:
         """Ids of some rows; columns `row` and `id`, sorted by row."""
         wanted = pl.DataFrame({"row": rows, "at": self.order[rows]}, schema={"row": pl.Int64, "at": pl.UInt32})
         named = self.sketches.select("id").with_row_index("at").join(wanted.lazy(), on="at").select("row", "id")
         return named.collect().sort("row")
 
-    def texts(self, rows: Rows) -> Iterator[pl.DataFrame]:
+    def texts(self, rows: RowNumbers) -> Iterator[pl.DataFrame]:
         """Texts of some rows in chunks with columns `row` and `text`, in no order."""
         wanted = self.ids(rows).lazy()
         texts = self.records.select("id", text=view(self.records, self.of)).join(wanted, on="id").select("row", "text")
-        yield from texts.collect_batches(chunk_size=TEXTS_AT_ONCE, maintain_order=False)
+        mean = self.sketches.select(pl.col("units").mean()).collect().item() or 1
+        size = int(min(max(UNITS_AT_ONCE // mean, 1), MOST_TEXTS))
+        yield from texts.collect_batches(chunk_size=size, maintain_order=False)
 
 
 def sketched_corpus(sketches: pl.LazyFrame, records: pl.LazyFrame, of: View) -> SketchedCorpus:
