@@ -83,7 +83,8 @@ TEXT = (
     "bands of 8 rows. datasketch, daft and datatrove believe what their index finds, gaoya and rensa check it by the "
     "estimate from signatures, instructkit by the real similarity, with bands chosen for its stated recall; it "
     "computes no groups here. datatrove is a chain of four programs and measured at the smallest size only. "
-    "text-dedup 0.4 (it needs Python 3.12) and data-juicer 1.6 (one of its seventy packages, emoji 2.2.0, has no wheel) are left out."
+    "text-dedup 0.4 (it needs Python 3.12) and data-juicer 1.6 (one of its seventy packages, emoji 2.2.0, "
+    "has no wheel) are left out."
 )
 CORPUS_TEXT = (
     "Real text of the machine itself (Python sources, documentation, manual pages) cut at line ends into pieces of "
