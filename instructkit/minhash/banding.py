@@ -76,6 +76,16 @@ def banding(threshold: float, num_perm: int, recall: float) -> Banding | None:
     return None
 
 
+def banding_faults(threshold: float, num_perm: int, recall: float) -> list[str]:
+    """A message for the recipe's author where `banding` gives None."""
+    if banding(threshold, num_perm, recall) is not None:
+        return []
+    return [
+        f"{num_perm} permutations cannot find pairs of similarity {threshold:g} with probability {recall:g}; raise "
+        "num_perm or the threshold, or lower recall"
+    ]
+
+
 def bits_apart(threshold: float, bits: int, missed: float) -> int:
     """How many of `bits` one-bit minima two texts at the threshold differ in at most, but for a share of `missed`.
 

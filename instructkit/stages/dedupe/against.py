@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from instructkit.minhash.across import nearest_across
-from instructkit.minhash.banding import Banding, banding
+from instructkit.minhash.banding import Banding, banding, banding_faults
 from instructkit.minhash.clusters import Edges
 from instructkit.minhash.duplicates import RowNumbers, Standing
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
@@ -104,13 +104,9 @@ class DedupeAgainst:
     def faults(self) -> list[str]:
         """A recall that so few permutations cannot give; nothing to compare with; an index that cannot be."""
         faults = [] if self.against else ["against: an empty list names no dataset; give at least one"]
+        faults += banding_faults(self.threshold, self.num_perm, self.recall)
         found = banding(self.threshold, self.num_perm, self.recall)
-        if found is None:
-            faults.append(
-                f"{self.num_perm} permutations cannot find pairs of similarity {self.threshold:g} with probability "
-                f"{self.recall:g}; raise num_perm or the threshold, or lower recall"
-            )
-        elif self._redis and found.bands < 2:
+        if self._redis and found is not None and found.bands < 2:
             faults.append("index: datasketch's index needs two bands and these settings make one; keep it in a folder")
         if self.index is not None and "://" in self.index and not _is_address(self.index):
             # Without the address, which may hold a password.

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import msgspec
 import polars as pl
 
-from instructkit.minhash.banding import Banding, banding
+from instructkit.minhash.banding import Banding, banding, banding_faults
 from instructkit.minhash.clusters import clusters
 from instructkit.minhash.duplicates import RowNumbers, near_duplicates
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
@@ -74,13 +74,7 @@ class DedupeMinhash:
 
     def faults(self) -> list[str]:
         """A recall that so few permutations cannot give; a score without a use, or a use without a score."""
-        faults = choice_faults(self.keep, self.score)
-        if banding(self.loosest, self.num_perm, self.recall) is None:
-            faults.append(
-                f"{self.num_perm} permutations cannot find pairs of similarity {self.loosest:g} with probability "
-                f"{self.recall:g}; raise num_perm or the threshold, or lower recall"
-            )
-        return faults
+        return choice_faults(self.keep, self.score) + banding_faults(self.loosest, self.num_perm, self.recall)
 
     @property
     def loosest(self) -> float:
