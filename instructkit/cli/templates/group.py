@@ -8,6 +8,7 @@ from instructkit.cli.lazy import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "ls": "List the templates of a project and of the library.",
+    "new": "Draft a template from a data file.",
     "preview": "Show what templates make of real rows.",
     "test": "Run the tests that templates carry.",
 }

@@ -1,7 +1,7 @@
 """The columns of some records: types, gaps, lengths, values; nested ones by the expression that a template reads.
 
-    {"question": "…", "answers": [{"text": "…"}], "meta": {"stars": 4}, "tags": ["a"]}
-        question   answers[0].text   meta.stars   tags
+{"question": "…", "answers": [{"text": "…"}], "meta": {"stars": 4}, "tags": ["a"]}
+question   answers[0].text   meta.stars   tags
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ def is_missing(value: Any) -> bool:
     return value is None or value == [] or value == {} or (isinstance(value, str) and not value.strip())
 
 
-def _places(
-    expression: str, root: str, name: str, values: list[Any], records: int, depth: int
-) -> Iterator[Column]:
+def _places(expression: str, root: str, name: str, values: list[Any], records: int, depth: int) -> Iterator[Column]:
     present = [value for value in values if not is_missing(value)]
     yield _column(expression, root, name, present, records)
     if not depth or not present:

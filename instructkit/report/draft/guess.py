@@ -14,20 +14,25 @@ from instructkit.errors import UsageFault
 from instructkit.report.draft.columns import Column
 
 Role = Literal["question", "passage", "title", "summary", "answer", "label", "options", "left_out"]
-Task = Literal["classification", "multiple_choice", "qa", "reading", "summary", "title", "translation", "pair", "continue"]
+Task = Literal[
+    "classification", "multiple_choice", "qa", "reading", "instruction", "summary", "title", "translation", "pair",
+    "continue",
+]  # fmt: skip
 
 WORDS: dict[Role, str] = {
     "left_out": "id ids uid uuid guid key idx index url uri link href hash md5 sha timestamp date time year created "
-    "updated split source author user username version license start offset score votes lang language 编号 序号 链接 日期 时间",
-    "label": "label labels category class sentiment intent topic stance emotion rating stars polarity tag gold verdict "
-    "标签 类别 分类 情感 意图 主题",
+    "updated split source author user username version license start offset score votes lang language "
+    "编号 序号 链接 日期 时间",
+    "label": "label labels category class sentiment intent topic stance emotion rating stars polarity tag gold "
+    "verdict 标签 类别 分类 情感 意图 主题",
     "answer": "answer answers response output completion reply solution target rationale 答案 回答 答复 输出 回复 谜底",
     "question": "question query problem riddle prompt instruction ask puzzle 问题 题目 提问 指令 谜面 歇后语",
     "options": "options choices candidates alternatives endings 选项",
     "title": "title headline subject heading 标题 题名",
     "summary": "summary highlights tldr gist abstract 摘要 总结 概要",
-    "passage": "text context passage article document body content review comment paragraph sentence premise hypothesis "
-    "story description transcript post tweet dialogue code input abstract 文本 内容 正文 文章 评论 评价 句子 段落 上文 输入",
+    "passage": "text context passage article document body content review comment paragraph sentence premise "
+    "hypothesis story description transcript post tweet dialogue code input abstract "
+    "文本 内容 正文 文章 评论 评价 句子 段落 上文 输入",
 }
 GENERIC = frozenset({"text", "value", "content", "name", "string"})
 """Names that say nothing below a column that has a telling one: `answers[0].text` is an answer."""
@@ -36,7 +41,8 @@ LANGUAGES = {
     "zh": "Chinese", "cn": "Chinese", "chi": "Chinese", "chinese": "Chinese", "中文": "Chinese", "汉语": "Chinese",
     "de": "German", "german": "German", "fr": "French", "french": "French", "es": "Spanish", "spanish": "Spanish",
     "it": "Italian", "italian": "Italian", "pt": "Portuguese", "portuguese": "Portuguese", "ru": "Russian",
-    "russian": "Russian", "ja": "Japanese", "japanese": "Japanese", "日文": "Japanese", "ko": "Korean", "korean": "Korean",
+    "russian": "Russian", "ja": "Japanese", "japanese": "Japanese", "日文": "Japanese", "ko": "Korean",
+    "korean": "Korean",
     "ar": "Arabic", "arabic": "Arabic", "nl": "Dutch", "dutch": "Dutch", "pl": "Polish", "tr": "Turkish", "hi": "Hindi",
 }  # fmt: skip
 MOST_CHOICES = 20
@@ -87,7 +93,7 @@ def role_of(column: Column) -> Role | None:
                 return role
             if any(not word.isascii() and word in column.name for word in listed):
                 return role
-    return "passage" if set(own) & GENERIC else None
+    return "passage" if {"text", "content"} & set(own) else None
 
 
 def guess(columns: Sequence[Column], file: str) -> Guess:
@@ -110,7 +116,7 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
     if options is not None and answers:
         reasons[options.expression] = "the answers to choose from: a list in every row"
         return _with(answers[0], "multiple_choice", prose, roles, reasons, options=options)
-    few = [c for c in [*having("label", ("string", "integer", "boolean")), *having("answer", ("string", "integer", "boolean"))]]
+    few = having("label", ("string", "integer", "boolean")) + having("answer", ("string", "integer", "boolean"))
     if labels := [c for c in few if _is_few(c)]:
         return _with(labels[0], "classification", prose, roles, reasons, choices=_choices(labels[0]))
     if targets := having("answer"):
@@ -118,12 +124,15 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
     if (targets := having("summary")) and having("passage"):
         return _with(targets[0], "summary", prose, roles, reasons)
     unnamed = [c for c in usable if roles[c.expression] is None and c.kind in ("string", "boolean") and _is_few(c)]
-    if unnamed and len([c for c in prose if c not in unnamed]) > 0 and not having("title"):
+    unnamed = [c for c in unnamed if not c.nested]
+    if unnamed and any(c not in unnamed for c in prose) and not having("title"):
         return _with(unnamed[0], "classification", prose, roles, reasons, choices=_choices(unnamed[0]))
     if (targets := having("title")) and len(prose) > 1:
         return _with(targets[0], "title", prose, roles, reasons)
     if not prose:
-        raise UsageFault(f"{file}: no column holds texts (columns: {', '.join(c.expression for c in columns) or 'none'})")
+        raise UsageFault(
+            f"{file}: no column holds texts (columns: {', '.join(c.expression for c in columns) or 'none'})"
+        )
     if len(prose) > 1:
         target = prose[-1]
         reasons[target.expression] = "the answer: no name says so; it is the last column of texts"
@@ -147,12 +156,19 @@ def _with(
     # What tells the answer has no place in the prompt; a title does not, where it is not the target itself.
     shown = [c for c in shown if roles[c.expression] not in ("answer", "label", "options", "summary")]
     shown = shown or [c for c in prose if c.expression != target.expression]
-    order: list[Role | None] = ["passage", "title", None, "question"] if task == "qa" else ["question", "passage", None, "title"]
-    material = sorted(shown, key=lambda c: order.index(roles[c.expression]) if roles[c.expression] in order else 9)
+    order: list[Role | None] = (
+        ["passage", "title", None, "question"] if task == "qa" else ["question", "passage", None, "title"]
+    )
+    material = sorted(shown, key=lambda c: order.index(roles[c.expression]))
     for column in material:
         role = roles[column.expression]
-        reasons.setdefault(column.expression, f"shown in the prompt ({role}, by its name)" if role else "shown in the prompt")
-    if task == "qa" and len(material) > 1:
+        reasons.setdefault(
+            column.expression, f"shown in the prompt ({role}, by its name)" if role else "shown in the prompt"
+        )
+    asked = [c for c in material if {"instruction", "instructions", "prompt", "指令"} & {*words_of(c.name), c.name}]
+    if task == "qa" and asked:
+        task, material = "instruction", [*asked, *(c for c in material if c not in asked)]
+    elif task == "qa" and len(material) > 1:
         task = "reading"
     if not material:
         return Guess(task="continue", material=[target], target=target, reasons=reasons)
@@ -161,13 +177,15 @@ def _with(
 
 def _is_usable(column: Column, columns: Sequence[Column], reasons: dict[str, str]) -> bool:
     """Whether a template may read it; where not, the reason is noted."""
+    if column.nested and (column.missing > 0.5 or role_of(column) in (None, "left_out")) and not _language(column):
+        return False  # what lies inside of a column counts where its name says what it is for
     if column.missing > 0.9:
         reasons[column.expression] = f"left out: missing in {column.missing:.0%} of the rows"
     elif column.kind is None:
         reasons[column.expression] = "left out: its values are of several types"
     elif role_of(column) == "left_out":
         reasons[column.expression] = "left out: by its name it is about the record"
-    elif column.kind == "string" and not column.spaced and column.distinct > MOST_CHOICES and column.length > 8:
+    elif column.kind == "string" and column.spaced < 0.1 and column.distinct > MOST_CHOICES and column.length > 8:
         reasons[column.expression] = "left out: looks like keys or links"
     else:
         return not (column.nested and any(c.expression == column.root and c.kind is None for c in columns))
