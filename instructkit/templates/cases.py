@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from difflib import unified_diff
 
 from instructkit.templates.frontmatter import Case
-from instructkit.templates.rendering import Compiled, Refusal
+from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import Template
+from instructkit.templates.turns import Refusal, Rendered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,27 +35,29 @@ def run_tests(template: Template) -> list[TestResult]:
     results = []
     for number, case in enumerate(template.front.tests, 1):
         name = f"test {number}"
-        result = renderer.render(case.given, name, seed=0)
+        result = renderer.render(case.given, name, 0, case.phrasing, case.options)
         difference = _difference(case, result)
         results.append(TestResult(template=template.name, test=case.name or name, difference=difference))
     return results
 
 
-def _difference(case: Case, result: list[tuple[str, str]] | Refusal) -> str:
+def _difference(case: Case, result: Rendered | Refusal) -> str:
+    found_turns = [turn[:2] for turn in result.turns] if isinstance(result, Rendered) else None
     if case.expect_drop is not None:
         expected = [f"[drop] {case.expect_drop}"]
     else:
         # A YAML block (`content: |`) ends with a line break, which no message does.
         turns = [(turn.role, turn.content.removesuffix("\n")) for turn in case.expect or ()]
-        if result == turns:
+        if found_turns == turns:
             return ""
         expected = _lines(turns)
-    if isinstance(result, Refusal):
+    if found_turns is None:
+        assert isinstance(result, Refusal)
         found = [f"[drop] {result.rule}"]
         if found != expected:
             found.append(result.detail)
     else:
-        found = _lines(result)
+        found = _lines(found_turns)
     if case.expect_drop is not None and found == expected:
         return ""
     difference = "\n".join(unified_diff(expected, found, "expected", "rendered", lineterm="", n=2))

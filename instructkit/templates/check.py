@@ -6,7 +6,7 @@ At the top level stand blocks (the turns, in order), `set`, `macro`, `import` an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jinja2 import TemplateAssertionError, TemplateSyntaxError, nodes
@@ -15,10 +15,19 @@ from jinja2.meta import find_undeclared_variables
 from instructkit.errors import Fault, did_you_mean
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.filters import INSTEAD
+from instructkit.templates.frontmatter import FrontMatter
+from instructkit.templates.head import Head
+from instructkit.templates.options import FORMATS
+from instructkit.templates.phrasings import MARK, NUMBER, Wording, parse_wording
 
 ROLES = ("system", "user", "assistant", "tool")
 TURN = re.compile(r"(system|user|assistant|tool)(?:_([1-9][0-9]*))?\Z")
 ASSIGNING = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
+OF_A_KEY = {
+    "choices": "; the answers to choose from come with the front matter's key 'choices'",
+    "phrasing": "; wordings come with the front matter's key 'phrasings'",
+    "phrasing_name": "; it comes with the front matter's key 'phrasings'",
+}
 Report = Callable[[int, str, str], None]
 """Takes line, the words to point at in that line ("" for none), message."""
 
@@ -41,6 +50,8 @@ class Body:
     """An imported file of macros and constants: what it defines cannot remember a row."""
     unused: list[str] = field(default_factory=list)
     """Inputs that nothing uses."""
+    formats: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+    """The formats that the filter `options` is given, with their lines."""
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -49,8 +60,11 @@ def role_of(block: str) -> str:
     return block.partition("_")[0]
 
 
-def check_body(source: str, name: str, file: str, inputs: list[str] | None = None, *, macros: bool = False) -> Body:
-    """Check a template, or a file of macros. `inputs` None: they are not known, so no name is called unknown."""
+def check_body(source: str, name: str, file: str, head: Head | None = None, *, macros: bool = False) -> Body:
+    """Check a template, or a file of macros. `source` is the whole file, `head` what it was taken apart into.
+
+    Where the front matter has faults its inputs are not known, so no name is called unknown.
+    """
     body = Body()
     lines = source.split("\n")
 
@@ -58,28 +72,85 @@ def check_body(source: str, name: str, file: str, inputs: list[str] | None = Non
         at = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", lines[line - 1]) if words and line <= len(lines) else None
         body.faults.append(Fault(file, line, at.start() + 1 if at else 0, message))
 
-    environment = Sandbox()
+    wordings = head.wordings if head else ()
+    environment = Sandbox(wordings={name: wordings} if wordings else {})
     environment.globals = {}
+    if not _check_wordings(wordings, report):
+        return body
     try:
-        tree = environment.read(source, name)
+        tree = environment.read(head.body if head else source, name)
     except TemplateSyntaxError as error:
         report(error.lineno, "", f"not a Jinja template: {error.message}")
         return body
     except RecursionError:
         report(1, "", "nested too deeply to be read")
         return body
-    known_globals = set(Sandbox().globals)
     _check_top(tree.body, body, report, macros_only=macros)
     _check_turns(tree, body, report, macros_only=macros)
     _check_imports(tree, body, report)
     _check_words(tree, environment, report)
+    _check_formats(tree, body, report)
+    if head and wordings:
+        _check_mark(tree, head, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
         (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, repr)
-    if macros or inputs is not None:
-        _check_names(tree, body, report, inputs, known_globals)
+    if macros or (head and head.front):
+        _check_names(tree, body, report, head.front if head else None)
     body.defined = {name for name in _exported(tree) if not name.startswith("_")}
     body.stateless = _is_stateless(tree)
     return body
+
+
+def _check_wordings(wordings: Sequence[Wording], report: Report) -> bool:
+    """Whether the phrasings can be read; whatever is meant for the body's top is reported."""
+    readable = True
+    for wording in wordings:
+        try:
+            tree = parse_wording(wording, lambda text: Sandbox().read(text, ""))
+        except TemplateSyntaxError as error:
+            report(error.lineno, "", f"phrasing '{wording.name}' is not a Jinja template: {error.message}")
+            readable = False
+            continue
+        except RecursionError:
+            report(wording.line, "", f"phrasing '{wording.name}' is nested too deeply to be read")
+            readable = False
+            continue
+        for node in tree.find_all((nodes.Import, nodes.FromImport, nodes.Macro, nodes.Block)):
+            word = "import" if isinstance(node, nodes.Import | nodes.FromImport) else type(node).__name__.lower()
+            report(node.lineno, word, f"'{word}' inside of a phrasing; it belongs to the body of the template")
+            readable = False
+    return readable
+
+
+def _check_mark(tree: nodes.Template, head: Head, report: Report) -> None:
+    """`{{ phrasing }}` stands in a block, bare; what did not become a phrasing is still there."""
+    for node in tree.find_all(nodes.Name):
+        if node.name == MARK:
+            report(
+                node.lineno, MARK, f"'{MARK}' stands alone, in a block: {{{{ {MARK} }}}}, without filter or operator"
+            )
+    if not any(node.name == NUMBER for node in tree.find_all(nodes.Name)):
+        line = head.place("phrasings")[0]
+        report(line, "phrasings", f"no block says where the phrasing goes: write {{{{ {MARK} }}}} there")
+
+
+def _check_formats(tree: nodes.Template, body: Body, report: Report) -> None:
+    """Formats of options are named by plain strings, so that the one draw of a row knows of them all."""
+    for node in tree.find_all(nodes.Filter):
+        if node.name != "options":
+            continue
+        given = [arg.value if isinstance(arg, nodes.Const) else None for arg in node.args]
+        if node.kwargs or node.dyn_args or node.dyn_kwargs or not all(isinstance(name, str) for name in given):
+            report(node.lineno, "options", 'options: formats are named by plain strings: options("letters", "dashes")')
+            continue
+        names = tuple(str(name) for name in given)
+        for name in names:
+            if name not in FORMATS:
+                known = ", ".join(FORMATS)
+                report(
+                    node.lineno, name, f"no format of options is called '{name}'{did_you_mean(name, FORMATS)}; {known}"
+                )
+        body.formats.append((names, node.lineno))
 
 
 def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: bool) -> None:
@@ -199,14 +270,17 @@ def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> 
             report(line, attribute, f"'{attribute}': names that start with an underscore cannot be read")
 
 
-def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[str] | None, known: set[str]) -> None:
+def _check_names(tree: nodes.Template, body: Body, report: Report, front: FrontMatter | None) -> None:
+    inputs = list(front.declared()) if front else None
+    known = {*Sandbox().globals, *(front.variables() if front else ())}
     try:
         used = find_undeclared_variables(tree)
     except TemplateAssertionError as error:
         report(error.lineno, "", f"not a Jinja template: {error.message}")
         return
+    used.discard(NUMBER)
     here = set(_exported(tree))
-    unknown = used - known - here - set(inputs or ())
+    unknown = used - known - here - set(inputs or ()) - ({MARK} if front and front.phrasings else set())
     blocks = list(tree.find_all(nodes.Block))
     for name in sorted(unknown):
         node, owner = _first_use(name, tree, blocks)
@@ -221,14 +295,15 @@ def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[
             )
         else:
             listed = ", ".join(sorted(inputs))
+            hint = OF_A_KEY.get(name) or did_you_mean(name, [*inputs, *here, *known])
             report(
                 line,
                 name,
-                f"{who} uses '{name}', which is not in inputs [{listed}]{did_you_mean(name, [*inputs, *here])}",
+                f"{who} uses '{name}', which is not in inputs [{listed}]{hint}",
             )
-    for name in inputs or ():
-        if name not in used:
-            body.unused.append(name)
+    if front and isinstance(front.choices, str):
+        used.add(front.choices)
+    body.unused = [name for name in inputs or () if name not in used]
 
 
 def _first_use(

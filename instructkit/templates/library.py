@@ -20,7 +20,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from instructkit.errors import Fault, TemplateFault
 from instructkit.templates.check import import_nodes
 from instructkit.templates.environment import Sandbox
-from instructkit.templates.frontmatter import read_head
+from instructkit.templates.head import read_head
 from instructkit.templates.template import SUFFIX, Template, build, read_source
 
 PACKAGE = Path(__file__).resolve().parent.parent

@@ -132,6 +132,17 @@ def test_the_seed_draws_other_words_and_is_all_that_does():
     assert not render(*docs, seed=2).kept.equals(first.kept)
 
 
+def test_what_was_drawn_stands_on_the_example():
+    source = SOURCE.replace("---\n{% if", "phrasings: ['{{ text }}', '{{ text }}?']\n---\n{% if").replace(
+        "{{ text }} {{ l", "{{ phrasing }} {{ l"
+    )
+    docs = [document(id=str(i), answer="a") for i in range(40)]
+    kept = list(records(Example, render(*docs, source=source).kept))
+    assert {e.variant for e in kept} == {"phrasing=1", "phrasing=2"}
+    assert all((e.variant == "phrasing=2") == e.messages[0].content.endswith("??") for e in kept)
+    assert [e.id for e in kept] == [f"{i}/qa/open" for i in range(40)]
+
+
 def test_an_empty_shard_gives_empty_frames():
     outcome = render()
     check(Example, outcome.kept, "render")
