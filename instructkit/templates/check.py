@@ -6,30 +6,20 @@ At the top level stand blocks (the turns, in order), `set`, `macro`, `import` an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jinja2 import TemplateAssertionError, TemplateSyntaxError, nodes
-from jinja2.meta import find_undeclared_variables
+from jinja2 import TemplateSyntaxError, nodes
 
 from instructkit.errors import Fault, did_you_mean
+from instructkit.templates.checknames import check_names, exported, is_stateless, reached
+from instructkit.templates.checkwords import Report, check_formats, check_mark, check_wordings, check_words
 from instructkit.templates.environment import Sandbox
-from instructkit.templates.filters import INSTEAD
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head
-from instructkit.templates.options import FORMATS
-from instructkit.templates.phrasings import MARK, NUMBER, Wording, parse_wording
 
 ROLES = ("system", "user", "assistant", "tool")
 TURN = re.compile(r"(system|user|assistant|tool)(?:_([1-9][0-9]*))?\Z")
 ASSIGNING = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
-OF_A_KEY = {
-    "choices": "; the answers to choose from come with the front matter's key 'choices'",
-    "phrasing": "; wordings come with the front matter's key 'phrasings'",
-    "phrasing_name": "; it comes with the front matter's key 'phrasings'",
-}
-Report = Callable[[int, str, str], None]
-"""Takes line, the words to point at in that line ("" for none), message."""
 
 
 @dataclass
@@ -48,6 +38,8 @@ class Body:
     """Nothing but blocks at the top level: they can be rendered without running the rest."""
     stateless: bool = True
     """An imported file of macros and constants: what it defines cannot remember a row."""
+    answer_names: set[str] = field(default_factory=set)
+    """Names that the assistant blocks read, themselves or by way of variables and macros."""
     unused: list[str] = field(default_factory=list)
     """Inputs that nothing uses."""
     formats: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
@@ -75,7 +67,7 @@ def check_body(source: str, name: str, file: str, head: Head | None = None, *, m
     wordings = head.wordings if head else ()
     environment = Sandbox(wordings={name: wordings} if wordings else {})
     environment.globals = {}
-    if not _check_wordings(wordings, report):
+    if not check_wordings(wordings, report):
         return body
     try:
         tree = environment.read(head.body if head else source, name)
@@ -86,71 +78,22 @@ def check_body(source: str, name: str, file: str, head: Head | None = None, *, m
         report(1, "", "nested too deeply to be read")
         return body
     _check_top(tree.body, body, report, macros_only=macros)
-    _check_turns(tree, body, report, macros_only=macros)
+    if not macros:
+        _check_turns(tree, body, report, head.front if head else None)
     _check_imports(tree, body, report)
-    _check_words(tree, environment, report)
-    _check_formats(tree, body, report)
+    check_words(tree, environment, report)
+    check_formats(tree, body, report)
     if head and wordings:
-        _check_mark(tree, head, report)
+        check_mark(tree, head, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
         (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, repr)
     if macros or (head and head.front):
-        _check_names(tree, body, report, head.front if head else None)
-    body.defined = {name for name in _exported(tree) if not name.startswith("_")}
-    body.stateless = _is_stateless(tree)
+        check_names(tree, body, report, head.front if head else None)
+    answers = [block for block in tree.find_all(nodes.Block) if role_of(block.name) == "assistant"]
+    body.answer_names = reached(answers, tree)
+    body.defined = {name for name in exported(tree) if not name.startswith("_")}
+    body.stateless = is_stateless(tree)
     return body
-
-
-def _check_wordings(wordings: Sequence[Wording], report: Report) -> bool:
-    """Whether the phrasings can be read; whatever is meant for the body's top is reported."""
-    readable = True
-    for wording in wordings:
-        try:
-            tree = parse_wording(wording, lambda text: Sandbox().read(text, ""))
-        except TemplateSyntaxError as error:
-            report(error.lineno, "", f"phrasing '{wording.name}' is not a Jinja template: {error.message}")
-            readable = False
-            continue
-        except RecursionError:
-            report(wording.line, "", f"phrasing '{wording.name}' is nested too deeply to be read")
-            readable = False
-            continue
-        for node in tree.find_all((nodes.Import, nodes.FromImport, nodes.Macro, nodes.Block)):
-            word = "import" if isinstance(node, nodes.Import | nodes.FromImport) else type(node).__name__.lower()
-            report(node.lineno, word, f"'{word}' inside of a phrasing; it belongs to the body of the template")
-            readable = False
-    return readable
-
-
-def _check_mark(tree: nodes.Template, head: Head, report: Report) -> None:
-    """`{{ phrasing }}` stands in a block, bare; what did not become a phrasing is still there."""
-    for node in tree.find_all(nodes.Name):
-        if node.name == MARK:
-            report(
-                node.lineno, MARK, f"'{MARK}' stands alone, in a block: {{{{ {MARK} }}}}, without filter or operator"
-            )
-    if not any(node.name == NUMBER for node in tree.find_all(nodes.Name)):
-        line = head.place("phrasings")[0]
-        report(line, "phrasings", f"no block says where the phrasing goes: write {{{{ {MARK} }}}} there")
-
-
-def _check_formats(tree: nodes.Template, body: Body, report: Report) -> None:
-    """Formats of options are named by plain strings, so that the one draw of a row knows of them all."""
-    for node in tree.find_all(nodes.Filter):
-        if node.name != "options":
-            continue
-        given = [arg.value if isinstance(arg, nodes.Const) else None for arg in node.args]
-        if node.kwargs or node.dyn_args or node.dyn_kwargs or not all(isinstance(name, str) for name in given):
-            report(node.lineno, "options", 'options: formats are named by plain strings: options("letters", "dashes")')
-            continue
-        names = tuple(str(name) for name in given)
-        for name in names:
-            if name not in FORMATS:
-                known = ", ".join(FORMATS)
-                report(
-                    node.lineno, name, f"no format of options is called '{name}'{did_you_mean(name, FORMATS)}; {known}"
-                )
-        body.formats.append((names, node.lineno))
 
 
 def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: bool) -> None:
@@ -189,9 +132,7 @@ def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: b
             report(node.lineno, "", f"'{kind}' stands outside of all blocks; only set, macro, import and if may")
 
 
-def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: bool) -> None:
-    if macros_only:
-        return
+def _check_turns(tree: nodes.Template, body: Body, report: Report, front: FrontMatter | None) -> None:
     counts: dict[str, int] = {}
     for block in tree.find_all(nodes.Block):
         if block.name not in body.turns:
@@ -219,8 +160,11 @@ def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: 
                 block.name,
                 f"block '{block.name}' is turn {counts[role]} of its role; name it '{expected}'",
             )
-    if not any(role_of(name) == "assistant" for name in body.turns):
-        report(1, "", "there is no assistant block: nothing to learn from")
+    if front and front.answer == "model":
+        if not body.turns or role_of(body.turns[-1]) != "user":
+            report(1, "", "with 'answer: model' the last block is the user's: what the model is to answer")
+    elif front and not any(role_of(name) == "assistant" for name in body.turns):
+        report(1, "", "there is no assistant block: nothing to learn from; or is it for a model, 'answer: model'?")
     if "system" in body.turns[1:]:
         (block,) = (b for b in tree.find_all(nodes.Block) if b.name == "system")
         report(block.lineno, "system", "block 'system' must be the first turn")
@@ -249,97 +193,3 @@ def _check_imports(tree: nodes.Template, body: Body, report: Report) -> None:
                 name = item if isinstance(item, str) else item[0]
                 if isinstance(node.template, nodes.Const):
                     body.taken.append((str(node.template.value), name, node.lineno))
-
-
-def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> None:
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        table = environment.filters if isinstance(node, nodes.Filter) else environment.tests
-        kind = type(node).__name__.lower()
-        if node.name not in table or node.name.startswith("_"):
-            known = [word for word in table if not word.startswith("_")]
-            hint = f"; {INSTEAD[node.name]}" if node.name in INSTEAD else did_you_mean(node.name, known)
-            report(node.lineno, node.name, f"no {kind} named '{node.name}'{hint}")
-    for name in tree.find_all(nodes.Name):
-        if name.name in ("self", "super"):
-            message = f"'{name.name}' is not there: a turn cannot be read from another; set a variable above both"
-            report(name.lineno, name.name, message)
-    read = [(get.lineno, get.attr) for get in tree.find_all(nodes.Getattr)]
-    read += [(g.lineno, g.arg.value) for g in tree.find_all(nodes.Getitem) if isinstance(g.arg, nodes.Const)]
-    for line, attribute in read:
-        if isinstance(attribute, str) and attribute.startswith("_"):
-            report(line, attribute, f"'{attribute}': names that start with an underscore cannot be read")
-
-
-def _check_names(tree: nodes.Template, body: Body, report: Report, front: FrontMatter | None) -> None:
-    inputs = list(front.declared()) if front else None
-    known = {*Sandbox().globals, *(front.variables() if front else ())}
-    try:
-        used = find_undeclared_variables(tree)
-    except TemplateAssertionError as error:
-        report(error.lineno, "", f"not a Jinja template: {error.message}")
-        return
-    used.discard(NUMBER)
-    here = set(_exported(tree))
-    unknown = used - known - here - set(inputs or ()) - ({MARK} if front and front.phrasings else set())
-    blocks = list(tree.find_all(nodes.Block))
-    for name in sorted(unknown):
-        node, owner = _first_use(name, tree, blocks)
-        who = f"block '{owner.name}'" if owner else "the file" if inputs is None else "the top level"
-        line = node.lineno if node else 1
-        if inputs is None:
-            hint = did_you_mean(name, here | known)
-            report(
-                line,
-                name,
-                f"{who} uses '{name}', which it does not define; macros see their arguments only{hint}",
-            )
-        else:
-            listed = ", ".join(sorted(inputs))
-            hint = OF_A_KEY.get(name) or did_you_mean(name, [*inputs, *here, *known])
-            report(
-                line,
-                name,
-                f"{who} uses '{name}', which is not in inputs [{listed}]{hint}",
-            )
-    if front and isinstance(front.choices, str):
-        used.add(front.choices)
-    body.unused = [name for name in inputs or () if name not in used]
-
-
-def _first_use(
-    name: str, tree: nodes.Template, blocks: list[nodes.Block]
-) -> tuple[nodes.Name | None, nodes.Block | None]:
-    """Where a name is read, and in which block; rather where no variable of that name is set."""
-    uses: list[tuple[bool, int, nodes.Name, nodes.Block | None]] = []
-    for node in tree.find_all(nodes.Name):
-        if node.name == name and node.ctx == "load":
-            owner = next((block for block in blocks if any(n is node for n in block.find_all(nodes.Name))), None)
-            is_set = any(n.name == name and n.ctx != "load" for n in (owner or tree).find_all(nodes.Name))
-            uses.append((is_set, len(uses), node, owner))
-    return min(uses)[2:] if uses else (None, None)
-
-
-def _exported(tree: nodes.Template) -> Iterator[str]:
-    """Names that the top level defines for the blocks."""
-    pending: list[nodes.Node] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, nodes.If):
-            pending += [*node.body, *node.elif_, *node.else_]
-        elif isinstance(node, nodes.Assign | nodes.AssignBlock):
-            yield from (n.name for n in [node.target, *node.target.find_all(nodes.Name)] if isinstance(n, nodes.Name))
-        elif isinstance(node, nodes.Macro):
-            yield node.name
-        elif isinstance(node, nodes.Import):
-            yield node.target
-        elif isinstance(node, nodes.FromImport):
-            yield from (item if isinstance(item, str) else item[1] for item in node.names)
-
-
-def _is_stateless(tree: nodes.Template) -> bool:
-    return all(
-        isinstance(node, nodes.Macro | nodes.Import | nodes.FromImport)
-        or (isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const))
-        or (isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes))
-        for node in tree.body
-    )

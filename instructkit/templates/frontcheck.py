@@ -26,6 +26,7 @@ Report = Callable[[Path, str], None]
 def check_front(front: FrontMatter, fault: Report) -> None:
     """Report every fault that the front matter has by itself; the body is checked against it elsewhere."""
     _check_inputs(front, fault)
+    _check_targets(front, fault)
     _check_choices(front, fault)
     _check_phrasings(front, fault)
     _check_cases(front, fault)
@@ -50,6 +51,19 @@ def _check_inputs(front: FrontMatter, fault: Report) -> None:
     for name, declared in front.declared().items():
         if declared.type and declared.default is not None and not fits(declared.default, declared.type):
             fault(("inputs", name, "default"), f"input '{name}': the default is not of type {declared.type}")
+
+
+def _check_targets(front: FrontMatter, fault: Report) -> None:
+    names = front.declared()
+    for i, name in enumerate(front.targets):
+        if name not in names:
+            fault(("targets", i), f"targets: no input is called '{name}'{did_you_mean(name, names)}")
+    if front.targets and front.answer == "model":
+        fault(("targets",), "targets: with 'answer: model' no input holds the answer; remove one of the two")
+    lists: dict[str, list[str]] = {"targets": front.targets, "metrics": [*front.metrics], "allow": [*front.allow]}
+    for key, values in lists.items():
+        for name in _twice(values):
+            fault((key,), f"{key}: '{name}' stands there twice")
 
 
 def _check_choices(front: FrontMatter, fault: Report) -> None:

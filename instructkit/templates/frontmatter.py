@@ -9,11 +9,19 @@ import msgspec
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+AnswerFrom = Literal["data", "model"]
 InputType = Literal["string", "integer", "number", "boolean", "list", "object"]
 Metric = Literal[
     "accuracy", "bleu", "chrf", "edit_similarity", "exact_match", "f1", "json_valid", "pass_at_1", "perplexity",
     "rouge1", "rouge2", "rougeL", "token_f1",
 ]  # fmt: skip
+"""Names of measures that an evaluation may use. bleu and chrf as sacreBLEU has them, rouge as Lin 2004."""
+LintRule = Literal[
+    "answer_in_prompt", "choice_mismatch", "constant_answer", "constant_prompt", "duplicate_template", "empty_turn",
+    "missing_languages", "missing_license", "missing_tests", "no_prompt", "no_rows", "placeholder", "role_order",
+    "similar_phrasings", "summary_form", "trailing_space", "unanswered", "unguarded_input", "wrong_language",
+]  # fmt: skip
+"""Rules of `templates lint` that a template may switch off: all but `fault`."""
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -90,18 +98,30 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `text`, `source`, `language` and `id` are the document's; all others come from its fields.
     """
+    targets: list[Text] = []
+    """Inputs that the answer is made of: what the other turns should not give away."""
+    answer: AnswerFrom = "data"
+    """Where the answer comes from. model: the conversation ends with the user's turn, for a model to answer."""
     choices: list[Text] | Text | None = None
     """The answers to choose from: a list of texts, or the name of an input that holds such a list. The variable
     `choices` in the body."""
     phrasings: list[Text] | dict[str, Text] = []
     """Several wordings of the same instruction, by name or numbered from 1. One is drawn for each row, and stands where
     the body says `{{ phrasing }}`; its name is the variable `phrasing_name`."""
+    weights: dict[str, Weight] = {}
+    """Weight of the loss of a turn, by block name; 0 is not trained on. Left out: 1 for the assistant, else 0."""
+    metrics: list[Metric] = []
+    """How an evaluation should measure answers to this template."""
     languages: list[Language] = []
     """Languages of the template's own words, as ISO 639-1 codes."""
     license: Text | None = None
     """SPDX identifier of the template's own words."""
     source: Text | None = None
     """Where the template's wording comes from."""
+    changes: list[Text] = []
+    """What changed from version to version, newest first, each led by its date: `2026-11: shorter questions`."""
+    allow: list[LintRule] = []
+    """Rules of `instructkit templates lint` that do not apply to this template."""
     tests: list[Case] = []
     """What the template makes of given inputs; `instructkit templates test` runs them."""
 

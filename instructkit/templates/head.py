@@ -11,17 +11,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import yaml
 
 from instructkit.errors import Fault, did_you_mean
 from instructkit.templates.frontcheck import check_front
-from instructkit.templates.frontmatter import Case, ExpectedCall, ExpectedTurn, FrontMatter, Input
+from instructkit.templates.frontmatter import (
+    AnswerFrom,
+    Case,
+    ExpectedCall,
+    ExpectedTurn,
+    FrontMatter,
+    Input,
+    InputType,
+    LintRule,
+    Metric,
+    Text,
+    Weight,
+)
 from instructkit.templates.phrasings import Wording
 from instructkit.templates.positions import Path, Positions, Read, read_yaml
 
+NAMES = {"allow": LintRule, "answer": AnswerFrom, "inputs": InputType, "metrics": Metric}
+"""What the names under a key are chosen from."""
+OF_MAPPINGS: dict[str, Any] = {"inputs": Input | None, "phrasings": Text, "weights": Weight}
 FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
 
@@ -103,8 +118,8 @@ def _check_keys(data: dict[str, Any], fault: Any) -> None:
         fault((), f"the key '{key}' is missing")
     for key in hints.keys() & data.keys():
         pieces: list[tuple[Path, Any, Any]]
-        if key == "inputs" and isinstance(data[key], dict):
-            pieces = [((key, name), value, Input | None) for name, value in data[key].items()]
+        if key in OF_MAPPINGS and isinstance(data[key], dict):  # msgspec does not say which value of a mapping it is
+            pieces = [((key, name), value, OF_MAPPINGS[key]) for name, value in data[key].items()]
         elif key == "tests" and isinstance(data[key], list):
             pieces = [((key, i), value, Case) for i, value in enumerate(data[key])]
         else:
@@ -126,7 +141,9 @@ def _convert(path: Path, value: Any, kind: Any, fault: Any) -> None:
             fault((*path, unknown[1]), f"unknown key '{unknown[1]}'{did_you_mean(unknown[1], known)}")
         else:
             shown = ".".join(map(str, path))
-            fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}")
+            value = re.search(r"enum value '(.*)'", message)
+            hint = did_you_mean(value[1], get_args(NAMES.get(str(path[0])))) if value else ""
+            fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}{hint}")
 
 
 def _struct_at(path: Path) -> type[msgspec.Struct]:

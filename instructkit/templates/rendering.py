@@ -50,7 +50,8 @@ class Compiled:
         if isinstance(front.choices, list):
             self._globals["choices"] = front.choices
         self._rendered: list[Turn] = []
-        self._blocks = [(role_of(turn), self._jinja.blocks[turn]) for turn in template.turns]
+        self._blocks = [(role_of(turn), front.weights.get(turn), self._jinja.blocks[turn]) for turn in template.turns]
+        self._answered = front.answer == "data"
         self._empty_context()
 
     def render(
@@ -128,7 +129,7 @@ class Compiled:
                 return self._too_long(len(content))
             if not content.isascii() and not _is_unicode(content):
                 return Refusal("template_error", self.template.file, None, "the message holds half of a surrogate pair")
-        if not answered:
+        if not answered and self._answered:
             return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
         return None
 
@@ -138,7 +139,7 @@ class Compiled:
         for imported in self._imported:
             imported._module = None
         if self.template.blocks_only:
-            return [Turn(role, self._message(block(context))) for role, block in self._blocks]
+            return [Turn(role, self._message(block(context)), weight) for role, weight, block in self._blocks]
         context.vars.clear()
         context.exported_vars.clear()
         self._rendered = []
@@ -169,13 +170,14 @@ class Compiled:
         self._context: Context = self._jinja.new_context({})
         # The top level calls the blocks through the context: what they make is kept apart, as messages.
         self._context.blocks = {
-            turn: [self._keep(role, block)]
-            for turn, (role, block) in zip(self.template.turns, self._blocks, strict=True)
+            turn: [self._keep(*block)] for turn, block in zip(self.template.turns, self._blocks, strict=True)
         }
 
-    def _keep(self, role: str, block: Callable[[Context], Iterator[str]]) -> Callable[[Context], Iterator[str]]:
+    def _keep(
+        self, role: str, weight: float | None, block: Callable[[Context], Iterator[str]]
+    ) -> Callable[[Context], Iterator[str]]:
         def run(context: Context) -> Iterator[str]:
-            self._rendered.append(Turn(role, self._message(block(context))))
+            self._rendered.append(Turn(role, self._message(block(context)), weight))
             return iter(())
 
         return run

@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 
 from instructkit.errors import Fault, TemplateFault, did_you_mean
 from instructkit.hashing import bytes_digest, canonical_json
-from instructkit.templates.check import Body, check_body
+from instructkit.templates.check import Body, check_body, role_of
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head, read_head
@@ -76,7 +76,7 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     if head.front is None and not head.positions:
         raise TemplateFault(head.faults)  # nothing in it has been read: further faults would only be noise
     body = check_body(sources[file], file, shown[file], head)
-    faults = [*head.faults, *body.faults, *(_unused(name, head, shown[file]) for name in body.unused)]
+    faults = [*head.faults, *body.faults, *_front_faults(head, body, shown[file])]
     bodies = {key: body if key == file else check_body(sources[key], key, shown[key], macros=True) for key in sources}
     for key, imported in bodies.items():
         if key != file:
@@ -104,11 +104,30 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     )
 
 
-def _unused(name: str, head: Head, file: str) -> Fault:
-    """A fault at the place where the input is declared."""
-    assert head.front is not None
-    step = name if isinstance(head.front.inputs, dict) else head.front.inputs.index(name)
-    return Fault(file, *head.place("inputs", step), f"input '{name}' is never used; use it or remove it")
+def _front_faults(head: Head, body: Body, file: str) -> list[Fault]:
+    """What the front matter says of a body that does not have it; each at the place in the front matter."""
+    front, faults = head.front, []
+    if front is None or not body.turns:
+        return []
+
+    def fault(message: str, *path: str | int) -> None:
+        faults.append(Fault(file, *head.place(*path), message))
+
+    for name in body.unused:
+        step = name if isinstance(front.inputs, dict) else front.inputs.index(name)
+        fault(f"input '{name}' is never used; use it or remove it", "inputs", step)
+    answer_names = body.answer_names | ({str(front.choices)} if "choices" in body.answer_names else set())
+    for i, name in enumerate(front.targets):
+        if name in front.declared() and name not in answer_names:
+            fault(f"targets: no assistant block uses '{name}'", "targets", i)
+    for name in front.weights:
+        if name not in body.turns:
+            listed = ", ".join(body.turns)
+            fault(f"weights: no block '{name}'; there are: {listed}{did_you_mean(name, body.turns)}", "weights", name)
+    trained = [front.weights.get(turn, role_of(turn) == "assistant") for turn in body.turns]
+    if front.weights and front.answer == "data" and not any(trained):
+        fault("weights: no turn is trained on; leave one assistant block its weight", "weights")
+    return faults
 
 
 def _formats(bodies: dict[str, Body], shown: dict[str, str]) -> tuple[tuple[str, ...], list[Fault]]:
