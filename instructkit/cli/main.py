@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "dedupe": "Copy JSON Lines or Parquet without near-duplicates; no recipe needed.",
     "export": "Write a step's examples in a format that others read.",
     "gc": "Remove from the store what the last builds do not use.",
-    "templates": "List and test templates.",
+    "templates": "Work on templates: find, check and test them.",
     "stages": "List the stages of a recipe, and the keys of one.",
     "train": "Tune a model on a build's examples.",
     "eval": "Measure a model on a build's examples: loss by template, source and task.",

@@ -8,7 +8,7 @@ from instructkit.cli.lazy import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "ls": "List the templates of a project and of the library.",
-    "new": "Draft a template from a data file.",
+    "lint": "Say what is wrong, or likely to be, in templates.",
     "preview": "Show what templates make of real rows.",
     "test": "Run the tests that templates carry.",
 }
@@ -16,4 +16,4 @@ COMMANDS: dict[str, str] = {
 
 @click.group("templates", cls=LazyGroup, package="instructkit.cli.templates", summaries=COMMANDS)
 def templates() -> None:
-    """List and test templates."""
+    """Work on templates: find, check and test them."""
