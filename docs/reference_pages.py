@@ -81,9 +81,9 @@ def lint_page() -> str:
         GENERATED,
         "# Lint rules",
         "",
-        "What `instructkit templates lint` looks for in templates, each finding with its file, line and column. It exits "
-        "1 when there are errors, or with `--strict` warnings, and 2 when a template has a fault. A template switches "
-        "rules off for itself in its front matter: `allow: [answer_in_prompt]`.",
+        "What `instructkit templates lint` looks for in templates, each finding with its file, line and column. It "
+        "exits 1 when there are errors, or with `--strict` warnings, and 2 when a template has a fault. A template "
+        "switches rules off for itself in its front matter: `allow: [answer_in_prompt]`.",
         "",
         *table(("rule", "severity", "finds", "why, and what does not count"), rows),
     ]
