@@ -118,7 +118,9 @@ class Render:
 
     The rules of the drops: `missing_input` (the document lacks what the template reads), `wrong_type`,
     `not_applicable` (a condition around all blocks of the template does not hold), `empty_answer`,
-    `empty_message`, `not_a_choice` (the answer is not among the options), `output_too_long`, `template_error`.
+    `empty_message`, `not_a_choice` (the answer is not among the options), `bad_tools` (the document's own
+    definitions are faulty), `bad_tool_call` (an unknown tool, or arguments that do not fit), `output_too_long`,
+    `template_error`.
     """
 
     version: ClassVar[int] = 3
