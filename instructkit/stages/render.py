@@ -31,7 +31,6 @@ class RenderTemplate:
     version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
-    packages: ClassVar[tuple[str, ...]] = ("jinja2",)
 
     template: str
     """Name of the template: its path in the template folder, without `.jinja`."""
@@ -41,6 +40,11 @@ class RenderTemplate:
     """Text of the template and of everything it imports, by path in the template folder: no worker reads a file."""
     seed: int = 0
     """Seed of `choice`, `shuffle` and `sample` in the template."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Jinja, and what checks arguments of tools where the template may have any."""
+        return ("jinja2", "jsonschema") if "tools:" in self.sources[f"{self.template}.jinja"] else ("jinja2",)
 
     def apply(self, shard: pl.DataFrame) -> Outcome:
         """One example or one drop for each document, in the documents' order."""
