@@ -15,8 +15,9 @@ import orjson
 from jinja2.runtime import Context
 
 from instructkit.hashing import canonical_json
+from instructkit.templates.charging import Own
 from instructkit.templates.check import role_of
-from instructkit.templates.environment import Own, Sandbox
+from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import fits
 from instructkit.templates.head import read_head
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, TooLong
@@ -24,7 +25,7 @@ from instructkit.templates.options import NotAChoiceError
 from instructkit.templates.phrasings import NUMBER
 from instructkit.templates.template import Template, from_sources
 from instructkit.templates.toolcalls import BadToolCallError, Tools
-from instructkit.templates.turns import Refusal, Rendered, Turn
+from instructkit.templates.turns import Refusal, Rendered, Turn, shortened
 
 OF_THE_DOCUMENT = ("text", "source", "language", "id")
 """Inputs that are the document's own; they stand before fields of the same name."""
@@ -102,21 +103,22 @@ class Compiled:
         try:
             turns = self._turns(row)
         except TooLong as error:
+            place = self._place(error)
             self._empty_context()
-            return self._too_long(error.characters)
+            return _too_long(error.characters, place)
         except BadToolCallError as error:
             place = self._place(error)
             self._empty_context()
-            return Refusal("bad_tool_call", error.tool, None, f"{place}: {error}")
+            return Refusal("bad_tool_call", shortened(error.tool), None, f"{place}: {shortened(str(error))}")
         except NotAChoiceError as error:
             self._empty_context()
-            return Refusal("not_a_choice", error.answer, None, str(error))
+            return Refusal("not_a_choice", shortened(error.answer), None, str(error))
         except MemoryError:
             raise
         except Exception as error:
             place = self._place(error)
             self._empty_context()
-            return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
+            return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {shortened(str(error))}")
         return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
 
     def _has_choices(self, row: dict[str, Any]) -> bool:
@@ -141,9 +143,10 @@ class Compiled:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")
             if len(content) > MAX_MESSAGE_CHARACTERS:
-                return self._too_long(len(content))
+                return _too_long(len(content), self.template.file)
             if not content.isascii() and not _is_unicode(content):
-                return Refusal("template_error", self.template.file, None, "the message holds half of a surrogate pair")
+                detail = f"{self.template.file}: the message holds half of a surrogate pair"
+                return Refusal("template_error", self.template.file, None, detail)
         if not answered and self._answered:
             return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
         return None
@@ -207,10 +210,6 @@ class Compiled:
 
         return run
 
-    def _too_long(self, characters: int) -> Refusal:
-        limit = str(MAX_MESSAGE_CHARACTERS)
-        return Refusal("output_too_long", str(characters), limit, f"a message of {characters:,} characters")
-
     def _place(self, error: Exception) -> str:
         """File and line of the innermost template code in the traceback."""
         place, trace = self.template.file, error.__traceback__
@@ -220,6 +219,12 @@ class Compiled:
                 place = f"{jinja.name}:{jinja.get_corresponding_lineno(trace.tb_lineno)}"
             trace = trace.tb_next
         return place
+
+
+def _too_long(characters: int, place: str) -> Refusal:
+    limit = str(MAX_MESSAGE_CHARACTERS)
+    detail = f"{place}: a message of {characters:,} characters; show less of the row, or cut the document into parts"
+    return Refusal("output_too_long", str(characters), limit, detail)
 
 
 def _is_unicode(content: str) -> bool:
