@@ -64,9 +64,9 @@ def _drawn_above(subject: Subject) -> set[str]:
 
 
 def _made_of(tree: nodes.Template) -> dict[str, set[str]]:
-    """Of each variable, loop variable and macro, the names that stand in what it is made of."""
+    """Of each variable, loop variable and macro, the names in what it is made of, and in the conditions around that."""
     found: dict[str, set[str]] = {}
-    for node in tree.find_all((nodes.Assign, nodes.AssignBlock, nodes.For, nodes.Macro)):
+    for node in tree.find_all((nodes.Assign, nodes.AssignBlock, nodes.For, nodes.Macro, nodes.If)):
         read = {name.name for name in node.find_all(nodes.Name) if name.ctx == "load"}
         given = {name.name for name in node.find_all(nodes.Name) if name.ctx != "load"}
         given |= {name.name for name in node.find_all(nodes.NSRef)}  # set state.rest = …

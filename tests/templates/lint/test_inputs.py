@@ -12,6 +12,10 @@ def test_what_is_drawn_above_or_remembered_in_a_loop_makes_no_constant(rules):
     drawn += "{% block user %}Which is better? {% if first %}{{ text }} {{ title }}{% else %}{{ title }} {{ text }}"
     drawn += "{% endif %}{% endblock %}{% block assistant %}{{ 1 if first else 2 }}{% endblock %}"
     assert rules(drawn) == []
+    named = drawn.replace(
+        "{% block user %}", "{% set best = 2 %}{% if first %}{% set best = 1 %}{% endif %}{% block user %}"
+    )
+    assert rules(named.replace("{{ 1 if first else 2 }}", "{{ best }}")) == []
     looped = "{% set state = namespace(last='') %}{% set _ %}{% for c in text %}{% set state.last = c %}{% endfor %}"
     looped += "{% endset %}{% block user %}Last letter of {{ text }}? {{ title }}{% endblock %}"
     assert rules(looped + "{% block assistant %}{{ state.last }}{% endblock %}") == []
