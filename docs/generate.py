@@ -1,6 +1,6 @@
 """Write every generated file of the repository: `python -m docs.generate`, or `make docs`.
 
-    docs/reference/*.md                  stages, templates, trainings and commands, from their docstrings
+    docs/reference/*.md                  stages, templates, lint rules, trainings and commands, from their docstrings
     instructkit/share/schemas/*.json     JSON Schemas of recipes and of template heads; they travel in the wheel
     tests/house/stage_versions.json      which source each version of a stage was recorded with
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.command_page import commands_page
-from docs.reference_pages import schemas, stages_page, templates_page, trainings_page
+from docs.reference_pages import lint_page, schemas, stages_page, templates_page, trainings_page
 from docs.stage_versions import RECORD, changed_without_a_version, stage_versions, versions_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,7 @@ def generated() -> dict[str, str]:
     return {
         "docs/reference/stages.md": stages_page(),
         "docs/reference/templates.md": templates_page(ROOT / "templates"),
+        "docs/reference/lint.md": lint_page(),
         "docs/reference/trainings.md": trainings_page(),
         "docs/reference/commands.md": commands_page(),
         **{f"instructkit/share/schemas/{name}": text for name, text in schemas().items()},

@@ -14,6 +14,7 @@ from instructkit.recipe.schema import recipe_schema
 from instructkit.stages.table import STAGES, stage_class
 from instructkit.templates.frontmatter import front_matter_schema
 from instructkit.templates.library import find_templates
+from instructkit.templates.lint.rules import RULES
 from instructkit.train.config import Training
 
 GENERATED = "<!-- Made by `make docs`; change the docstrings it is made from. -->"
@@ -69,6 +70,22 @@ def templates_page(folder: Path) -> str:
         "the shipped one. `instructkit templates ls` lists those of a project as well.",
         "",
         *table(("template", "task", "what it asks for", "inputs", "licence"), rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def lint_page() -> str:
+    """The rules of `templates lint`."""
+    rows = [(f"`{name}`", rule.severity, rule.finds, rule.why) for name, rule in RULES.items()]
+    lines = [
+        GENERATED,
+        "# Lint rules",
+        "",
+        "What `instructkit templates lint` looks for in templates, each finding with its file, line and column. It "
+        "exits 1 when there are errors, or with `--strict` warnings, and 2 when a template has a fault. A template "
+        "switches rules off for itself in its front matter: `allow: [answer_in_prompt]`.",
+        "",
+        *table(("rule", "severity", "finds", "why, and what does not count"), rows),
     ]
     return "\n".join(lines) + "\n"
 

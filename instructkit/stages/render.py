@@ -20,17 +20,17 @@ from instructkit.hashing import canonical_json, record_hash
 from instructkit.schema import Document, Drop, Example, Message, Noun, columns, empty
 from instructkit.stages.contract import Outcome
 from instructkit.templates.library import find_templates, template_folders
-from instructkit.templates.rendering import OF_THE_DOCUMENT, Compiled, Refusal, compiled
+from instructkit.templates.rendering import OF_THE_DOCUMENT, Compiled, compiled
+from instructkit.templates.turns import Refusal, Rendered, Turn
 
 
 @dataclass(frozen=True, kw_only=True)
 class RenderTemplate:
     """Render each document with one template. A recipe says `render`; this is what it unfolds into."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
-    packages: ClassVar[tuple[str, ...]] = ("jinja2",)
 
     template: str
     """Name of the template: its path in the template folder, without `.jinja`."""
@@ -40,6 +40,11 @@ class RenderTemplate:
     """Text of the template and of everything it imports, by path in the template folder: no worker reads a file."""
     seed: int = 0
     """Seed of `choice`, `shuffle` and `sample` in the template."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Jinja, and what checks arguments of tools where the template may have any."""
+        return ("jinja2", "jsonschema") if "tools:" in self.sources[f"{self.template}.jinja"] else ("jinja2",)
 
     def apply(self, shard: pl.DataFrame) -> Outcome:
         """One example or one drop for each document, in the documents' order."""
@@ -52,10 +57,10 @@ class RenderTemplate:
             if isinstance(result, Refusal):
                 refused.append((i, result))
             else:
-                roles = tuple([role for role, _ in result])
+                roles = tuple([turn.role for turn in result.turns])
                 if roles not in batches:
                     batches[roles] = _Batch(roles)
-                batches[roles].add(i, [content for _, content in result])
+                batches[roles].add(i, result)
         # One frame for each sequence of roles (most templates have one), then back into the documents' order.
         parts = [self._examples(shard, template, batch) for batch in batches.values()]
         examples = pl.concat(parts) if parts else empty(Example)
@@ -65,12 +70,17 @@ class RenderTemplate:
 
     def _examples(self, shard: pl.DataFrame, template: Compiled, batch: _Batch) -> pl.DataFrame:
         source = shard[batch.rows].with_columns(
-            pl.Series("content_hash", batch.hashes, dtype=pl.String), messages=batch.messages()
+            pl.Series("content_hash", batch.hashes, dtype=pl.String),
+            pl.Series("tools", batch.tools, dtype=pl.String),
+            pl.Series("variant", batch.variants, dtype=pl.String),
+            messages=batch.messages(),
         )
         made: dict[str, pl.Expr] = {
             "id": pl.col("id") + f"/{self.template}",
             "content_hash": pl.col("content_hash"),
             "messages": pl.col("messages"),
+            "tools": pl.col("tools"),
+            "variant": pl.col("variant"),
             "document_ids": pl.concat_list("id"),
             "exemplar_ids": pl.lit([], dtype=pl.List(pl.String)),
             "template": pl.lit(self.template),
@@ -112,10 +122,12 @@ class Render:
 
     The rules of the drops: `missing_input` (the document lacks what the template reads), `wrong_type`,
     `not_applicable` (a condition around all blocks of the template does not hold), `empty_answer`,
-    `empty_message`, `output_too_long`, `template_error`.
+    `empty_message`, `not_a_choice` (the answer is not among the options), `bad_tools` (the document's own
+    definitions are faulty), `bad_tool_call` (an unknown tool, or arguments that do not fit), `output_too_long`,
+    `template_error`.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
     packages: ClassVar[tuple[str, ...]] = ("jinja2",)
@@ -168,28 +180,39 @@ class _Batch:
         self.roles = roles
         self.rows: list[int] = []
         """Row numbers in the shard."""
-        self.contents: list[str] = []
-        """Of all messages of all rows, one after the other."""
+        self.turns: list[Turn] = []
+        """Of all rows, one after the other."""
         self.hashes: list[str] = []
         """`text.conversation.content_hash` of each row."""
+        self.tools: list[str | None] = []
+        self.variants: list[str | None] = []
 
-    def add(self, row: int, contents: list[str]) -> None:
+    def add(self, row: int, rendered: Rendered) -> None:
         """Append a row's messages and hash them."""
-        spoken = [{"content": content, "role": role} for role, content in zip(self.roles, contents, strict=True)]
         self.rows.append(row)
-        self.contents += contents
-        self.hashes.append(record_hash(canonical_json(spoken)))
+        self.turns += rendered.turns
+        spoken = [
+            {name: value for name, value in zip(Turn._fields, turn, strict=True) if value is not None}
+            for turn in rendered.turns
+        ]
+        tools = [rendered.tools] if rendered.tools else []
+        self.hashes.append(record_hash(canonical_json(spoken), *tools))
+        self.tools.append(rendered.tools)
+        self.variants.append(rendered.variant)
 
     def messages(self) -> pl.Series:
         """The column of messages."""
         # All messages in one flat column, then cut into rows of equal length: a tenth of the time of `pl.concat_list`.
+        said = columns(Message)
         flat = pl.DataFrame(
-            {"role": list(self.roles) * len(self.rows), "content": self.contents},
-            schema={"role": pl.String, "content": pl.String},
+            [
+                pl.Series(name, values, said[name])
+                for name, values in zip(Turn._fields, zip(*self.turns, strict=True), strict=True)
+            ]
         )
         fields = [
             pl.col(name) if name in flat.columns else pl.lit(None, dtype=dtype).alias(name)
-            for name, dtype in columns(Message).items()
+            for name, dtype in said.items()
         ]
         cut = pl.struct(fields).alias("messages").reshape((len(self.rows), len(self.roles))).arr.to_list()
         return flat.select(cut.cast(columns(Example)["messages"])).to_series()

@@ -6,21 +6,20 @@ At the top level stand blocks (the turns, in order), `set`, `macro`, `import` an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from jinja2 import TemplateAssertionError, TemplateSyntaxError, nodes
-from jinja2.meta import find_undeclared_variables
+from jinja2 import TemplateSyntaxError, nodes
 
 from instructkit.errors import Fault, did_you_mean
+from instructkit.templates.checknames import check_names, exported, is_stateless, reached
+from instructkit.templates.checkwords import Report, check_calls, check_formats, check_mark, check_wordings, check_words
 from instructkit.templates.environment import Sandbox
-from instructkit.templates.filters import INSTEAD
+from instructkit.templates.frontmatter import FrontMatter
+from instructkit.templates.head import Head
 
 ROLES = ("system", "user", "assistant", "tool")
 TURN = re.compile(r"(system|user|assistant|tool)(?:_([1-9][0-9]*))?\Z")
 ASSIGNING = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
-Report = Callable[[int, str, str], None]
-"""Takes line, the words to point at in that line ("" for none), message."""
 
 
 @dataclass
@@ -39,8 +38,12 @@ class Body:
     """Nothing but blocks at the top level: they can be rendered without running the rest."""
     stateless: bool = True
     """An imported file of macros and constants: what it defines cannot remember a row."""
+    answer_names: set[str] = field(default_factory=set)
+    """Names that the assistant blocks read, themselves or by way of variables and macros."""
     unused: list[str] = field(default_factory=list)
     """Inputs that nothing uses."""
+    formats: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
+    """The formats that the filter `options` is given, with their lines."""
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -49,8 +52,11 @@ def role_of(block: str) -> str:
     return block.partition("_")[0]
 
 
-def check_body(source: str, name: str, file: str, inputs: list[str] | None = None, *, macros: bool = False) -> Body:
-    """Check a template, or a file of macros. `inputs` None: they are not known, so no name is called unknown."""
+def check_body(source: str, name: str, file: str, head: Head | None = None, *, macros: bool = False) -> Body:
+    """Check a template, or a file of macros. `source` is the whole file, `head` what it was taken apart into.
+
+    Where the front matter has faults its inputs are not known, so no name is called unknown.
+    """
     body = Body()
     lines = source.split("\n")
 
@@ -58,27 +64,36 @@ def check_body(source: str, name: str, file: str, inputs: list[str] | None = Non
         at = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", lines[line - 1]) if words and line <= len(lines) else None
         body.faults.append(Fault(file, line, at.start() + 1 if at else 0, message))
 
-    environment = Sandbox()
+    wordings = head.wordings if head else ()
+    environment = Sandbox(wordings={name: wordings} if wordings else {})
     environment.globals = {}
+    if not check_wordings(wordings, report):
+        return body
     try:
-        tree = environment.read(source, name)
+        tree = environment.read(head.body if head else source, name)
     except TemplateSyntaxError as error:
         report(error.lineno, "", f"not a Jinja template: {error.message}")
         return body
     except RecursionError:
         report(1, "", "nested too deeply to be read")
         return body
-    known_globals = set(Sandbox().globals)
     _check_top(tree.body, body, report, macros_only=macros)
-    _check_turns(tree, body, report, macros_only=macros)
+    if not macros:
+        _check_turns(tree, body, report, head.front if head else None)
     _check_imports(tree, body, report)
-    _check_words(tree, environment, report)
+    check_words(tree, environment, report)
+    check_formats(tree, body, report)
+    check_calls(tree, body, report, head.front if head else None)
+    if head and wordings:
+        check_mark(tree, head, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
         (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, repr)
-    if macros or inputs is not None:
-        _check_names(tree, body, report, inputs, known_globals)
-    body.defined = {name for name in _exported(tree) if not name.startswith("_")}
-    body.stateless = _is_stateless(tree)
+    if macros or (head and head.front):
+        check_names(tree, body, report, head.front if head else None)
+    answers = [block for block in tree.find_all(nodes.Block) if role_of(block.name) == "assistant"]
+    body.answer_names = reached(answers, tree)
+    body.defined = {name for name in exported(tree) if not name.startswith("_")}
+    body.stateless = is_stateless(tree)
     return body
 
 
@@ -118,9 +133,7 @@ def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: b
             report(node.lineno, "", f"'{kind}' stands outside of all blocks; only set, macro, import and if may")
 
 
-def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: bool) -> None:
-    if macros_only:
-        return
+def _check_turns(tree: nodes.Template, body: Body, report: Report, front: FrontMatter | None) -> None:
     counts: dict[str, int] = {}
     for block in tree.find_all(nodes.Block):
         if block.name not in body.turns:
@@ -148,8 +161,11 @@ def _check_turns(tree: nodes.Template, body: Body, report: Report, macros_only: 
                 block.name,
                 f"block '{block.name}' is turn {counts[role]} of its role; name it '{expected}'",
             )
-    if not any(role_of(name) == "assistant" for name in body.turns):
-        report(1, "", "there is no assistant block: nothing to learn from")
+    if front and front.answer == "model":
+        if not body.turns or role_of(body.turns[-1]) != "user":
+            report(1, "", "with 'answer: model' the last block is the user's: what the model is to answer")
+    elif front and not any(role_of(name) == "assistant" for name in body.turns):
+        report(1, "", "there is no assistant block: nothing to learn from; or is it for a model, 'answer: model'?")
     if "system" in body.turns[1:]:
         (block,) = (b for b in tree.find_all(nodes.Block) if b.name == "system")
         report(block.lineno, "system", "block 'system' must be the first turn")
@@ -178,93 +194,3 @@ def _check_imports(tree: nodes.Template, body: Body, report: Report) -> None:
                 name = item if isinstance(item, str) else item[0]
                 if isinstance(node.template, nodes.Const):
                     body.taken.append((str(node.template.value), name, node.lineno))
-
-
-def _check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> None:
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        table = environment.filters if isinstance(node, nodes.Filter) else environment.tests
-        kind = type(node).__name__.lower()
-        if node.name not in table or node.name.startswith("_"):
-            known = [word for word in table if not word.startswith("_")]
-            hint = f"; {INSTEAD[node.name]}" if node.name in INSTEAD else did_you_mean(node.name, known)
-            report(node.lineno, node.name, f"no {kind} named '{node.name}'{hint}")
-    for name in tree.find_all(nodes.Name):
-        if name.name in ("self", "super"):
-            message = f"'{name.name}' is not there: a turn cannot be read from another; set a variable above both"
-            report(name.lineno, name.name, message)
-    read = [(get.lineno, get.attr) for get in tree.find_all(nodes.Getattr)]
-    read += [(g.lineno, g.arg.value) for g in tree.find_all(nodes.Getitem) if isinstance(g.arg, nodes.Const)]
-    for line, attribute in read:
-        if isinstance(attribute, str) and attribute.startswith("_"):
-            report(line, attribute, f"'{attribute}': names that start with an underscore cannot be read")
-
-
-def _check_names(tree: nodes.Template, body: Body, report: Report, inputs: list[str] | None, known: set[str]) -> None:
-    try:
-        used = find_undeclared_variables(tree)
-    except TemplateAssertionError as error:
-        report(error.lineno, "", f"not a Jinja template: {error.message}")
-        return
-    here = set(_exported(tree))
-    unknown = used - known - here - set(inputs or ())
-    blocks = list(tree.find_all(nodes.Block))
-    for name in sorted(unknown):
-        node, owner = _first_use(name, tree, blocks)
-        who = f"block '{owner.name}'" if owner else "the file" if inputs is None else "the top level"
-        line = node.lineno if node else 1
-        if inputs is None:
-            hint = did_you_mean(name, here | known)
-            report(
-                line,
-                name,
-                f"{who} uses '{name}', which it does not define; macros see their arguments only{hint}",
-            )
-        else:
-            listed = ", ".join(sorted(inputs))
-            report(
-                line,
-                name,
-                f"{who} uses '{name}', which is not in inputs [{listed}]{did_you_mean(name, [*inputs, *here])}",
-            )
-    for name in inputs or ():
-        if name not in used:
-            body.unused.append(name)
-
-
-def _first_use(
-    name: str, tree: nodes.Template, blocks: list[nodes.Block]
-) -> tuple[nodes.Name | None, nodes.Block | None]:
-    """Where a name is read, and in which block; rather where no variable of that name is set."""
-    uses: list[tuple[bool, int, nodes.Name, nodes.Block | None]] = []
-    for node in tree.find_all(nodes.Name):
-        if node.name == name and node.ctx == "load":
-            owner = next((block for block in blocks if any(n is node for n in block.find_all(nodes.Name))), None)
-            is_set = any(n.name == name and n.ctx != "load" for n in (owner or tree).find_all(nodes.Name))
-            uses.append((is_set, len(uses), node, owner))
-    return min(uses)[2:] if uses else (None, None)
-
-
-def _exported(tree: nodes.Template) -> Iterator[str]:
-    """Names that the top level defines for the blocks."""
-    pending: list[nodes.Node] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, nodes.If):
-            pending += [*node.body, *node.elif_, *node.else_]
-        elif isinstance(node, nodes.Assign | nodes.AssignBlock):
-            yield from (n.name for n in [node.target, *node.target.find_all(nodes.Name)] if isinstance(n, nodes.Name))
-        elif isinstance(node, nodes.Macro):
-            yield node.name
-        elif isinstance(node, nodes.Import):
-            yield node.target
-        elif isinstance(node, nodes.FromImport):
-            yield from (item if isinstance(item, str) else item[1] for item in node.names)
-
-
-def _is_stateless(tree: nodes.Template) -> bool:
-    return all(
-        isinstance(node, nodes.Macro | nodes.Import | nodes.FromImport)
-        or (isinstance(node, nodes.Assign) and isinstance(node.node, nodes.Const))
-        or (isinstance(node, nodes.Output) and all(isinstance(part, nodes.TemplateData) for part in node.nodes))
-        for node in tree.body
-    )

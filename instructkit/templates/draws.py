@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jinja2 import pass_context
@@ -16,12 +16,25 @@ from instructkit.hashing import uniform
 class Draws:
     """The draws of one row; `begin` starts the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, formats: Sequence[str] = ()) -> None:
+        self.formats = formats
+        """Formats of answer options to draw from."""
         self.begin(0, "")
 
-    def begin(self, seed: int, example_id: str) -> None:
+    def begin(self, seed: int, example_id: str, option_format: str | None = None) -> None:
         """Start a row: its draws depend on the seed, its id and their order in the template."""
-        self.seed, self.example_id, self.count = seed, example_id, 0
+        self.seed, self.example_id, self.count, self.drawn_format = seed, example_id, 0, option_format
+
+    def phrasing(self, phrasings: int) -> int:
+        """Which of so many phrasings the row has."""
+        return int(uniform(self.seed, self.example_id, "phrasing") * phrasings)
+
+    def option_format(self) -> str:
+        """The format of answer options, drawn when a row first asks for it."""
+        if self.drawn_format is None:
+            drawn = uniform(self.seed, self.example_id, "options")
+            self.drawn_format = self.formats[int(drawn * len(self.formats))]
+        return self.drawn_format
 
     def _next(self) -> str:
         self.count += 1

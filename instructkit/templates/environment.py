@@ -6,7 +6,7 @@ template is rewritten so that loops, concatenations and assignments are charged 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jinja2 import FunctionLoader, StrictUndefined, Undefined, nodes, pass_context
@@ -19,6 +19,8 @@ from jinja2.visitor import NodeTransformer
 from instructkit.templates.draws import Draws
 from instructkit.templates.filters import filters, text
 from instructkit.templates.limits import MAX_DEPTH, STEP_COST, Budget, WorkExceeded, weight
+from instructkit.templates.phrasings import Wording, splice
+from instructkit.templates.toolcalls import ToolCalls
 
 TEXT_METHODS = (
     "capitalize", "casefold", "center", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii",
@@ -127,8 +129,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     intercepted_binops = OPERATORS
 
-    def __init__(self, load: Callable[[str], str | None] | None = None) -> None:
-        self.budget, self.draws = Budget(), Draws()
+    def __init__(
+        self,
+        load: Callable[[str], str | None] | None = None,
+        *,
+        wordings: Mapping[str, Sequence[Wording]] | None = None,
+        formats: Sequence[str] = (),
+    ) -> None:
+        """`load` gives a file's text by name, `wordings` its phrasings; `formats` are those to draw options from."""
+        self.budget, self.draws, self.wordings = Budget(), Draws(formats), wordings or {}
+        self.tool_calls = ToolCalls()
         super().__init__(
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -142,6 +152,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         budget = self.budget
         self.globals = {
             "range": budget.range, "dict": dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner,
+            "tool_call": lambda name, arguments=None: self.tool_calls.call(name, arguments),
         }  # fmt: skip
         self.concat = budget.join  # type: ignore[method-assign]
 
@@ -176,11 +187,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return self.budget.weigh(value)
 
     def read(self, source: str, name: str) -> nodes.Template:
-        """The template as written, parsed. Raises TemplateSyntaxError."""
-        return super()._parse(source, name, name)
+        """The template as written, parsed, its phrasings set in. Raises TemplateSyntaxError."""
+        tree = super()._parse(source, name, name)
+        if name in self.wordings:
+            splice(tree, self.wordings[name], lambda text: super(Sandbox, self)._parse(text, name, name))
+        return tree
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = _Charge().visit(super()._parse(source, name, filename))
+        tree: nodes.Template = _Charge().visit(self.read(source, name or ""))
         return tree
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:

@@ -12,6 +12,7 @@ from jinja2.filters import make_attrgetter
 
 from instructkit.templates.draws import Draws
 from instructkit.templates.limits import MAX_RANGE, Budget, WorkExceeded, weight
+from instructkit.templates.options import option_filters
 
 AS_JINJA = (
     "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last",
@@ -113,6 +114,7 @@ def filters(budget: Budget, draws: Draws) -> dict[str, Callable[..., Any]]:
         "batch": batch, "center": center, "format": format_, "indent": indent, "join": join, "replace": replace,
         "round": round_, "slice": slice_, "sum": sum_, "tojson": tojson, "wordwrap": wordwrap,
         "choice": draws.choice, "sample": draws.sample, "shuffle": draws.shuffle,
+        **option_filters(budget, draws),
     }  # fmt: skip
     everything = {**{name: DEFAULT_FILTERS[name] for name in AS_JINJA}, **ours}
     return {name: _charged(function, budget) for name, function in everything.items()}

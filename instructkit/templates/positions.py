@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,6 +17,17 @@ from instructkit.errors import Fault
 Path = tuple[str | int, ...]
 Positions = dict[Path, tuple[int, int]]
 """Line and column, from 1, of the key or item at each path."""
+
+
+class Read(NamedTuple):
+    """One YAML document."""
+
+    value: Any
+    positions: Positions
+    text_lines: dict[Path, int]
+    """The line on which the text of each scalar begins: below the `|` of a block."""
+    faults: list[Fault]
+    """Keys given twice, aliases."""
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -35,12 +46,11 @@ for _tag, _pattern, _first in (
     _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
-def read_yaml(
-    text: str, file: str, *, first_line: int, as_text: Callable[[Path], bool]
-) -> tuple[Any, Positions, list[Fault]]:
-    """Value, positions and faults (keys given twice, aliases) of one YAML document. Raises yaml.MarkedYAMLError."""
+def read_yaml(text: str, file: str, *, first_line: int, as_text: Callable[[Path], bool]) -> Read:
+    """Read one YAML document. Raises yaml.MarkedYAMLError."""
     loader = _CoreLoader(text)
     positions: Positions = {}
+    text_lines: dict[Path, int] = {}
     faults: list[Fault] = []
     seen: set[int] = set()
 
@@ -66,13 +76,15 @@ def read_yaml(
                 positions[(*path, key)] = mark(key_node)
                 result[key] = build(value, (*path, key))
             return result
+        text_lines[path] = mark(node)[0] + (getattr(node, "style", None) in ("|", ">"))
         if path and as_text(path) and node.tag != "tag:yaml.org,2002:null":
             return node.value
         return _number_or(loader, node)
 
     try:
         node = loader.get_single_node()
-        return (None if node is None else build(node, ())), positions, faults
+        value = None if node is None else build(node, ())
+        return Read(value, positions, text_lines, faults)
     finally:
         loader.dispose()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from jinja2.runtime import Context
@@ -17,21 +17,17 @@ from jinja2.runtime import Context
 from instructkit.hashing import canonical_json
 from instructkit.templates.check import role_of
 from instructkit.templates.environment import Own, Sandbox
-from instructkit.templates.frontmatter import fits, read_head
+from instructkit.templates.frontmatter import fits
+from instructkit.templates.head import read_head
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, TooLong
+from instructkit.templates.options import NotAChoiceError
+from instructkit.templates.phrasings import NUMBER
 from instructkit.templates.template import Template, from_sources
+from instructkit.templates.toolcalls import BadToolCallError, Tools
+from instructkit.templates.turns import Refusal, Rendered, Turn
 
 OF_THE_DOCUMENT = ("text", "source", "language", "id")
 """Inputs that are the document's own; they stand before fields of the same name."""
-
-
-class Refusal(NamedTuple):
-    """Why a row was not rendered: the parts of a `Drop`."""
-
-    rule: str
-    value: str | None
-    threshold: str | None
-    detail: str
 
 
 class Compiled:
@@ -39,22 +35,41 @@ class Compiled:
 
     def __init__(self, template: Template) -> None:
         self.template = template
-        self.declared = list(template.front.declared().items())
+        front = template.front
+        self.declared = list(front.declared().items())
         self._inputs = [(name, given.optional, given.default, given.type) for name, given in self.declared]
-        body = read_head(template.sources[template.file], template.file).body
-        texts = {**template.sources, template.file: body}
-        self._sandbox = Sandbox(texts.get)
+        self._phrasings = list(front.wordings())
+        self._choices = front.choices if isinstance(front.choices, str) else None
+        """The input that holds the choices."""
+        head = read_head(template.sources[template.file], template.file)
+        texts = {**template.sources, template.file: head.body}
+        wordings = {template.file: head.wordings} if head.wordings else {}
+        self._sandbox = Sandbox(texts.get, wordings=wordings, formats=template.formats)
         self._jinja = self._sandbox.get_template(template.file)
         self._imported = [self._sandbox.get_template(name) for name in template.stateful_imports]
         self._globals = dict(self._sandbox.globals)
-        self._rendered: list[tuple[str, str]] = []
-        self._blocks = [(role_of(turn), self._jinja.blocks[turn]) for turn in template.turns]
+        self._tools: Tools | None = None
+        if front.tools is not None:
+            self._tools = Tools(front.tools, self._sandbox.budget.spend)
+        if isinstance(front.choices, list):
+            self._globals["choices"] = front.choices
+        self._rendered: list[Turn] = []
+        self._blocks = [(role_of(turn), front.weights.get(turn), self._jinja.blocks[turn]) for turn in template.turns]
+        self._answered = front.answer == "data"
         self._empty_context()
 
-    def render(self, values: dict[str, Any], example_id: str, seed: int) -> list[tuple[str, str]] | Refusal:
-        """(role, content) of each turn for a row's variables, or why there are none.
+    def render(
+        self,
+        values: dict[str, Any],
+        example_id: str,
+        seed: int,
+        phrasing: str | None = None,
+        options: str | None = None,
+    ) -> Rendered | Refusal:
+        """The turns of a row with these variables, or why there are none.
 
-        `values` need not hold every input: what is missing or empty is a refusal, or the input's default.
+        `values` need not hold every input: what is missing or empty is a refusal, or the input's default. `phrasing`
+        and `options` name the wording and the format of answer options, which are drawn where they are None.
         """
         row = dict(self._globals)
         for name, optional, default, kind in self._inputs:
@@ -68,48 +83,91 @@ class Compiled:
                 detail = f"'{name}' must be of type {kind}, is {type(value).__name__}"
                 return Refusal("wrong_type", name, kind, detail)
             row[name] = value
+        draws = self._sandbox.draws
         self._sandbox.budget.reset()
-        self._sandbox.draws.begin(seed, example_id)
+        draws.begin(seed, example_id, options)
+        if self._choices is not None and not self._has_choices(row):
+            return Refusal("wrong_type", self._choices, "list", f"'{self._choices}' must be a list of texts")
+        if self._phrasings:
+            number = draws.phrasing(len(self._phrasings)) if phrasing is None else self._phrasings.index(phrasing)
+            phrasing = row["phrasing_name"] = self._phrasings[number]
+            row[NUMBER] = number
+        tools = None
+        if self._tools is not None:
+            toolbox = self._tools.of(row)
+            if isinstance(toolbox, Refusal):
+                return toolbox
+            tools = toolbox.json if toolbox else None
+            self._sandbox.tool_calls.begin(toolbox)
         try:
             turns = self._turns(row)
         except TooLong as error:
             self._empty_context()
             return self._too_long(error.characters)
+        except BadToolCallError as error:
+            place = self._place(error)
+            self._empty_context()
+            return Refusal("bad_tool_call", error.tool, None, f"{place}: {error}")
+        except NotAChoiceError as error:
+            self._empty_context()
+            return Refusal("not_a_choice", error.answer, None, str(error))
         except MemoryError:
             raise
         except Exception as error:
             place = self._place(error)
             self._empty_context()
             return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
+        return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
+
+    def _has_choices(self, row: dict[str, Any]) -> bool:
+        """Sets the variable `choices`; whether it is a list of texts, or missing where it may be."""
+        found = row["choices"] = row[self._choices or ""]
+        return found is None or (isinstance(found, list) and all(type(text) is str and text for text in found))
+
+    def _variant(self, phrasing: str | None, options: str | None) -> str | None:
+        if not self._phrasings:
+            return f"options={options}" if options else None
+        return f"phrasing={phrasing},options={options}" if options else f"phrasing={phrasing}"
+
+    def _fault_of(self, turns: list[Turn]) -> Refusal | None:
+        """Why these turns are no conversation to learn from."""
         if not turns:
             return Refusal("not_applicable", None, None, "the template's own conditions leave this row out")
         answered = False
-        for role, content in turns:
+        for turn in turns:
+            role, content = turn[0], turn[1]
             answered = answered or role == "assistant"
-            if not content:
+            if not content and turn.tool_calls is None:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")
             if len(content) > MAX_MESSAGE_CHARACTERS:
                 return self._too_long(len(content))
             if not content.isascii() and not _is_unicode(content):
                 return Refusal("template_error", self.template.file, None, "the message holds half of a surrogate pair")
-        if not answered:
+        if not answered and self._answered:
             return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
-        return turns
+        return None
 
-    def _turns(self, row: dict[str, Any]) -> list[tuple[str, str]]:
+    def _turns(self, row: dict[str, Any]) -> list[Turn]:
         context = self._context
         context.parent = row
         for imported in self._imported:
             imported._module = None
         if self.template.blocks_only:
-            return [(role, self._message(block(context))) for role, block in self._blocks]
+            if self._tools is None:
+                return [Turn(role, self._message(block(context)), weight) for role, weight, block in self._blocks]
+            return [self._calling_turn(*block) for block in self._blocks]
         context.vars.clear()
         context.exported_vars.clear()
         self._rendered = []
         for _ in self._jinja.root_render_func(context):
             pass  # whitespace between the blocks
         return self._rendered
+
+    def _calling_turn(self, role: str, weight: float | None, block: Callable[[Context], Iterator[str]]) -> Turn:
+        calls = self._sandbox.tool_calls
+        calls.open_turn()
+        return calls.close_turn(Turn(role, self._message(block(self._context)), weight))
 
     def _message(self, pieces: Iterator[str]) -> str:
         """A message of what a block prints, without blank lines before it and white space behind it.
@@ -134,13 +192,17 @@ class Compiled:
         self._context: Context = self._jinja.new_context({})
         # The top level calls the blocks through the context: what they make is kept apart, as messages.
         self._context.blocks = {
-            turn: [self._keep(role, block)]
-            for turn, (role, block) in zip(self.template.turns, self._blocks, strict=True)
+            turn: [self._keep(*block)] for turn, block in zip(self.template.turns, self._blocks, strict=True)
         }
 
-    def _keep(self, role: str, block: Callable[[Context], Iterator[str]]) -> Callable[[Context], Iterator[str]]:
+    def _keep(
+        self, role: str, weight: float | None, block: Callable[[Context], Iterator[str]]
+    ) -> Callable[[Context], Iterator[str]]:
         def run(context: Context) -> Iterator[str]:
-            self._rendered.append((role, self._message(block(context))))
+            if self._tools is None:
+                self._rendered.append(Turn(role, self._message(block(context)), weight))
+            else:
+                self._rendered.append(self._calling_turn(role, weight, block))
             return iter(())
 
         return run

@@ -10,9 +10,11 @@ from jinja2 import TemplateError
 
 from instructkit.errors import Fault, TemplateFault, did_you_mean
 from instructkit.hashing import bytes_digest, canonical_json
-from instructkit.templates.check import Body, check_body
+from instructkit.templates.check import Body, check_body, role_of
 from instructkit.templates.environment import Sandbox
-from instructkit.templates.frontmatter import FrontMatter, Head, read_head
+from instructkit.templates.frontmatter import FrontMatter
+from instructkit.templates.head import Head, read_head
+from instructkit.templates.options import FORMATS
 
 SUFFIX = ".jinja"
 
@@ -30,6 +32,8 @@ class Template:
     """Nothing but blocks at the top level."""
     stateful_imports: tuple[str, ...]
     """Imported files whose variables could remember a row; they are run anew for each."""
+    formats: tuple[str, ...]
+    """Formats of answer options that are drawn from."""
     sources: dict[str, str]
     """Text of the template file and of everything it imports, by name inside the template folder."""
     path: Path | None = None
@@ -71,8 +75,8 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     head = read_head(sources[file], shown[file])
     if head.front is None and not head.positions:
         raise TemplateFault(head.faults)  # nothing in it has been read: further faults would only be noise
-    body = check_body(head.body, file, shown[file], list(head.front.declared()) if head.front else None)
-    faults = [*head.faults, *body.faults, *(_unused(name, head, shown[file]) for name in body.unused)]
+    body = check_body(sources[file], file, shown[file], head)
+    faults = [*head.faults, *body.faults, *_front_faults(head, body, shown[file])]
     bodies = {key: body if key == file else check_body(sources[key], key, shown[key], macros=True) for key in sources}
     for key, imported in bodies.items():
         if key != file:
@@ -82,6 +86,8 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
                 message = f"'{origin}' defines no '{taken}'{did_you_mean(taken, bodies[origin].defined)}"
                 faults.append(Fault(shown[key], line, 0, message))
     faults += _cycles(file, bodies, shown)
+    formats, differing = _formats(bodies, shown)
+    faults += differing
     if not faults:
         faults = _compile_faults(head, file, sources, shown)
     if faults or head.front is None:
@@ -92,18 +98,50 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
         turns=tuple(body.turns),
         blocks_only=body.blocks_only,
         stateful_imports=tuple(key for key, found in bodies.items() if key != file and not found.stateless),
+        formats=formats,
         sources=sources,
         path=path,
     )
 
 
-def _unused(name: str, head: Head, file: str) -> Fault:
-    """A fault at the place where the input is declared."""
-    assert head.front is not None
-    step = name if isinstance(head.front.inputs, dict) else head.front.inputs.index(name)
-    return Fault(
-        file, *head.positions.get(("inputs", step), (2, 1)), f"input '{name}' is never used; use it or remove it"
-    )
+def _front_faults(head: Head, body: Body, file: str) -> list[Fault]:
+    """What the front matter says of a body that does not have it; each at the place in the front matter."""
+    front, faults = head.front, []
+    if front is None or not body.turns:
+        return []
+
+    def fault(message: str, *path: str | int) -> None:
+        faults.append(Fault(file, *head.place(*path), message))
+
+    for name in body.unused:
+        step = name if isinstance(front.inputs, dict) else front.inputs.index(name)
+        fault(f"input '{name}' is never used; use it or remove it", "inputs", step)
+    answer_names = body.answer_names | ({str(front.choices)} if "choices" in body.answer_names else set())
+    for i, name in enumerate(front.targets):
+        if name in front.declared() and name not in answer_names:
+            fault(f"targets: no assistant block uses '{name}'", "targets", i)
+    for name in front.weights:
+        if name not in body.turns:
+            listed = ", ".join(body.turns)
+            fault(f"weights: no block '{name}'; there are: {listed}{did_you_mean(name, body.turns)}", "weights", name)
+    trained = [front.weights.get(turn, role_of(turn) == "assistant") for turn in body.turns]
+    if front.weights and front.answer == "data" and not any(trained):
+        fault("weights: no turn is trained on; leave one assistant block its weight", "weights")
+    return faults
+
+
+def _formats(bodies: dict[str, Body], shown: dict[str, str]) -> tuple[tuple[str, ...], list[Fault]]:
+    """The formats that a row draws from; there is one draw for all turns, so all places must name the same."""
+    named = [(shown[key], line, names) for key, body in bodies.items() for names, line in body.formats if names]
+    first = set(named[0][2]) if named else set(FORMATS)
+    faults = [
+        Fault(
+            file, line, 0, f"options: the row's one draw is from {', '.join(sorted(first))}; name the same everywhere"
+        )
+        for file, line, names in named
+        if set(names) != first
+    ]
+    return tuple(name for name in FORMATS if name in first), faults
 
 
 def _cycles(file: str, bodies: dict[str, Body], shown: dict[str, str]) -> list[Fault]:
@@ -123,7 +161,8 @@ def _cycles(file: str, bodies: dict[str, Body], shown: dict[str, str]) -> list[F
 def _compile_faults(head: Head, file: str, sources: dict[str, str], shown: dict[str, str]) -> list[Fault]:
     for key, text in sources.items():
         try:
-            Sandbox().compile(head.body if key == file else text, key, key)
+            wordings = {file: head.wordings} if head.wordings else {}
+            Sandbox(wordings=wordings).compile(head.body if key == file else text, key, key)
         except TemplateError as error:
             return [Fault(shown[key], getattr(error, "lineno", 0) or 0, 0, f"not a Jinja template: {error.message}")]
         except (SyntaxError, RecursionError, OverflowError) as error:

@@ -5,18 +5,28 @@ import pytest
 from instructkit.templates.library import find_templates
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import from_sources
+from instructkit.templates.turns import Refusal
 
-HEAD = "---\nsummary: A test.\ntask: test\ninputs: {inputs}\n---\n"
+HEAD = "---\nsummary: A test.\ntask: test\ninputs: {inputs}\n{more}---\n"
 
 
-@pytest.fixture
+class Speaking(Compiled):
+    """A compiled template that can be asked for roles and contents alone."""
+
+    def said(self, values, example_id="id", seed=0, **chosen):
+        """(role, content) of each turn, or the refusal."""
+        result = self.render(values, example_id, seed, **chosen)
+        return result if isinstance(result, Refusal) else [turn[:2] for turn in result.turns]
+
+
+@pytest.fixture(scope="session")
 def make():
-    """A compiled template from its body; imported files by name."""
+    """A compiled template from its body; imported files by name, further lines of the front matter as `more`."""
 
-    def of(body, inputs="[text]", **imported):
-        sources = {"t.jinja": HEAD.format(inputs=inputs) + body}
+    def of(body, inputs="[text]", more="", **imported):
+        sources = {"t.jinja": HEAD.format(inputs=inputs, more=more) + body}
         sources |= {f"{name}.jinja": text for name, text in imported.items()}
-        return Compiled(from_sources("t", sources))
+        return Speaking(from_sources("t", sources))
 
     return of
 
@@ -35,7 +45,7 @@ def project(tmp_path):
             return path
 
         def template(self, name, body="{% block assistant %}{{ text }}{% endblock %}", inputs="[text]"):
-            return self.write(name, HEAD.format(inputs=inputs) + body)
+            return self.write(name, HEAD.format(inputs=inputs, more="") + body)
 
         def find(self, *patterns):
             return find_templates(list(patterns), [self.folder])

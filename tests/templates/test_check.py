@@ -38,7 +38,7 @@ def test_a_good_template_has_no_fault():
             "t.jinja:8:10: block 'user_3' is turn 2 of its role; name it 'user_2'",
         ),
         (GOOD + "{% block system %}x{% endblock %}", "t.jinja:8:10: block 'system' must be the first turn"),
-        (GOOD.replace("assistant", "tool"), "t.jinja:1: there is no assistant block"),
+        (GOOD.replace("assistant", "user_2"), "t.jinja:1: there is no assistant block"),
         (GOOD.replace("{{ question }}", "{% block tool %}{{ question }}{% endblock %}"), "block 'tool' stands inside"),
         ("{% for x in answer %}{% endfor %}" + GOOD, "t.jinja:6: 'for' stands outside of all blocks"),
         (
@@ -84,6 +84,28 @@ def test_a_variable_of_another_block_is_pointed_at_where_it_is_missing():
         GOOD.replace("{{ question }}", "{% set x = question %}{{ x }}").replace("answer }}", "answer ~ x }}")
     )
     assert found.startswith("t.jinja:7:34: block 'assistant' uses 'x'")
+
+
+@pytest.mark.parametrize(
+    ("inner", "known"),
+    [
+        ("{% if answer %}{% set x = answer %}{{ x }}{% endif %}", True),
+        (
+            "{% if answer %}{% set x = 1 %}{% else %}{% set x = 2 %}{% endif %}{{ x }}{% for i in [1] %}{{ x }}{% endfor %}",
+            True,
+        ),
+        ("{% for i in answer %}{% if i %}{% set x = i %}{{ x }}{% endif %}{% endfor %}", True),
+        ("{% for x in answer %}{% endfor %}{{ x }}", False),
+        ("{% for i in answer %}{% if i %}{% set x = i %}{% endif %}{% endfor %}{{ x }}", False),
+        ("{% with x = answer %}{% endwith %}{{ x }}", False),
+        ("{% macro m(x) %}{% endmacro %}{{ m(answer) }}{{ x }}", False),
+        ("{% macro m(y) %}{% if y %}{% set x = y %}{{ x }}{% endif %}{% endmacro %}{{ m(answer) }}", True),
+        ("{% set ns.x = answer %}", False),
+    ],
+)
+def test_a_variable_is_known_where_it_may_be_set(inner, known):
+    found = faults(GOOD.replace("{{ answer }}", inner + "{{ answer }}"))
+    assert found == [] if known else "which is not in inputs" in found[0]
 
 
 @pytest.mark.parametrize(

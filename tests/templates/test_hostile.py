@@ -5,7 +5,7 @@ import pytest
 
 from instructkit.errors import TemplateFault
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS
-from instructkit.templates.rendering import Refusal
+from instructkit.templates.turns import Refusal
 
 ESCAPES = [
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
@@ -80,7 +80,7 @@ def refused(make, body):
         template = make("{% block user %}{{ text }}{% endblock %}{% block assistant %}" + body + "{% endblock %}")
     except TemplateFault as fault:
         return fault
-    result = template.render({"text": "some text"}, "id", 0)
+    result = template.said({"text": "some text"})
     return result if isinstance(result, Refusal) else None
 
 
@@ -99,7 +99,7 @@ def test_no_bomb_goes_off(make, body):
 
 def test_a_refused_row_says_file_line_and_limit(make):
     template = make("{% block assistant %}\n{{ text }}\n{{ 'x' * 10 ** 12 }}{% endblock %}")
-    refusal = template.render({"text": "a"}, "id", 0)
+    refusal = template.said({"text": "a"})
     assert refusal.rule == "template_error"
     assert refusal.value == "t.jinja:8"
     assert "200,000,000 characters of work" in refusal.detail
@@ -107,8 +107,8 @@ def test_a_refused_row_says_file_line_and_limit(make):
 
 def test_a_row_after_a_refused_one_is_rendered_as_if_alone(make):
     template = make("{% block assistant %}{% for i in range(text) %}{{ 'x' * 9 }}{% endfor %}{% endblock %}")
-    assert isinstance(template.render({"text": 10**9}, "id", 0), Refusal)
-    assert template.render({"text": 1}, "id", 0) == [("assistant", "x" * 9)]
+    assert isinstance(template.said({"text": 10**9}), Refusal)
+    assert template.said({"text": 1}) == [("assistant", "x" * 9)]
 
 
 @pytest.mark.parametrize("body", ["{{ text }}\\ud800{{ '\\ud800' }}", "{{ '%c' % 55296 }}"])
@@ -120,12 +120,12 @@ def test_half_of_a_character_is_refused(make, body):
 def test_a_message_of_the_greatest_length_passes_and_one_more_character_does_not(make):
     template = make("{% block assistant %}{{ text }}{% endblock %}")
     longest = "x" * MAX_MESSAGE_CHARACTERS
-    assert template.render({"text": longest}, "id", 0) == [("assistant", longest)]
-    refusal = template.render({"text": longest + "x"}, "id", 0)
+    assert template.said({"text": longest}) == [("assistant", longest)]
+    refusal = template.said({"text": longest + "x"})
     assert (refusal.rule, refusal.value, refusal.threshold) == ("output_too_long", "1000001", "1000000")
 
 
 def test_honest_work_is_within_the_bounds(make):
     body = "{% block assistant %}{% for line in text.split('\n') %}{{ loop.index }} {{ line|upper }}\n{% endfor %}{% endblock %}"
-    result = make(body).render({"text": "\n".join(["word"] * 50_000)}, "id", 0)
+    result = make(body).said({"text": "\n".join(["word"] * 50_000)})
     assert result[0][1].endswith("50000 WORD")

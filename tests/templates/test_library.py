@@ -7,6 +7,7 @@ from instructkit.errors import TemplateFault
 from instructkit.templates.cases import run_tests
 from instructkit.templates.library import find_templates, library_folder, template_names
 from instructkit.templates.rendering import Compiled
+from instructkit.templates.turns import Turn
 
 MACRO = "{% macro f(x) %}{{ x }}{% endmacro %}"
 USES = '{% from "qa/_m.jinja" import f %}{% block assistant %}{{ f(text) }}{% endblock %}'
@@ -18,7 +19,7 @@ def messages(fault):
 
 
 def test_the_page_about_templates_shows_a_template_and_a_fault_as_they_are(project):
-    page = (Path(__file__).parents[2] / "docs/templates.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/writing-templates.md").read_text(encoding="utf-8")
     shown = [line[4:] for line in page.splitlines() if line.startswith("    ")]
     project.write("qa/open.jinja", "\n".join(shown[:-1]))
     (template,) = project.find("qa/open")
@@ -72,11 +73,11 @@ def test_a_template_imports_from_its_own_folder_first_then_from_the_others(tmp_p
     (other / "far.jinja").write_text((project.folder / "qa/open.jinja").read_text())
     folders = [project.folder, tmp_path / "other"]
     near, far = find_templates(["qa/open", "qa/far"], folders)
-    assert Compiled(near).render({"text": "a"}, "", 0) == [("assistant", "a")]
-    assert Compiled(far).render({"text": "a"}, "", 0) == [("assistant", "other a")]
+    assert Compiled(near).render({"text": "a"}, "", 0).turns == [Turn("assistant", "a")]
+    assert Compiled(far).render({"text": "a"}, "", 0).turns == [Turn("assistant", "other a")]
     (project.folder / "qa/_m.jinja").unlink()
     (near,) = find_templates(["qa/open"], folders)
-    assert Compiled(near).render({"text": "a"}, "", 0) == [("assistant", "other a")]
+    assert Compiled(near).render({"text": "a"}, "", 0).turns == [Turn("assistant", "other a")]
 
 
 def test_the_hash_follows_the_template_and_what_it_imports_and_nothing_else(project):
@@ -155,13 +156,11 @@ def test_no_python_template_puts_the_answer_into_the_question(template):
         "            return item\n    else:\n        return default\n    # never here",
         "decorators": [],
     }
-    turns = Compiled(template).render(row, "id", 0)
-    assert isinstance(turns, list)
     asked = ""
-    for role, content in turns:
-        if role == "assistant":
-            assert content.strip("`") not in asked
-        asked += content
+    for turn in Compiled(template).render(row, "id", 0).turns:
+        if turn.role == "assistant":
+            assert turn.content.strip("`") not in asked
+        asked += turn.content
 
 
 def test_python_docstrings_written_out_are_docstrings_again():
@@ -182,6 +181,5 @@ def test_python_docstrings_written_out_are_docstrings_again():
         "``` x",
     ):
         row = {"kind": "function", "signature": "def f():", "body": "def f(): ...", "docstring": docstring}
-        (_, (_, answer)) = compiled.render(row, "id", 0)
-        code = answer.strip("`").removeprefix("python\n")
+        code = compiled.render(row, "id", 0).turns[1].content.strip("`").removeprefix("python\n")
         assert ast.get_docstring(ast.parse(code).body[0]).strip() == docstring

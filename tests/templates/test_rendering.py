@@ -9,7 +9,7 @@ from jinja2 import DictLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from instructkit.hashing import uniform
-from instructkit.templates.rendering import Refusal
+from instructkit.templates.turns import Refusal
 
 MACROS = "{% macro twice(x, y='-') %}{{ x }}{{ y }}{{ x }}{% endmacro %}{% set constant = 'c' %}"
 STATEFUL = "{% set ns = namespace(n=0) %}{% macro count() %}{% set ns.n = ns.n + 1 %}{{ ns.n }}{% endmacro %}"
@@ -72,7 +72,7 @@ def test_rows_through_one_context_are_what_plain_rendering_makes_of_each(make, b
     @given(rows)
     def law(rows):
         for row in rows:
-            result = template.render(row, "id", 0)
+            result = template.said(row)
             try:
                 expected = plainly(body, {"items": [], **row})
             except Exception:
@@ -98,16 +98,9 @@ def test_a_row_is_rendered_alike_in_any_order_and_after_any_other(make_awkward, 
 
 
 @pytest.fixture(scope="module")
-def make_awkward():
-    from instructkit.templates.rendering import Compiled
-    from instructkit.templates.template import from_sources
-
-    head = f"---\nsummary: s\ntask: t\ninputs: {INPUTS}\n---\n"
+def make_awkward(make):
     drawn = "{% block user %}{{ ['a', 'b', text] | choice }}{% endblock %}{% block assistant %}{{ [1, 2, 3] | shuffle }}{{ items|length }}{% endblock %}"
-    imported = {f"{name}.jinja": source for name, source in IMPORTED.items()}
-    return [
-        Compiled(from_sources("t", {"t.jinja": head + body, **imported})) for body in [AWKWARD[10], AWKWARD[2], drawn]
-    ]
+    return [make(body, inputs=INPUTS, **IMPORTED) for body in [AWKWARD[10], AWKWARD[2], drawn]]
 
 
 def without_blank_ends(data):
@@ -121,45 +114,39 @@ def without_blank_ends(data):
 @settings(max_examples=100, deadline=None)
 def test_data_is_never_read_as_template(plain_template, data):
     for wrapped in (data, "{{ " + data + " }}", "{% raw %}" + data, "---\n" + data + "|||{# x #}"):
-        assert plain_template.render({"text": wrapped}, "id", 0) == [("assistant", without_blank_ends(wrapped))]
+        assert plain_template.said({"text": wrapped}) == [("assistant", without_blank_ends(wrapped))]
 
 
 @pytest.fixture(scope="module")
-def plain_template():
-    from instructkit.templates.rendering import Compiled
-    from instructkit.templates.template import from_sources
-
-    source = "---\nsummary: s\ntask: t\ninputs: [text]\n---\n{% block assistant %}{{ text }}{% endblock %}"
-    return Compiled(from_sources("t", {"t.jinja": source}))
+def plain_template(make):
+    return make("{% block assistant %}{{ text }}{% endblock %}")
 
 
 @pytest.mark.parametrize("empty", [None, "", " \n", [], {}])
 def test_an_input_that_is_missing_or_empty_is_named(make, empty):
     template = make("{% block assistant %}{{ text }}{{ title }}{% endblock %}", inputs="[text, title]")
     for row in ({"text": "a", "title": empty}, {"text": "a"}):
-        refusal = template.render(row, "id", 0)
+        refusal = template.said(row)
         assert (refusal.rule, refusal.value) == ("missing_input", "title")
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0, "0"])
 def test_zero_and_false_are_values(make, value):
-    assert make("{% block assistant %}{{ text }}{% endblock %}").render({"text": value}, "", 0) == [
-        ("assistant", str(value))
-    ]
+    assert make("{% block assistant %}{{ text }}{% endblock %}").said({"text": value}) == [("assistant", str(value))]
 
 
 def test_an_optional_input_is_none_or_its_default(make):
     inputs = "{text: , tone: {required: false}, style: {default: plain}}"
     template = make("{% block assistant %}{{ text }} {{ tone or 'no tone' }} {{ style }}{% endblock %}", inputs=inputs)
-    assert template.render({"text": "a"}, "", 0) == [("assistant", "a no tone plain")]
-    assert template.render({"text": "a", "tone": "b", "style": "c"}, "", 0) == [("assistant", "a b c")]
+    assert template.said({"text": "a"}) == [("assistant", "a no tone plain")]
+    assert template.said({"text": "a", "tone": "b", "style": "c"}) == [("assistant", "a b c")]
 
 
 def test_a_value_of_another_type_is_named(make):
     template = make("{% block assistant %}{{ text + 1 }}{% endblock %}", inputs="{text: {type: integer}}")
-    assert template.render({"text": 1}, "", 0) == [("assistant", "2")]
+    assert template.said({"text": 1}) == [("assistant", "2")]
     for value in ("1", True, 1.5):
-        assert template.render({"text": value}, "", 0)[:3] == ("wrong_type", "text", "integer")
+        assert template.said({"text": value})[:3] == ("wrong_type", "text", "integer")
 
 
 @pytest.mark.parametrize(
@@ -183,12 +170,12 @@ def test_a_value_of_another_type_is_named(make):
     ],
 )
 def test_what_cannot_be_rendered_is_refused_by_rule(make, body, row, rule):
-    assert make(body).render(row, "id", 0).rule == rule
+    assert make(body).said(row).rule == rule
 
 
 def test_an_error_in_an_imported_macro_names_its_file_and_line(make):
     body = '{% from "m.jinja" import f %}{% block assistant %}\n{{ f(text) }}{% endblock %}'
-    refusal = make(body, m="\n{% macro f(x) %}\n{{ x + 1 }}{% endmacro %}").render({"text": "a"}, "id", 0)
+    refusal = make(body, m="\n{% macro f(x) %}\n{{ x + 1 }}{% endmacro %}").said({"text": "a"})
     assert refusal.value == "m.jinja:3"
     assert refusal.detail.startswith("m.jinja:3: TypeError: ")
 
@@ -196,7 +183,7 @@ def test_an_error_in_an_imported_macro_names_its_file_and_line(make):
 def test_text_inside_of_a_message_is_not_touched(make):
     inner = "a\t \n\n\n  <b>&amp; 'x'\x0c\u2028 é"
     body = "{% block user %}\n\n  [{{ text }}]\n  {{ text | indent(2) }}]\n\n{% endblock %}{% block assistant %}x{% endblock %}"
-    (_, user), _ = make(body).render({"text": inner}, "id", 0)
+    (_, user), _ = make(body).said({"text": inner})
     assert user == f"[{inner}]\n  " + inner.replace("\n  <b>", "\n    <b>") + "]"
 
 
@@ -220,7 +207,7 @@ CODE = "    a = 1\n    return a"
 )
 @pytest.mark.parametrize("data", [CODE, "\n \n" + CODE + "\n\n  \n"])
 def test_data_keeps_the_indentation_of_its_first_line(make, block, data):
-    assert make(block).render({"text": data}, "", 0) == [("assistant", CODE)]
+    assert make(block).said({"text": data}) == [("assistant", CODE)]
 
 
 @pytest.mark.parametrize(
@@ -238,20 +225,20 @@ def test_data_keeps_the_indentation_of_its_first_line(make, block, data):
     ],
 )
 def test_white_space_that_the_author_wrote_before_the_first_word_is_layout(make, block, message):
-    assert make(block).render({"text": "a"}, "", 0) == [("assistant", message)]
+    assert make(block).said({"text": "a"}) == [("assistant", message)]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(" \n\tab", max_size=8), st.text(" \n\tab", min_size=1, max_size=12).filter(str.strip))
 def test_a_message_is_the_authors_words_and_the_data_without_blank_ends(make, written, data):
     template = make("{% block assistant %}" + written + "{{ text }}{% endblock %}")
-    ((_, content),) = template.render({"text": data}, "", 0)
+    ((_, content),) = template.said({"text": data})
     assert content == without_blank_ends(written.lstrip() + data)
 
 
 def test_tojson_writes_plain_json(make):
     value = {"b": "<é'>", "a": [1, None, True]}
-    ((_, content),) = make("{% block assistant %}{{ text | tojson }}{% endblock %}").render({"text": value}, "", 0)
+    ((_, content),) = make("{% block assistant %}{{ text | tojson }}{% endblock %}").said({"text": value})
     assert json.loads(content) == value
     assert "<é'>" in content
 
@@ -259,10 +246,10 @@ def test_tojson_writes_plain_json(make):
 def test_draws_depend_on_seed_id_and_order_and_on_nothing_else(make):
     body = "{% block assistant %}{{ range(1000)|choice }} {{ range(9)|shuffle|join }} {{ range(9)|sample(3)|join }}{% endblock %}"
     template = make(body + "{# {{ text }} #}", inputs="{}")
-    first = template.render({}, "a", 1)
-    assert template.render({}, "a", 1) == first
-    assert make(body, inputs="{}").render({}, "a", 1) == first
-    others = [template.render({}, "b", 1), template.render({}, "a", 2)]
+    first = template.said({}, "a", 1)
+    assert template.said({}, "a", 1) == first
+    assert make(body, inputs="{}").said({}, "a", 1) == first
+    others = [template.said({}, "b", 1), template.said({}, "a", 2)]
     assert first not in others
     assert others[0] != others[1]
     choice, shuffled, sampled = first[0][1].split()
@@ -273,11 +260,11 @@ def test_draws_depend_on_seed_id_and_order_and_on_nothing_else(make):
 
 def test_choice_is_even(make):
     template = make("{% block assistant %}{{ ['a', 'b', 'c', 'd'] | choice }}{% endblock %}", inputs="{}")
-    counts = [[template.render({}, str(i), 0)[0][1] for i in range(2000)].count(letter) for letter in "abcd"]
+    counts = [[template.said({}, str(i))[0][1] for i in range(2000)].count(letter) for letter in "abcd"]
     assert all(400 < count < 600 for count in counts)
 
 
 @pytest.mark.parametrize("draw", ["[] | choice", "[1] | sample(2)", "[1] | sample(-1)"])
 def test_a_draw_of_too_little_is_an_error(make, draw):
-    refusal = make("{% block assistant %}{{ " + draw + " }}{% endblock %}", inputs="{}").render({}, "", 0)
+    refusal = make("{% block assistant %}{{ " + draw + " }}{% endblock %}", inputs="{}").said({})
     assert refusal.rule == "template_error"

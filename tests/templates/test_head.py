@@ -2,7 +2,8 @@ import jsonschema
 import pytest
 import yaml
 
-from instructkit.templates.frontmatter import front_matter_schema, read_head
+from instructkit.templates.frontmatter import front_matter_schema
+from instructkit.templates.head import read_head
 
 BODY = "{% block assistant %}{{ text }}{% endblock %}"
 
