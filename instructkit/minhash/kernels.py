@@ -459,7 +459,7 @@ def shared(sets: Any, starts: Any, ends: Any, left: Any, right: Any, threshold: 
                 places = np.empty(2 * len(places), dtype=np.uint32)
                 shift -= ONE
             without = take_places(sets, first, last, places, shift)
-        same = in_place(sets, first, begin, end, places, shift)
+        same = in_place(sets, first, begin, end, places, shift) if last > first else 0
         if size - same - without > spare:
             continue
         if without:
