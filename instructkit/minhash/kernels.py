@@ -392,7 +392,7 @@ def take_places(sets: Any, first: Any, last: Any, places: Any, shift: Any) -> An
 @njit(nogil=True)
 def in_place(sets: Any, first: Any, begin: Any, end: Any, places: Any, shift: Any) -> Any:
     """How many of sets[begin:end] are the shingle that has their place; without a branch."""
-    count = 0
+    count = I64(0)
     first = U64(first)
     for j in range(U64(begin), U64(end)):
         count += I64(sets[first + places[sets[j] >> shift]] == sets[j])
