@@ -81,7 +81,7 @@ def test_why_names_the_exemplars_and_where_they_come_from(shots, run_build):
     said = trace_lines(trace)
     assert "  variant   shots=2" in said
     for name, document in zip(example.exemplar_ids, trace.exemplars, strict=True):
-        assert any(f"{name}  notes.jsonl:{document.origin.line}" in line for line in said)
+        assert any(f"{name}  {document.origin.file}:{document.origin.line} " in line for line in said)
     plain = why(build, next(e.id for e in examples(build) if not e.exemplar_ids))
     assert plain.exemplars == []
 
