@@ -48,7 +48,9 @@ def place_choices(original: Original, pieces: Pieces) -> Choices:
             return Choices(renamed, front=tuple(fixed))
         if used:
             return Choices(pieces, (Set(VARIABLE, "[" + ", ".join(map(quoted, fixed)) + "]"),))
-        return Choices(pieces, warning=f"its text uses no choices, and 'choices' cannot hold: {original.answer_choices}")
+        return Choices(
+            pieces, warning=f"its text uses no choices, and 'choices' cannot hold: {original.answer_choices}"
+        )
     joined = _JOINED.match(_only_print(original.answer_choices) or "")
     front = joined["list"] if joined and joined["list"] in free(pieces) and taken <= {joined["list"]} else None
     if used:

@@ -11,7 +11,7 @@ empty answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from instructkit.templates.promptsource.names import draws, reads, sets
 from instructkit.templates.promptsource.originals import SEPARATOR
@@ -49,7 +49,34 @@ class Fork:
 
 def divided(pieces: Pieces) -> Pieces:
     """The pieces as blocks, with what both need above them. Raises NotConverted."""
-    return _written(_divide(pieces), ())
+    return _written(_divide(_drawn_first(pieces, [0])), ())
+
+
+def _drawn_first(pieces: Pieces, count: list[int]) -> Pieces:
+    """What decides by lot on something that both messages depend on is drawn above it, once for both."""
+    done: list[Piece] = []
+    for piece in pieces:
+        piece = with_bodies(piece, [_drawn_first(body, count) for body in bodies(piece)])
+        shared = isinstance(piece, If | Group) and any(_holds(part) or sets(part) for part in walk((piece,)))
+        if shared and isinstance(piece, If):
+            branches = []
+            for condition, body in piece.branches:
+                if condition is not None and draws(Set("_", condition)):
+                    done.append(Set(_name("drawn", count), condition))
+                    condition = done[-1].target
+                branches.append((condition, body))
+            piece = If(tuple(branches))
+        elif shared and isinstance(piece, Group) and piece.word == "for" and draws(replace(piece, body=())):
+            target, _, items = piece.head.partition(" in ")
+            done.append(Set(_name("drawn", count), items))
+            piece = replace(piece, head=f"{target} in {done[-1].target}")
+        done.append(piece)
+    return tuple(done)
+
+
+def _name(word: str, count: list[int]) -> str:
+    count[0] += 1
+    return f"{word}{count[0] if count[0] > 1 else ''}"
 
 
 def _divide(pieces: Pieces) -> Halves | Fork:
@@ -94,30 +121,24 @@ def _written(part: Halves | Fork, outer: Pieces) -> Pieces:
         try:
             above, user = _lifted(part.before, _names_of_conditions(part) | _names_of(kept[0]))
         except NotConverted:
-            return _written(_flat(part, [0]), outer)
+            return _written(_flat(part), outer)
         # What stood before the condition is printed inside of it now: the same, as nothing is changed in between.
         branches = [(c, () if b is None else _written(b, (*outer, *user))) for c, b in part.branches]
         return (*above, _if(branches))
-    return _written(_flat(part, [0]), outer)
+    return _written(_flat(part), outer)
 
 
-def _flat(part: Halves | Fork, drawn: list[int]) -> Halves:
+def _flat(part: Halves | Fork) -> Halves:
     """A fork as halves, with its conditions in both of them."""
     if isinstance(part, Halves):
         return part
-    before: list[Piece] = [*part.before]
     users: list[tuple[str | None, Pieces]] = []
     assistants: list[tuple[str | None, Pieces]] = []
     for condition, branch in part.branches:
-        if condition is not None and draws(Set("_", condition)):
-            drawn[0] += 1
-            name = f"drawn{drawn[0] if drawn[0] > 1 else ''}"
-            before.append(Set(name, condition))
-            condition = name
-        halves = _flat(branch, drawn) if branch is not None else Halves((), ())
+        halves = _flat(branch) if branch is not None else Halves((), ())
         users.append((condition, halves.user))
         assistants.append((condition, halves.assistant))
-    return Halves((*before, _if(users)), (_if(assistants),))
+    return Halves((*part.before, _if(users)), (_if(assistants),))
 
 
 def _if(branches: list[tuple[str | None, Pieces]]) -> If:
@@ -158,9 +179,13 @@ def _lifted(pieces: Pieces, needed: set[str]) -> tuple[Pieces, Pieces]:
     names = _closure(pieces, needed)
     if not names:
         return (), pieces
+    try:
+        _check_order(pieces, names)
+    except NotConverted:  # what stays behind reads a name before its last value: then all of them go
+        names = {name for piece in walk(pieces) for name in sets(piece)}
+        _check_order(pieces, names)
     above = _setting(pieces, names)
     rest = tuple(part for piece in pieces for part in _without(piece, names))
-    _check_order(pieces, names)
     return tuple(_at_top(piece) for piece in above), rest
 
 
@@ -199,9 +224,7 @@ def _without(piece: Piece, names: set[str]) -> Pieces:
         new = [tuple(p for part in body for p in _without(part, names)) for body in bodies(piece)]
         if new == bodies(piece):
             return (piece,)
-        if all(map(is_blank, new)):
-            return (Text("".join(part.data for part in new[0] if isinstance(part, Text))),) if len(new) == 1 else ()
-        return (with_bodies(piece, new),)
+        return (with_bodies(piece, new),) if any(new) else ()  # the white space that is left is printed, too
     return (piece,)
 
 
@@ -210,7 +233,7 @@ def _check_order(pieces: Pieces, names: set[str]) -> None:
     order: list[Piece] = list(walk(pieces))
     for name in names:
         last = max((i for i, piece in enumerate(order) if name in sets(piece)), default=-1)
-        for i, piece in enumerate(order[:last]):
+        for piece in order[:last]:
             moved = isinstance(piece, Set) or (isinstance(piece, Group) and piece.word in ("set", "macro"))
             shallow = with_bodies(piece, [() for _ in bodies(piece)])
             if name in reads((shallow,)) and not (moved and names & set(sets(piece))):

@@ -18,7 +18,9 @@ from instructkit.templates.promptsource.pieces import Block, Group, If, Pieces, 
 Ways = tuple[frozenset[str] | None, frozenset[str] | None]
 """Names printed on every way that prints nothing but white space, and on every way that prints; None: no such way."""
 NOTHING: Ways = (frozenset(), None)
-MEASURING = frozenset({"length", "count", "default", "d", "list", "select", "reject", "selectattr", "rejectattr", "map"})
+MEASURING = frozenset(
+    {"length", "count", "default", "d", "list", "select", "reject", "selectattr", "rejectattr", "map"}
+)
 
 
 def declare(body: Pieces, above: Pieces, besides: set[str]) -> dict[str, dict[str, Any] | None]:
@@ -111,9 +113,7 @@ def _printed_names(code: str, known: dict[str, frozenset[str]]) -> frozenset[str
                 look(node.node) if node.node else None
         elif isinstance(node, nodes.CondExpr | nodes.Or | nodes.And | nodes.Compare | nodes.Test | nodes.Not):
             pass
-        elif isinstance(node, nodes.Call):
-            look(node.node)
-        elif isinstance(node, nodes.Getattr):
+        elif isinstance(node, nodes.Call) or isinstance(node, nodes.Getattr):
             look(node.node)
         elif isinstance(node, nodes.Getitem):
             look(node.node)

@@ -73,7 +73,7 @@ def read_originals(path: Path, shown: str) -> list[Original]:
     """The templates of one file, in its order. Raises TemplateFault where it is none of promptsource's."""
     try:
         source = path.read_text(encoding="utf-8-sig")
-        data, positions, faults = read_yaml(source, shown, first_line=1, as_text=_is_text)
+        data, positions, _, faults = read_yaml(source, shown, first_line=1, as_text=_is_text)
     except UnicodeDecodeError:
         raise TemplateFault([Fault(shown, 0, 0, "not UTF-8 text; promptsource writes UTF-8")]) from None
     except yaml.YAMLError as error:

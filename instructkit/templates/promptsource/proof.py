@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from jinja2 import Undefined
+from jinja2 import Undefined, pass_context
 from jinja2.sandbox import SandboxedEnvironment
 
 from instructkit.templates.limits import MAX_RANGE
@@ -45,7 +45,8 @@ class _Draws:
         self.ways: list[list[int]] = []
         self.at = 0
 
-    def choice(self, items: Any) -> Any:
+    @pass_context  # else Jinja draws from a list of constants once, when it compiles, and for promptsource that is a row
+    def choice(self, _context: Any, items: Any) -> Any:
         pool = list(items)
         if not pool:
             raise IndexError("choice of nothing")

@@ -134,7 +134,9 @@ def _arguments(code: str) -> list[str]:
 
 
 def _appends(pieces: Pieces) -> Pieces:
-    grown = {found["name"] for piece in walk(pieces) if isinstance(piece, Print) and (found := _APPEND.match(piece.code))}
+    grown = {
+        found["name"] for piece in walk(pieces) if isinstance(piece, Print) and (found := _APPEND.match(piece.code))
+    }
     if not grown:
         return pieces
     targets = {piece.target for piece in walk(pieces) if isinstance(piece, Set)}

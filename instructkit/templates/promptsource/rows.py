@@ -12,14 +12,27 @@ from instructkit.templates.promptsource.shapes import Shape, read_shapes
 
 Texts = Callable[[str, int], str]
 """Makes a text of where it stands (`answers.text.0`) and the number of the row."""
-WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbour", "island", "juniper", "kelp", "lagoon")
+WORDS = (
+    "amber",
+    "birch",
+    "cedar",
+    "delta",
+    "ember",
+    "fjord",
+    "grove",
+    "harbour",
+    "island",
+    "juniper",
+    "kelp",
+    "lagoon",
+)
 MAX_DEPTH = 12
 
 
 def plain_text(place: str, row: int) -> str:
     """A text that says where it stands, so that mixing two of them up shows."""
-    name = place.replace("_", " ").replace(".", " ")
-    return f"{name} {WORDS[int(uniform(row, place) * len(WORDS))]}"
+    words = [WORDS[int(uniform(row, place, str(i)) * len(WORDS))] for i in range(1 + int(uniform(row, place) * 3))]
+    return " ".join([place.replace("_", " ").replace(".", " "), *words])
 
 
 def made_rows(original: Original, count: int, texts: Texts = plain_text) -> list[dict[str, Any]]:
@@ -40,10 +53,10 @@ class _Row:
         self.filled: dict[int, Any] = {}
 
     def fill(self, shapes: dict[str, Shape]) -> dict[str, Any]:
-        first = {name: shape for name, shape in shapes.items() if shape.one_of is None}
-        values = {name: self.value(shape, name, 0) for name, shape in first.items()}
-        later = {name: self.value(shape, name, 0) for name, shape in shapes.items() if name not in first}
-        return {name: {**values, **later}[name] for name in shapes}
+        """A row. Twice: the second time it is known what is to be looked for, and what in."""
+        for _ in range(2):
+            row = {name: self.value(shape, name, 0) for name, shape in shapes.items()}
+        return row
 
     def _draw(self, place: str, size: int) -> int:
         return int(uniform(self.number, self.key, place) * size)
@@ -87,11 +100,10 @@ class _Row:
         numbers = [value for value in known if isinstance(value, int | float)]
         if numbers:
             # A label is compared with some of its values, or with -1 for "none": the others are near.
-            low, high = min(numbers), max(numbers)
-            spread = [value for value in range(int(max(low, 0)), int(high) + 2)] if shape.below is None else []
-            return [*numbers, *spread, *range(shape.below or 0)][self._draw(place, len(numbers) + len(spread) + (shape.below or 0))]
-        texts = [value for value in known if isinstance(value, str)]
-        if shape.is_text or not texts:
-            texts = [*texts, self.texts(place, self.number)]
-        options = [*texts, self.texts(place, self.number)]
+            near = (
+                range(max(int(min(numbers)), 0), int(max(numbers)) + 2) if shape.below is None else range(shape.below)
+            )
+            options: list[Any] = [*numbers, *near]
+        else:
+            options = [*known, self.texts(place, self.number)]
         return options[self._draw(place, len(options))]

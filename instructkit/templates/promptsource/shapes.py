@@ -36,6 +36,10 @@ class Shape:
     """It counts into something of that many items."""
     one_of: Shape | None = None
     """It is looked for in that list."""
+    keys: list[Any] = field(default_factory=list)
+    """It is a dictionary of the template's own, with these keys."""
+    begins: tuple[Shape, str] | None = None
+    """It is what that text begins with, up to this sign."""
 
     def named(self, name: str) -> Shape:
         """What is read from it under a name."""
@@ -56,6 +60,9 @@ class Shape:
         """It is compared with a constant."""
         if value is not None and value not in [c for c in self.constants if type(c) is type(value)]:
             self.constants.append(value)
+            if self.begins and isinstance(value, str):
+                whole, sign = self.begins
+                whole.compared(f"{value}{sign}and what follows")
 
 
 class _Reader:
@@ -75,6 +82,7 @@ class _Reader:
                 self.local[node.target.name] = value
             return
         if isinstance(node, nodes.For):
+            self.local["loop"] = Shape(is_number=True)
             self._bind(node.target, self._items(node.iter))
             if node.test:
                 self.value(node.test)
@@ -96,7 +104,7 @@ class _Reader:
             for i, part in enumerate(target.items):
                 self._bind(part, item.named(str(i)))
 
-    def _items(self, node: nodes.Expr) -> Shape:
+    def _items(self, node: nodes.Node) -> Shape:
         if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name):
             if node.node.name == "zip":
                 return Shape(fields={str(i): self.value(argument).items() for i, argument in enumerate(node.args)})
@@ -130,17 +138,16 @@ class _Reader:
             return owner.named(at.value)
         if isinstance(at, nodes.Slice):
             for child in at.iter_child_nodes():
-                self.value(child)
+                self.value(child).number()
             return owner
         if isinstance(at, nodes.Const | nodes.Neg):
             number = at.value if isinstance(at, nodes.Const) else 1
             owner.at_least = max(owner.at_least, int(number) + 1)
             return owner.items()
         place = self.value(at)
-        if isinstance(node.node, nodes.Dict):
-            for pair in node.node.items:
-                if isinstance(pair.key, nodes.Const):
-                    place.compared(pair.key.value)
+        if owner.keys:
+            for key in owner.keys:
+                place.compared(key)
             return Shape()
         if not place.is_text and not any(isinstance(constant, str) for constant in place.constants):
             place.number(owner.at_least if owner is self.fixed else None)
@@ -167,6 +174,8 @@ class _Reader:
                 part.compared(value)
             return owner
         if node.name in OF_LIST:
+            if "attribute" in named:
+                owner.items().named(str(named["attribute"]))
             owner.items()
             return Shape(is_text=True) if node.name == "join" else owner
         if node.name in OF_TEXT:
@@ -200,6 +209,8 @@ class _Reader:
             return Shape()
         if method in TEXT_METHODS:
             owner.is_text = True
+            if method == "split" and given and given[0].constants:
+                return Shape(item=Shape(is_text=True, begins=(owner, str(given[0].constants[0]))))
             return Shape(item=Shape(is_text=True)) if "split" in method else Shape(is_text=True)
         return Shape()
 
@@ -248,6 +259,11 @@ class _Reader:
         return Shape(item=found[0] if found else Shape(), at_least=len(found))
 
     _tuple = _list
+
+    def _dict(self, node: nodes.Dict) -> Shape:
+        for pair in node.items:
+            self.value(pair.value)
+        return Shape(keys=[pair.key.value for pair in node.items if isinstance(pair.key, nodes.Const)])
 
     def _condexpr(self, node: nodes.CondExpr) -> Shape:
         self.value(node.test)

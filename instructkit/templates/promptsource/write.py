@@ -15,7 +15,7 @@ from instructkit.templates.promptsource.pieces import Block, Group, If, Piece, P
 from instructkit.templates.promptsource.rewrite import PROTECTOR
 
 WIDTH = 120
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,.()/'-]*\Z")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 ,.()/'_-]*\Z")
 _WORDS = re.compile(r"(?i)(y|n|yes|no|on|off|true|false|null|none|nan|inf)\Z")
 
 
@@ -38,6 +38,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.Node:
+    style: str | None
     lines = text.split("\n")
     clean = text.isprintable() or all(line.isprintable() for line in lines)
     if "\n" in text and clean and text.strip() == text and not any(line.endswith(" ") for line in lines):
@@ -102,10 +103,20 @@ def _stripped(pieces: Pieces, *, first: bool) -> Pieces:
                 break
             done.pop(at)
             continue
+        if isinstance(piece, If | Group) and _is_layout(piece):
+            done.pop(at)
+            continue
         if isinstance(piece, If) and first:
             done[at] = If(tuple((condition, _stripped(body, first=first)) for condition, body in piece.branches))
         break
     return tuple(done)
+
+
+def _is_layout(piece: Piece) -> bool:
+    """Whether a condition or loop prints white space at most, and does nothing else."""
+    if isinstance(piece, If) or (isinstance(piece, Group) and piece.word == "for"):
+        return all(_is_layout(part) for body in bodies(piece) for part in body)
+    return isinstance(piece, Text) and not piece.data.strip()
 
 
 def _exact(pieces: Pieces, before: str) -> str:
