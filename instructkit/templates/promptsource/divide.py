@@ -62,21 +62,23 @@ def _drawn_first(pieces: Pieces, count: list[int]) -> Pieces:
             branches = []
             for condition, body in piece.branches:
                 if condition is not None and draws(Set("_", condition)):
-                    done.append(Set(_name("drawn", count), condition))
-                    condition = done[-1].target
+                    drawn = Set(_name(count), condition)
+                    done.append(drawn)
+                    condition = drawn.target
                 branches.append((condition, body))
             piece = If(tuple(branches))
         elif shared and isinstance(piece, Group) and piece.word == "for" and draws(replace(piece, body=())):
             target, _, items = piece.head.partition(" in ")
-            done.append(Set(_name("drawn", count), items))
-            piece = replace(piece, head=f"{target} in {done[-1].target}")
+            drawn = Set(_name(count), items)
+            done.append(drawn)
+            piece = replace(piece, head=f"{target} in {drawn.target}")
         done.append(piece)
     return tuple(done)
 
 
-def _name(word: str, count: list[int]) -> str:
+def _name(count: list[int]) -> str:
     count[0] += 1
-    return f"{word}{count[0] if count[0] > 1 else ''}"
+    return f"drawn{count[0] if count[0] > 1 else ''}"
 
 
 def _divide(pieces: Pieces) -> Halves | Fork:

@@ -113,7 +113,7 @@ def _printed_names(code: str, known: dict[str, frozenset[str]]) -> frozenset[str
                 look(node.node) if node.node else None
         elif isinstance(node, nodes.CondExpr | nodes.Or | nodes.And | nodes.Compare | nodes.Test | nodes.Not):
             pass
-        elif isinstance(node, nodes.Call) or isinstance(node, nodes.Getattr):
+        elif isinstance(node, nodes.Call | nodes.Getattr):
             look(node.node)
         elif isinstance(node, nodes.Getitem):
             look(node.node)

@@ -1,7 +1,8 @@
 """Whether a converted template says what its original says: both are rendered on rows, and compared.
 
-The original is rendered as promptsource's `apply` does it, without its cut at 2,048 characters: Jinja's defaults, names
-that are not there print nothing, the text is split at `|||`, each part is stripped. Where it draws, every draw is tried.
+The original is rendered as promptsource's `apply` does it, without its cut at 2,048 characters: Jinja's defaults,
+names that are not there print nothing, the text is split at `|||`, each part is stripped. Where it draws, every draw
+is tried.
 
 original                                          ours
 two parts, both with text                         these two messages, to the letter
@@ -45,7 +46,7 @@ class _Draws:
         self.ways: list[list[int]] = []
         self.at = 0
 
-    @pass_context  # else Jinja draws from a list of constants once, when it compiles, and for promptsource that is a row
+    @pass_context  # else Jinja would draw from a list of constants only once, when it compiles
     def choice(self, _context: Any, items: Any) -> Any:
         pool = list(items)
         if not pool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from jinja2 import TemplateSyntaxError, nodes
 
@@ -95,7 +96,7 @@ def rewrite(pieces: Pieces) -> Pieces:
 def _words(code: str) -> str:
     found = words(code)
     solid = [i for i, (kind, _) in enumerate(found) if kind != "whitespace"]
-    for before, i in zip(solid, solid[1:], strict=False):
+    for before, i in pairwise(solid):
         if found[before][1] == "|" and found[i] == ("name", "random"):
             found[i] = ("name", "choice")
             if [found[j][1] for j in solid[solid.index(i) + 1 :][:2]] == ["(", ")"]:
@@ -212,7 +213,7 @@ def _most_frequent(pieces: Pieces) -> Pieces:
     for piece in pieces:
         piece = with_bodies(piece, [_most_frequent(body) for body in bodies(piece)])
         found = _asked_for(piece) if isinstance(piece, Print | Set) else None
-        if found:
+        if found and isinstance(piece, Print | Set):
             items, rest = found
             number = sum(isinstance(other, Set) and other.target.startswith("frequent") for other in walk(pieces)) + 1
             name = f"frequent{number if number > 1 else ''}"
@@ -224,7 +225,7 @@ def _most_frequent(pieces: Pieces) -> Pieces:
                 Group("for", fit, (Set(f"{name}.list", f"{name}.list + [item]"),)),
             ]
             code = f"{name}.list{rest}"
-            piece = Print(code) if isinstance(piece, Print) else replace(piece, value=code)  # type: ignore[type-var]
+            piece = Print(code) if isinstance(piece, Print) else Set(piece.target, code)
         done.append(piece)
     return tuple(done)
 
@@ -245,6 +246,3 @@ def _refuse(piece: Piece) -> None:
                 raise NotConverted("changes a list while it prints", f"method '{call.node.attr}'")
             if call.node.attr in ("format", "format_map", "encode", "translate", "maketrans", "expandtabs"):
                 raise NotConverted("uses a method that templates may not", f"'{call.node.attr}'")
-    for const in tree.find_all(nodes.Const):
-        if isinstance(piece, Print | Set | If) and isinstance(const.value, str) and SEPARATOR in const.value:
-            pass  # told from data by the comparison with the original

@@ -159,7 +159,7 @@ class _Reader:
         owner = self.value(node.node) if node.node else Shape()
         for child in (*node.args, *(pair.value for pair in node.kwargs)):
             self.value(child)
-        named = {pair.key: pair.value.value for pair in node.kwargs if isinstance(pair.value, nodes.Const)}
+        named: dict[Any, Any] = {p.key: p.value.value for p in node.kwargs if isinstance(p.value, nodes.Const)}
         given = [argument.value for argument in node.args if isinstance(argument, nodes.Const)]
         if node.name in TO_ITEM:
             return owner.items()
@@ -192,7 +192,7 @@ class _Reader:
                     shape.number()
                 return Shape(item=Shape(is_number=True))
             if node.node.name == "namespace":
-                return Shape(fields={pair.key: self.value(pair.value) for pair in node.kwargs})
+                return Shape(fields={str(pair.key): self.value(pair.value) for pair in node.kwargs})
             return Shape()
         if not isinstance(node.node, nodes.Getattr):
             return Shape()
