@@ -31,7 +31,6 @@ class RenderTemplate:
     version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
-    packages: ClassVar[tuple[str, ...]] = ("jinja2",)
 
     template: str
     """Name of the template: its path in the template folder, without `.jinja`."""
@@ -41,6 +40,11 @@ class RenderTemplate:
     """Text of the template and of everything it imports, by path in the template folder: no worker reads a file."""
     seed: int = 0
     """Seed of `choice`, `shuffle` and `sample` in the template."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Jinja, and what checks arguments of tools where the template may have any."""
+        return ("jinja2", "jsonschema") if "tools:" in self.sources[f"{self.template}.jinja"] else ("jinja2",)
 
     def apply(self, shard: pl.DataFrame) -> Outcome:
         """One example or one drop for each document, in the documents' order."""
@@ -118,7 +122,9 @@ class Render:
 
     The rules of the drops: `missing_input` (the document lacks what the template reads), `wrong_type`,
     `not_applicable` (a condition around all blocks of the template does not hold), `empty_answer`,
-    `empty_message`, `not_a_choice` (the answer is not among the options), `output_too_long`, `template_error`.
+    `empty_message`, `not_a_choice` (the answer is not among the options), `bad_tools` (the document's own
+    definitions are faulty), `bad_tool_call` (an unknown tool, or arguments that do not fit), `output_too_long`,
+    `template_error`.
     """
 
     version: ClassVar[int] = 3

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from instructkit.templates.frontmatter import Case
+import orjson
+
+from instructkit.hashing import canonical_json
+from instructkit.templates.frontmatter import Case, ExpectedTurn
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import Template
-from instructkit.templates.turns import Refusal, Rendered
+from instructkit.templates.turns import Refusal, Rendered, Turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,16 @@ class TestResult:
         return not self.difference
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What is compared of a turn."""
+
+    role: str
+    content: str
+    calls: tuple[str, ...]
+    weight: float | None
+
+
 def run_tests(template: Template) -> list[TestResult]:
     """Run the tests of a template, each as a row of its own with seed 0 and the id `test 1`, `test 2` …"""
     renderer = Compiled(template)
@@ -42,34 +56,44 @@ def run_tests(template: Template) -> list[TestResult]:
 
 
 def _difference(case: Case, result: Rendered | Refusal) -> str:
-    found_turns = [turn[:2] for turn in result.turns] if isinstance(result, Rendered) else None
-    if case.expect_drop is not None:
-        expected = [f"[drop] {case.expect_drop}"]
-    else:
-        # A YAML block (`content: |`) ends with a line break, which no message does.
-        turns = [(turn.role, turn.content.removesuffix("\n")) for turn in case.expect or ()]
-        if found_turns == turns:
+    turns = [_expected(turn) for turn in case.expect or ()]
+    if isinstance(result, Rendered):
+        # A weight that the test does not name is not compared.
+        weighed = [turn.weight is not None for turn in turns] + [False] * len(result.turns)
+        said = [_rendered(turn, compared) for turn, compared in zip(result.turns, weighed, strict=False)]
+        if case.expect_drop is None and said == turns:
             return ""
-        expected = _lines(turns)
-    if found_turns is None:
-        assert isinstance(result, Refusal)
-        found = [f"[drop] {result.rule}"]
-        if found != expected:
-            found.append(result.detail)
+        found = list(_lines(said))
     else:
-        found = _lines(found_turns)
-    if case.expect_drop is not None and found == expected:
-        return ""
+        found = [f"[drop] {result.rule}"]
+        if case.expect_drop == result.rule:
+            return ""
+        found.append(result.detail)
+    expected = [f"[drop] {case.expect_drop}"] if case.expect_drop is not None else list(_lines(turns))
     difference = "\n".join(unified_diff(expected, found, "expected", "rendered", lineterm="", n=2))
     return difference or f"-{case.expect}\n+{result}"  # a content may look like the head of a turn, or end with a dot
 
 
-def _lines(turns: list[tuple[str, str]]) -> list[str]:
+def _expected(turn: ExpectedTurn) -> _Said:
+    calls = tuple(canonical_json([call.name, call.arguments]) for call in turn.tool_calls)
+    # A YAML block (`content: |`) ends with a line break, which no message does.
+    return _Said(turn.role, turn.content.removesuffix("\n"), calls, turn.weight)
+
+
+def _rendered(turn: Turn, weighed: bool) -> _Said:
+    made = [call["function"] for call in orjson.loads(turn.tool_calls)] if turn.tool_calls else []
+    calls = tuple(canonical_json([call["name"], call["arguments"]]) for call in made)
+    weight = float(turn.role == "assistant") if turn.weight is None else turn.weight
+    return _Said(turn.role, turn.content, calls, weight if weighed else None)
+
+
+def _lines(turns: Iterable[_Said]) -> Iterable[str]:
     """One line for each role and each line of text; a space at the end of a line is shown, as it is easily missed."""
-    lines = []
-    for role, content in turns:
-        lines.append(f"[{role}]")
-        for line in content.split("\n"):
+    for turn in turns:
+        yield f"[{turn.role}]" if turn.weight is None else f"[{turn.role}, weight {turn.weight:g}]"
+        for line in turn.content.split("\n") if turn.content or not turn.calls else ():
             kept = line.rstrip(" ")
-            lines.append(kept + "·" * (len(line) - len(kept)))
-    return lines
+            yield kept + "·" * (len(line) - len(kept))
+        for call in turn.calls:
+            name, arguments = orjson.loads(call)
+            yield f"[call] {name} {canonical_json(arguments)}"

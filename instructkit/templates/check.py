@@ -12,7 +12,7 @@ from jinja2 import TemplateSyntaxError, nodes
 
 from instructkit.errors import Fault, did_you_mean
 from instructkit.templates.checknames import check_names, exported, is_stateless, reached
-from instructkit.templates.checkwords import Report, check_formats, check_mark, check_wordings, check_words
+from instructkit.templates.checkwords import Report, check_calls, check_formats, check_mark, check_wordings, check_words
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head
@@ -83,6 +83,7 @@ def check_body(source: str, name: str, file: str, head: Head | None = None, *, m
     _check_imports(tree, body, report)
     check_words(tree, environment, report)
     check_formats(tree, body, report)
+    check_calls(tree, body, report, head.front if head else None)
     if head and wordings:
         check_mark(tree, head, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault

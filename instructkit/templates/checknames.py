@@ -56,8 +56,8 @@ def check_names(tree: nodes.Template, body: Body, report: Report, front: FrontMa
                 name,
                 f"{who} uses '{name}', which is not in inputs [{listed}]{hint}",
             )
-    if front and isinstance(front.choices, str):
-        used.add(front.choices)
+    if front:
+        used |= {name for name in (front.choices, front.tools) if isinstance(name, str)}
     body.unused = [name for name in inputs or () if name not in used]
 
 

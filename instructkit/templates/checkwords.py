@@ -10,6 +10,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from instructkit.errors import did_you_mean
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.filters import INSTEAD
+from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head
 from instructkit.templates.options import FORMATS
 from instructkit.templates.phrasings import MARK, NUMBER, Wording, parse_wording
@@ -91,3 +92,24 @@ def check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> N
     for line, attribute in read:
         if isinstance(attribute, str) and attribute.startswith("_"):
             report(line, attribute, f"'{attribute}': names that start with an underscore cannot be read")
+
+
+def check_calls(tree: nodes.Template, body: Body, report: Report, front: FrontMatter | None) -> None:
+    """Tools are called in assistant blocks, or in macros, and answered in tool blocks; both need tools to be there."""
+    if front is None:
+        return
+    allowed = [tree.find_all(nodes.Macro), (b for b in tree.find_all(nodes.Block) if b.name.startswith("assistant"))]
+    inside = {id(name) for owners in allowed for owner in owners for name in owner.find_all(nodes.Name)}
+    for name in tree.find_all(nodes.Name):
+        if name.name == "tool_call" and front.tools is None and "tool_call" not in front.declared():
+            report(
+                name.lineno, "tool_call", "tool_call: define what can be called under the front matter's key 'tools'"
+            )
+        elif name.name == "tool_call" and front.tools is not None and id(name) not in inside:
+            report(
+                name.lineno, "tool_call", "tool_call stands outside of all assistant blocks; only the assistant calls"
+            )
+    for block in tree.find_all(nodes.Block):
+        if block.name in body.turns and block.name.startswith("tool") and front.tools is None:
+            message = f"block '{block.name}' answers a call, and without 'tools' in the front matter there is none"
+            report(block.lineno, block.name, message)

@@ -20,6 +20,7 @@ from instructkit.templates.draws import Draws
 from instructkit.templates.filters import filters, text
 from instructkit.templates.limits import MAX_DEPTH, STEP_COST, Budget, WorkExceeded, weight
 from instructkit.templates.phrasings import Wording, splice
+from instructkit.templates.toolcalls import ToolCalls
 
 TEXT_METHODS = (
     "capitalize", "casefold", "center", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii",
@@ -137,6 +138,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     ) -> None:
         """`load` gives a file's text by name, `wordings` its phrasings; `formats` are those to draw options from."""
         self.budget, self.draws, self.wordings = Budget(), Draws(formats), wordings or {}
+        self.tool_calls = ToolCalls()
         super().__init__(
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -150,6 +152,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         budget = self.budget
         self.globals = {
             "range": budget.range, "dict": dict, "namespace": Namespace, "cycler": Cycler, "joiner": Joiner,
+            "tool_call": lambda name, arguments=None: self.tool_calls.call(name, arguments),
         }  # fmt: skip
         self.concat = budget.join  # type: ignore[method-assign]
 

@@ -10,6 +10,7 @@ from instructkit.errors import did_you_mean
 from instructkit.templates.frontmatter import FrontMatter, fits
 from instructkit.templates.options import FORMATS
 from instructkit.templates.positions import Path
+from instructkit.templates.tools import read_tools
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 PHRASING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
@@ -28,6 +29,7 @@ def check_front(front: FrontMatter, fault: Report) -> None:
     _check_inputs(front, fault)
     _check_targets(front, fault)
     _check_choices(front, fault)
+    _check_tools(front, fault)
     _check_phrasings(front, fault)
     _check_cases(front, fault)
 
@@ -37,6 +39,8 @@ def _check_inputs(front: FrontMatter, fault: Report) -> None:
     taken = {"phrasing", "phrasing_name"} if front.phrasings else set()
     if front.choices is not None and front.choices != "choices":
         taken.add("choices")
+    if front.tools is not None:
+        taken.add("tool_call")
     for i, name in enumerate(names):
         path: Path = ("inputs", name if isinstance(front.inputs, dict) else i)
         if not NAME.match(name):
@@ -44,7 +48,7 @@ def _check_inputs(front: FrontMatter, fault: Report) -> None:
         elif name.lower() in RESERVED:
             fault(path, f"input '{name}' is a word of Jinja's own; give the field another name at ingest")
         elif name in taken:
-            key = "choices" if name == "choices" else "phrasings"
+            key = {"choices": "choices", "tool_call": "tools"}.get(name, "phrasings")
             fault(path, f"input '{name}': with the key '{key}', '{name}' is a variable of its own; rename the field")
         if name in names[:i]:
             fault(path, f"input '{name}' is declared twice")
@@ -68,15 +72,27 @@ def _check_targets(front: FrontMatter, fault: Report) -> None:
 
 def _check_choices(front: FrontMatter, fault: Report) -> None:
     if isinstance(front.choices, str):
-        names = front.declared()
-        if front.choices not in names:
-            message = f"choices: no input is called '{front.choices}'{did_you_mean(front.choices, names)}"
-            fault(("choices",), f"{message}; write the name of an input that holds a list, or a list of texts")
+        _check_name("choices", front.choices, "texts", front, fault)
     elif front.choices is not None:
         if len(front.choices) < 2:
             fault(("choices",), f"choices: {len(front.choices)} of them; there must be two to choose from")
         for text in _twice(front.choices):
             fault(("choices",), f"choices: '{text}' stands there twice")
+
+
+def _check_tools(front: FrontMatter, fault: Report) -> None:
+    if isinstance(front.tools, str):
+        _check_name("tools", front.tools, "definitions", front, fault)
+    elif front.tools is not None:
+        for path, message in read_tools(front.tools)[1]:
+            fault(("tools", *path), f"tools: {message}")
+
+
+def _check_name(key: str, name: str, of: str, front: FrontMatter, fault: Report) -> None:
+    names = front.declared()
+    if name not in names:
+        message = f"{key}: no input is called '{name}'{did_you_mean(name, names)}"
+        fault((key,), f"{message}; write the name of an input that holds a list, or a list of {of}")
 
 
 def _check_phrasings(front: FrontMatter, fault: Report) -> None:

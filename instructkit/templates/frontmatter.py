@@ -110,6 +110,9 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     the body says `{{ phrasing }}`; its name is the variable `phrasing_name`."""
     weights: dict[str, Weight] = {}
     """Weight of the loss of a turn, by block name; 0 is not trained on. Left out: 1 for the assistant, else 0."""
+    tools: list[dict[str, Any]] | Text | None = None
+    """Functions that the assistant can call: definitions `{name, description, parameters}`, bare or under `{type,
+    function}`, or the name of an input that holds such a list. `tool_call(name, arguments)` calls one."""
     metrics: list[Metric] = []
     """How an evaluation should measure answers to this template."""
     languages: list[Language] = []

@@ -43,7 +43,8 @@ def parse_wording(wording: Wording, parse: Parse) -> nodes.Template:
         error.lineno += above
         raise
     for node in tree.find_all(nodes.Node):
-        node.lineno += above
+        if node.lineno is not None:  # Jinja gives some (the operands of `if … else`) no line
+            node.lineno += above
     return tree
 
 

@@ -23,6 +23,7 @@ from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, TooLong
 from instructkit.templates.options import NotAChoiceError
 from instructkit.templates.phrasings import NUMBER
 from instructkit.templates.template import Template, from_sources
+from instructkit.templates.toolcalls import BadToolCallError, Tools
 from instructkit.templates.turns import Refusal, Rendered, Turn
 
 OF_THE_DOCUMENT = ("text", "source", "language", "id")
@@ -47,6 +48,9 @@ class Compiled:
         self._jinja = self._sandbox.get_template(template.file)
         self._imported = [self._sandbox.get_template(name) for name in template.stateful_imports]
         self._globals = dict(self._sandbox.globals)
+        self._tools: Tools | None = None
+        if front.tools is not None:
+            self._tools = Tools(front.tools, self._sandbox.budget.spend)
         if isinstance(front.choices, list):
             self._globals["choices"] = front.choices
         self._rendered: list[Turn] = []
@@ -88,11 +92,22 @@ class Compiled:
             number = draws.phrasing(len(self._phrasings)) if phrasing is None else self._phrasings.index(phrasing)
             phrasing = row["phrasing_name"] = self._phrasings[number]
             row[NUMBER] = number
+        tools = None
+        if self._tools is not None:
+            toolbox = self._tools.of(row)
+            if isinstance(toolbox, Refusal):
+                return toolbox
+            tools = toolbox.json if toolbox else None
+            self._sandbox.tool_calls.begin(toolbox)
         try:
             turns = self._turns(row)
         except TooLong as error:
             self._empty_context()
             return self._too_long(error.characters)
+        except BadToolCallError as error:
+            place = self._place(error)
+            self._empty_context()
+            return Refusal("bad_tool_call", error.tool, None, f"{place}: {error}")
         except NotAChoiceError as error:
             self._empty_context()
             return Refusal("not_a_choice", error.answer, None, str(error))
@@ -102,7 +117,7 @@ class Compiled:
             place = self._place(error)
             self._empty_context()
             return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
-        return self._fault_of(turns) or Rendered(turns, None, self._variant(phrasing, draws.drawn_format))
+        return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
 
     def _has_choices(self, row: dict[str, Any]) -> bool:
         """Sets the variable `choices`; whether it is a list of texts, or missing where it may be."""
@@ -122,7 +137,7 @@ class Compiled:
         for turn in turns:
             role, content = turn[0], turn[1]
             answered = answered or role == "assistant"
-            if not content:
+            if not content and turn.tool_calls is None:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")
             if len(content) > MAX_MESSAGE_CHARACTERS:
@@ -139,13 +154,20 @@ class Compiled:
         for imported in self._imported:
             imported._module = None
         if self.template.blocks_only:
-            return [Turn(role, self._message(block(context)), weight) for role, weight, block in self._blocks]
+            if self._tools is None:
+                return [Turn(role, self._message(block(context)), weight) for role, weight, block in self._blocks]
+            return [self._calling_turn(*block) for block in self._blocks]
         context.vars.clear()
         context.exported_vars.clear()
         self._rendered = []
         for _ in self._jinja.root_render_func(context):
             pass  # whitespace between the blocks
         return self._rendered
+
+    def _calling_turn(self, role: str, weight: float | None, block: Callable[[Context], Iterator[str]]) -> Turn:
+        calls = self._sandbox.tool_calls
+        calls.open_turn()
+        return calls.close_turn(Turn(role, self._message(block(self._context)), weight))
 
     def _message(self, pieces: Iterator[str]) -> str:
         """A message of what a block prints, without blank lines before it and white space behind it.
@@ -177,7 +199,10 @@ class Compiled:
         self, role: str, weight: float | None, block: Callable[[Context], Iterator[str]]
     ) -> Callable[[Context], Iterator[str]]:
         def run(context: Context) -> Iterator[str]:
-            self._rendered.append(Turn(role, self._message(block(context)), weight))
+            if self._tools is None:
+                self._rendered.append(Turn(role, self._message(block(context)), weight))
+            else:
+                self._rendered.append(self._calling_turn(role, weight, block))
             return iter(())
 
         return run

@@ -143,6 +143,34 @@ def test_what_was_drawn_stands_on_the_example():
     assert [e.id for e in kept] == [f"{i}/qa/open" for i in range(40)]
 
 
+TOOLS = """---
+summary: s
+task: tools
+inputs: {text: , answer: , tone: {required: false}}
+tools: [{name: look_up}]
+weights: {assistant: 0, tool: 0.5}
+---
+{% block user %}{{ text }}{% endblock %}
+{% block assistant %}{{ tool_call("look_up", {"of": text, "n": [1, {"b": none, "a": tone}]}) }}{% endblock %}
+{% block tool %}{{ answer }}{% endblock %}
+{% block assistant_2 %}So {{ answer }}{% endblock %}
+"""
+
+
+def test_tools_calls_and_weights_stand_on_the_example_and_in_its_hash():
+    docs = [document(answer="Because.", tone="kind"), document(id="e", answer="b")]
+    for example in records(Example, render(*docs, source=TOOLS).kept):
+        _, call, answer, _ = example.messages
+        assert [m.weight for m in example.messages] == [None, 0, 0.5, None]
+        assert (answer.name, answer.tool_call_id, json.loads(call.tool_calls)[0]["id"]) == (
+            "look_up",
+            "call_1",
+            "call_1",
+        )
+        assert json.loads(example.tools) == [{"type": "function", "function": {"name": "look_up"}}]
+        assert example.content_hash == content_hash(example.messages, example.tools)
+
+
 def test_an_empty_shard_gives_empty_frames():
     outcome = render()
     check(Example, outcome.kept, "render")

@@ -38,7 +38,7 @@ def test_a_good_template_has_no_fault():
             "t.jinja:8:10: block 'user_3' is turn 2 of its role; name it 'user_2'",
         ),
         (GOOD + "{% block system %}x{% endblock %}", "t.jinja:8:10: block 'system' must be the first turn"),
-        (GOOD.replace("assistant", "tool"), "t.jinja:1: there is no assistant block"),
+        (GOOD.replace("assistant", "user_2"), "t.jinja:1: there is no assistant block"),
         (GOOD.replace("{{ question }}", "{% block tool %}{{ question }}{% endblock %}"), "block 'tool' stands inside"),
         ("{% for x in answer %}{% endfor %}" + GOOD, "t.jinja:6: 'for' stands outside of all blocks"),
         (

@@ -1,4 +1,5 @@
 # ruff: noqa: E501 (faults as one line each)
+import json
 from collections import Counter
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_phrasing_uses_macros_variables_and_tags_of_its_own(make):
     body = '{% import "m.jinja" as m %}{% set word = text | upper %}' + BODY
     template = make(body, more=more, m="{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}")
     assert [template.said({"text": "ab"}, phrasing=n)[0][1] for n in "12"] == ["ABAB", "A-B-"]
+
+
+@pytest.mark.parametrize(
+    "wording",
+    [
+        '{{ text ~ " " if text else "" }}{% if text %}x{% elif not text %}y{% else %}z{% endif %}',
+        "{% for a, b in {text: 1}.items() if a %}{{ loop.index ~ a[0:1:1] }}{% else %}{{ -1 }}{% endfor %}",
+        "{% with x = text | default('a', true) %}{{ x is string and not x in ['y'] or x }}{% endwith %}",
+        "{% filter upper %}{{ (1 + 2) * 3 }}{% raw %}{{ raw }}{% endraw %}{# comment #}{% endfilter %}",
+        "{% set x %}{{ text }}{% endset %}{{ x }}{{ [text, (1, 2)] | join(d='-') }}",
+    ],
+)
+def test_whatever_jinja_reads_may_be_a_wording(make, wording):
+    said = make(BODY, more=f"phrasings:\n  - {json.dumps(wording)}\n  - b\n").said({"text": "a"}, phrasing="1")
+    assert said[0] == make(BODY.replace("{{ phrasing }}", wording)).said({"text": "a"})[0]
 
 
 def test_one_phrasing_and_several_places_are_fine(make):

@@ -201,8 +201,9 @@ class _Reader:
             owner.pairs = True
             return Shape()
         if method in ("index", "count") and given and not owner.is_text:
+            for constant in owner.items().constants:
+                given[0].compared(constant)
             given[0].one_of = owner
-            owner.items()
             return Shape(is_number=True)
         if method == "append" and given:
             owner.item = given[0]
@@ -256,7 +257,9 @@ class _Reader:
 
     def _list(self, node: nodes.List | nodes.Tuple) -> Shape:
         found = [self.value(item) for item in node.items]
-        return Shape(item=found[0] if found else Shape(), at_least=len(found))
+        constants = [item.value for item in node.items if isinstance(item, nodes.Const)]
+        item = Shape(constants=constants) if len(constants) == len(found) else found[0]
+        return Shape(item=item, at_least=len(found))
 
     _tuple = _list
 

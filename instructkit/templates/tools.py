@@ -1,0 +1,164 @@
+"""Tools: function definitions as OpenAI writes them, and whether the arguments of a call fit.
+
+[{name: get_weather, parameters: {…}}]  ─ read_tools ─▶  [{type: function, function: {name, description, parameters}}]
+
+`parameters` is JSON Schema, draft 2020-12. Definitions come from strangers as templates do, so whatever could read
+another file, take exponential time or run a backtracking regular expression is a fault, and the rest is charged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from instructkit.hashing import canonical_json
+from instructkit.templates.limits import STEP_COST
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
+UNSUPPORTED = ("$dynamicRef", "$recursiveRef", "patternProperties", "unevaluatedItems", "unevaluatedProperties")
+"""Keywords that jsonschema checks with Python's regular expressions, or in exponential time."""
+NAMED = ("$defs", "definitions", "dependentSchemas", "properties")
+"""Keywords whose keys are names."""
+DATA = ("const", "default", "enum", "examples", "required", "dependentRequired")
+"""Keywords whose values are no schemas."""
+
+Path = tuple[str | int, ...]
+Problem = tuple[Path, str]
+"""Path inside the list of tools, and a message."""
+Spend = Callable[[int], None]
+
+
+def read_tools(given: Any) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The definitions in full form, and everything that is wrong with them."""
+    if not isinstance(given, list) or not given:
+        return [], [((), "must be a list of function definitions that is not empty")]
+    tools: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for i, tool in enumerate(given):
+        bare = isinstance(tool, dict) and "function" not in tool
+        function = tool if bare or not isinstance(tool, dict) else tool["function"]
+        path: Path = (i,) if bare or not isinstance(tool, dict) else (i, "function")
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            problems.append((path, "a tool is {name, description, parameters}, or that under {type, function}"))
+            continue
+        if not bare and tool.get("type", "function") != "function":
+            problems.append(((i, "type"), f"a tool is of type 'function', not {tool['type']!r}"))
+        name = function["name"]
+        if not NAME.match(name):
+            problems.append(((*path, "name"), f"'{name}': at most 64 letters, digits, '_', '.' and '-'"))
+        if any(name == other["function"]["name"] for other in tools):
+            problems.append(((*path, "name"), f"two tools are called '{name}'"))
+        at = (*path, "parameters")
+        problems += [((*at, *below), f"{name}: {said}") for below, said in _schema_problems(function.get("parameters"))]
+        tools.append({**({} if bare else tool), "type": "function", "function": function})
+    return tools, problems
+
+
+class Toolbox:
+    """The tools of an example. Takes definitions without problems; `spend` charges for checking arguments."""
+
+    def __init__(self, definitions: list[dict[str, Any]], spend: Spend) -> None:
+        self.json = canonical_json(definitions)
+        """For `Example.tools`."""
+        validator = _validator(spend)
+        parameters = {tool["function"]["name"]: tool["function"].get("parameters") for tool in definitions}
+        self._validators = {name: validator(schema or {}) for name, schema in parameters.items()}
+
+    @property
+    def names(self) -> list[str]:
+        """What can be called."""
+        return list(self._validators)
+
+    def misfit(self, name: str, arguments: dict[str, Any]) -> str | None:
+        """Why these arguments do not fit the tool's parameters."""
+        error = next(self._validators[name].iter_errors(arguments), None)
+        if error is None:
+            return None
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+        said = error.message if len(error.message) <= 300 else error.message[:299] + "…"
+        return f"arguments{where}: {said}"
+
+
+def _schema_problems(schema: Any) -> list[Problem]:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    if schema is None:
+        return []
+    if not isinstance(schema, dict):
+        return [((), f"parameters are a JSON Schema, not {type(schema).__name__}")]
+    try:
+        found = list(_unsafe(schema, ()))
+        if schema.get("type", "object") != "object":
+            found.append((("type",), "parameters are of type 'object'"))
+        if not found:
+            Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return [(tuple(error.absolute_path), f"not a JSON Schema: {error.message[:300]}")]
+    except RecursionError:
+        return [((), "nested too deeply")]
+    return found
+
+
+def _unsafe(schema: Any, path: Path) -> Iterator[Problem]:
+    if isinstance(schema, list):
+        for i, item in enumerate(schema):
+            yield from _unsafe(item, (*path, i))
+        return
+    for key, value in schema.items() if isinstance(schema, dict) else ():
+        if key in UNSUPPORTED:
+            yield (*path, key), f"'{key}' is not supported"
+        elif key in ("$ref", "$id", "$schema") and not (key == "$schema" or str(value).startswith("#")):
+            yield (*path, key), f"'{key}' points out of the definition; only '#/…' is read"
+        elif key == "pattern" and isinstance(value, str) and not _is_regular(value):
+            yield (*path, key), f"pattern {value[:80]!r} is no regular expression in linear time (no look-around)"
+        elif key in NAMED and isinstance(value, dict):
+            for name, below in value.items():
+                yield from _unsafe(below, (*path, key, name))
+        elif key not in DATA:
+            yield from _unsafe(value, (*path, key))
+
+
+def _is_regular(pattern: str) -> bool:
+    from polars.exceptions import ComputeError
+
+    try:
+        _matches(pattern, "")
+    except ComputeError:
+        return False
+    return True
+
+
+def _matches(pattern: str, text: str) -> bool:
+    # Rust's regular expressions need linear time, Python's may need exponential.
+    import polars as pl
+
+    return bool(pl.Series([text]).str.contains(pattern)[0])
+
+
+def _validator(spend: Spend) -> Any:
+    """Jsonschema's validator whose every step is charged."""
+    from jsonschema import Draft202012Validator, ValidationError
+    from jsonschema.validators import extend
+    from referencing import Registry
+
+    def charged(check: Callable[..., Any]) -> Callable[..., Any]:
+        def run(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+            spend(STEP_COST + sum(len(given) for given in (value, instance) if isinstance(given, str | list | dict)))
+            return check(validator, value, instance, schema)
+
+        return run
+
+    def pattern(_validator: Any, value: str, instance: Any, _schema: Any) -> Iterator[Any]:
+        if isinstance(instance, str) and not _matches(value, instance):
+            yield ValidationError(f"{instance!r} does not match {value!r}")
+
+    def unique(_validator: Any, value: bool, instance: Any, _schema: Any) -> Iterator[Any]:
+        # jsonschema compares each with each.
+        if value and isinstance(instance, list) and len(set(map(canonical_json, instance))) < len(instance):
+            yield ValidationError(f"{instance!r} has non-unique elements")
+
+    ours = {**Draft202012Validator.VALIDATORS, "pattern": pattern, "uniqueItems": unique}
+    validator = extend(Draft202012Validator, {name: charged(check) for name, check in ours.items()})
+    # An empty registry of our own: jsonschema's looks names up in the network.
+    return lambda schema: validator(schema, registry=Registry())
