@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "ls": "List the templates of a project and of the library.",
     "lint": "Say what is wrong, or likely to be, in templates.",
     "preview": "Show what templates make of real rows.",
+    "import": "Convert the templates of other collections.",
     "test": "Run the tests that templates carry.",
 }
 
