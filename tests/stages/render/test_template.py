@@ -1,3 +1,5 @@
+import json
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
