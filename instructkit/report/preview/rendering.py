@@ -12,7 +12,7 @@ import polars as pl
 
 from instructkit.report.preview.rows import Rows, spread
 from instructkit.schema import Drop, Example, records
-from instructkit.stages.render import RenderTemplate
+from instructkit.stages.render.template import RenderTemplate
 from instructkit.templates.template import Template
 from instructkit.text.conversation import trained_weight
 
