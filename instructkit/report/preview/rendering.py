@@ -11,9 +11,12 @@ import orjson
 import polars as pl
 
 from instructkit.report.preview.rows import Rows, spread
-from instructkit.schema import Drop, Example, records
+from instructkit.schema import Document, Drop, Example, Message, frame, records
+from instructkit.stages.contract import Outcome
 from instructkit.stages.render import RenderTemplate
+from instructkit.templates.rendering import OF_THE_DOCUMENT, compiled
 from instructkit.templates.template import Template
+from instructkit.templates.turns import Refusal
 from instructkit.text.conversation import trained_weight
 
 
@@ -46,15 +49,45 @@ class Rendered:
 
 def render(template: Template, rows: Rows, limit: int, every_phrasing: bool = False) -> list[Rendered]:
     """A template on all rows, `limit` of them to be shown; with `every_phrasing` a result for each wording."""
-    plain = RenderTemplate(
-        template=template.name, template_hash=template.hash, sources=template.sources, seed=rows.seed
-    )
-    stages: list[tuple[str | None, RenderTemplate]] = [(None, plain)]
-    return [_render(template, stage, phrasing, rows, limit) for phrasing, stage in stages]
+    wordings = list(template.front.wordings()) if every_phrasing else []
+    if not wordings:
+        stage = RenderTemplate(
+            template=template.name, template_hash=template.hash, sources=template.sources, seed=rows.seed
+        )
+        return [_counted(template, None, stage.apply(rows.documents), rows, limit)]
+    return [_counted(template, name, _in_wording(template, name, rows), rows, limit) for name in wordings]
 
 
-def _render(template: Template, stage: RenderTemplate, phrasing: str | None, rows: Rows, limit: int) -> Rendered:
-    kept, dropped = stage.apply(rows.documents)
+def _in_wording(template: Template, phrasing: str, rows: Rows) -> Outcome:
+    """Each row in one wording; ids are `DOCUMENT/TEMPLATE@PHRASING`, those of the render step's `phrasings: all`."""
+    renderer = compiled(template.name, template.sources)
+    examples, drops = list[Example](), list[Drop]()
+    for document in records(Document, rows.documents):
+        name = f"{document.id}/{template.name}@{phrasing}"
+        values = {**orjson.loads(document.fields), **{own: getattr(document, own) for own in OF_THE_DOCUMENT}}
+        made = renderer.render(values, name, rows.seed, phrasing=phrasing)
+        if isinstance(made, Refusal):
+            drops.append(Drop(id=document.id, origin=document.origin, template=template.name, **made._asdict()))
+            continue
+        messages = [Message(**turn._asdict()) for turn in made.turns]
+        examples.append(
+            Example(
+                id=name,
+                content_hash="",
+                messages=messages,
+                tools=made.tools,
+                document_ids=[document.id],
+                source=document.source,
+                origin=document.origin,
+                group=document.group,
+                variant=made.variant,
+            )
+        )
+    return Outcome(frame(Example, examples), frame(Drop, drops))
+
+
+def _counted(template: Template, phrasing: str | None, outcome: Outcome, rows: Rows, limit: int) -> Rendered:
+    kept, dropped = outcome
     chosen = rows.documents["id"].gather(spread(rows.documents.height, limit)).to_list()
     about = kept["document_ids"].list.first()
     found: dict[str, Example | Drop] = {}
