@@ -47,7 +47,7 @@ class Rendered:
 
 def render(template: Template, rows: Rows, limit: int, every_phrasing: bool = False) -> list[Rendered]:
     """A template on all rows, `limit` of them to be shown; with `every_phrasing` a result for each wording."""
-    names = list(template.front.wordings()) if every_phrasing else []
+    names: list[str | None] = [*template.front.wordings()] if every_phrasing else []
     return [_rendered(template, name, rows, limit) for name in names or [None]]
 
 
