@@ -32,13 +32,17 @@ def commands_page() -> str:
 
 def every_command() -> Iterator[tuple[str, click.Command]]:
     """("templates ls", command) for each command, groups before their own commands."""
-    context = click.Context(cli)
-    for name in COMMANDS:
-        command = cli.get_command(context, name)
+    yield from _below("", cli)
+
+
+def _below(path: str, group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None, name
-        yield name, command
-        for sub, below in getattr(command, "commands", {}).items():
-            yield f"{name} {sub}", below
+        yield f"{path}{name}", command
+        if isinstance(command, click.Group):
+            yield from _below(f"{path}{name} ", command)
 
 
 def _body(name: str, command: click.Command) -> list[str]:

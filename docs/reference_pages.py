@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 from instructkit.recipe.fields import field_hints
@@ -13,7 +12,7 @@ from instructkit.recipe.reference import FieldDoc, field_docs, summary
 from instructkit.recipe.schema import recipe_schema
 from instructkit.stages.table import STAGES, stage_class
 from instructkit.templates.frontmatter import front_matter_schema
-from instructkit.templates.library import find_templates
+from instructkit.templates.lint.rules import RULES
 from instructkit.train.config import Training
 
 GENERATED = "<!-- Made by `make docs`; change the docstrings it is made from. -->"
@@ -53,22 +52,18 @@ def trainings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def templates_page(folder: Path) -> str:
-    """The templates that come with instructkit."""
-    found = find_templates(["*"], [folder])
-    rows = [
-        (f"`{t.name}`", t.front.task, t.front.summary, ", ".join(f"`{n}`" for n in t.front.declared()), t.front.license)
-        for t in found
-    ]
+def lint_page() -> str:
+    """The rules of `templates lint`."""
+    rows = [(f"`{name}`", rule.severity, rule.finds, rule.why) for name, rule in RULES.items()]
     lines = [
         GENERATED,
-        "# Templates",
+        "# Lint rules",
         "",
-        f"The {len(found)} templates that come with instructkit. A recipe names them, one by one or by a pattern "
-        "(`templates: [python/*]`); a template of the same name in the project's own `templates/` folder stands before "
-        "the shipped one. `instructkit templates ls` lists those of a project as well.",
+        "What `instructkit templates lint` looks for in templates, each finding with its file, line and column. It "
+        "exits 1 when there are errors, or with `--strict` warnings, and 2 when a template has a fault. A template "
+        "switches rules off for itself in its front matter: `allow: [answer_in_prompt]`.",
         "",
-        *table(("template", "task", "what it asks for", "inputs", "licence"), rows),
+        *table(("rule", "severity", "finds", "why, and what does not count"), rows),
     ]
     return "\n".join(lines) + "\n"
 

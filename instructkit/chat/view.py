@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from instructkit.chat.format import chat_format
-from instructkit.chat.labels import label
+from instructkit.chat.labels import Labelled, label
 from instructkit.chat.locate import Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Example
@@ -20,6 +20,11 @@ def token_view(example: Example, tokenizer: Any, chat_template: str | None = Non
     (result,) = label([example], chat_format(tokenizer, chat_template))
     if isinstance(result, Unlabelled):
         raise TrainingError(f"example {example.id}: {result.detail} [{result.rule}]")
+    return pieces(result)
+
+
+def pieces(result: Labelled) -> list[tuple[str, float]]:
+    """(text, weight) of every token of a labelled conversation, as in `token_view`."""
     pairs, shown = [], 0
     last = len(result.offsets) - 1
     for i, (weight, (_, end)) in enumerate(zip(result.weights.tolist(), result.offsets.tolist(), strict=True)):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from instructkit import __version__
+from instructkit.cli.lazy import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "init": "Start a project: a recipe, a template and a little data of your own.",
@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "dedupe": "Copy JSON Lines or Parquet without near-duplicates; no recipe needed.",
     "export": "Write a step's examples in a format that others read.",
     "gc": "Remove from the store what the last builds do not use.",
-    "templates": "List and test templates.",
+    "templates": "Work on templates: find, check and test them.",
     "stages": "List the stages of a recipe, and the keys of one.",
     "train": "Tune a model on a build's examples.",
     "eval": "Measure a model on a build's examples: loss by template, source and task.",
@@ -30,39 +30,12 @@ COMMANDS: dict[str, str] = {
 }
 
 
-class LazyGroup(click.Group):
-    """Knows its commands by name and one line; imports one when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Commands in the order of the work."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command, imported now; None for an unknown name."""
-        if name not in COMMANDS:
-            return None
-        # `eval` is a builtin's name: its function ends in an underscore.
-        module = import_module(f"instructkit.cli.{name}")
-        command: click.Command = getattr(module, name, None) or getattr(module, f"{name}_")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the closest name for an unknown one."""
-        from instructkit.errors import did_you_mean
-
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)} (commands: {', '.join(COMMANDS)})")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    package="instructkit.cli",
+    summaries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="instructkit")
 def cli() -> None:
     """Build instruction data from raw corpora, and tune a model on it.

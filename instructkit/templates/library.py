@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import TemplateSyntaxError, nodes
 
@@ -47,14 +48,30 @@ def template_names(folders: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
+class Loaded(NamedTuple):
+    """Templates that load, and what is wrong with the others."""
+
+    templates: list[Template]
+    faults: list[tuple[str, Fault]]
+    """With the name of the template, or the pattern that matches nothing."""
+
+
 def find_templates(patterns: list[str], folders: list[Path]) -> list[Template]:
     """Templates by name or glob (`python/*`), in the order of the patterns, none twice.
 
     Raises TemplateFault with the faults of all of them, and one for each pattern that matches nothing.
     """
+    found = load_each(patterns, folders)
+    if found.faults:
+        raise TemplateFault(fault for _, fault in found.faults)
+    return found.templates
+
+
+def load_each(patterns: list[str], folders: list[Path]) -> Loaded:
+    """The templates that `find_templates` would find, those at fault apart."""
     known = template_names(folders)
     chosen: dict[str, Path] = {}
-    faults: list[Fault] = []
+    found = Loaded([], [])
     for pattern in patterns:
         matches = [name for name in sorted(known) if fnmatchcase(name, pattern.removesuffix(SUFFIX))]
         chosen |= {name: known[name] for name in matches}
@@ -65,16 +82,13 @@ def find_templates(patterns: list[str], folders: list[Path]) -> list[Template]:
                 if close
                 else f"; there are {len(known)}, see `instructkit templates ls`"
             )
-            faults.append(Fault("templates", 0, 0, f"no template matches '{pattern}'{hint}"))
-    templates = []
+            found.faults.append((pattern, Fault("templates", 0, 0, f"no template matches '{pattern}'{hint}")))
     for name, folder in chosen.items():
         try:
-            templates.append(load_template(name, folder, folders))
+            found.templates.append(load_template(name, folder, folders))
         except TemplateFault as fault:
-            faults += fault.faults
-    if faults:
-        raise TemplateFault(faults)
-    return templates
+            found.faults.extend((name, each) for each in fault.faults)
+    return found
 
 
 def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Template:
@@ -83,8 +97,8 @@ def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Temp
     Raises TemplateFault.
     """
     path = folder / (name + SUFFIX)
-    shown = {name + SUFFIX: _shown(path)}
-    sources = {name + SUFFIX: read_source(path, _shown(path))}
+    shown = {name + SUFFIX: shown_path(path)}
+    sources = {name + SUFFIX: read_source(path, shown_path(path))}
     faults: list[Fault] = []
     pending = [(name + SUFFIX, read_head(sources[name + SUFFIX], "").body)]
     while pending:
@@ -99,8 +113,8 @@ def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Temp
                 )
                 faults.append(Fault(shown[importer], line, 0, message))
                 continue
-            shown[imported] = _shown(found)
-            sources[imported] = read_source(found, _shown(found))
+            shown[imported] = shown_path(found)
+            sources[imported] = read_source(found, shown_path(found))
             pending.append((imported, sources[imported]))
     try:
         template = build(name, sources, shown, path)
@@ -133,7 +147,8 @@ def _inside(name: str, folders: Iterable[Path]) -> Path | None:
     return None
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
+    """A path as messages name it: relative to the current folder where it lies below it."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from instructkit.cli.main import COMMANDS, cli, main
+from instructkit.cli.main import cli, main
 
 
 @pytest.fixture
@@ -28,23 +29,28 @@ def run(monkeypatch, capsys):
     return run
 
 
+def commands(group=cli, path=""):
+    """(words, summary in the group's list, command) of every command, groups before their own."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        yield f"{path}{name}", group.summaries[name] if hasattr(group, "summaries") else command.help, command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+
+
 def test_every_command_says_what_the_group_says_of_it():
-    for name, summary in COMMANDS.items():
-        command = cli.get_command(None, name)
-        assert command is not None
-        assert command.help, name
-        assert summary.endswith(".")
-        result = CliRunner().invoke(cli, [name, "--help"])
-        assert result.exit_code == 0, name
+    for words, summary, command in commands():
+        assert command.help, words
+        assert summary.endswith("."), words
+        result = CliRunner().invoke(cli, [*words.split(), "--help"])
+        assert result.exit_code == 0, words
 
 
 def test_every_option_of_every_command_is_documented():
-    for name in COMMANDS:
-        command = cli.get_command(None, name)
-        for sub in getattr(command, "commands", {"": command}).values():
-            for parameter in sub.params:
-                if parameter.param_type_name == "option":
-                    assert parameter.help, f"{name} {sub.name} {parameter.name}"
+    for words, _, command in commands():
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                assert parameter.help, f"{words} {parameter.name}"
 
 
 def test_help_loads_nothing_heavy(environment):

@@ -19,7 +19,7 @@ def messages(fault):
 
 
 def test_the_page_about_templates_shows_a_template_and_a_fault_as_they_are(project):
-    page = (Path(__file__).parents[2] / "docs/templates.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/writing-templates.md").read_text(encoding="utf-8")
     shown = [line[4:] for line in page.splitlines() if line.startswith("    ")]
     project.write("qa/open.jinja", "\n".join(shown[:-1]))
     (template,) = project.find("qa/open")

@@ -14,7 +14,7 @@ from instructkit.errors import StageError, did_you_mean
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.drops import VERDICT, sort_out
-from instructkit.stages.filter.detectors import LANGDETECT_LANGUAGES, PACKAGES, DetectorName, detector, missing_package
+from instructkit.text.detectors import LANGDETECT_LANGUAGES, PACKAGES, DetectorName, detector, missing_package
 from instructkit.text.jsonfields import with_value
 from instructkit.text.view import View, view
 

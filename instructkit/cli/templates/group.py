@@ -1,0 +1,20 @@
+"""`instructkit templates`: the work on templates, a command for each step of it."""
+
+from __future__ import annotations
+
+import click
+
+from instructkit.cli.lazy import LazyGroup
+
+COMMANDS: dict[str, str] = {
+    "ls": "List the templates of a project and of the library.",
+    "lint": "Say what is wrong, or likely to be, in templates.",
+    "preview": "Show what templates make of real rows.",
+    "import": "Convert the templates of other collections.",
+    "test": "Run the tests that templates carry.",
+}
+
+
+@click.group("templates", cls=LazyGroup, package="instructkit.cli.templates", summaries=COMMANDS)
+def templates() -> None:
+    """Work on templates: find, check and test them."""

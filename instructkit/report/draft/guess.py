@@ -1,0 +1,242 @@
+"""What the columns of a data file are likely for: which are the prompt, which the answer, and what the task is.
+
+Names are read first (in English and Chinese), values second; each guess comes with its reason, for the author to judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from instructkit.errors import UsageFault
+from instructkit.report.draft.columns import Column
+
+Role = Literal["question", "passage", "title", "summary", "answer", "label", "options", "left_out"]
+Task = Literal[
+    "classification", "multiple_choice", "qa", "reading", "instruction", "summary", "title", "translation", "pair",
+    "continue", "ask",
+]  # fmt: skip
+
+WORDS: dict[Role, str] = {
+    "left_out": "id ids uid uuid guid key idx index url uri link href hash md5 sha timestamp date time year created "
+    "updated split source author user username version license start offset score votes lang language "
+    "编号 序号 链接 日期 时间",
+    "label": "label labels category class sentiment intent topic stance emotion rating stars polarity tag gold "
+    "verdict 标签 类别 分类 情感 意图 主题",
+    "answer": "answer answers response output completion reply solution target rationale 答案 回答 答复 输出 回复 谜底",
+    "question": "question query problem riddle prompt instruction ask puzzle 问题 题目 提问 指令 谜面 歇后语",
+    "options": "options choices candidates alternatives endings 选项",
+    "title": "title headline subject heading 标题 题名",
+    "summary": "summary highlights tldr gist abstract 摘要 总结 概要",
+    "passage": "text context passage article document body content review comment paragraph sentence premise "
+    "hypothesis story description transcript post tweet dialogue code input abstract "
+    "文本 内容 正文 文章 评论 评价 句子 段落 上文 输入",
+}
+GENERIC = frozenset({"text", "value", "content", "name", "string"})
+"""Names that say nothing below a column that has a telling one: `answers[0].text` is an answer."""
+LANGUAGES = {
+    "en": "English", "eng": "English", "english": "English", "英文": "English", "英语": "English",
+    "zh": "Chinese", "cn": "Chinese", "chi": "Chinese", "chinese": "Chinese", "中文": "Chinese", "汉语": "Chinese",
+    "de": "German", "german": "German", "fr": "French", "french": "French", "es": "Spanish", "spanish": "Spanish",
+    "it": "Italian", "italian": "Italian", "pt": "Portuguese", "portuguese": "Portuguese", "ru": "Russian",
+    "russian": "Russian", "ja": "Japanese", "japanese": "Japanese", "日文": "Japanese", "ko": "Korean",
+    "korean": "Korean",
+    "ar": "Arabic", "arabic": "Arabic", "nl": "Dutch", "dutch": "Dutch", "pl": "Polish", "tr": "Turkish", "hi": "Hindi",
+}  # fmt: skip
+MOST_CHOICES = 20
+MOST_CHARACTERS = 60
+"""Of an answer that is one of few."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """What a first draft is made of."""
+
+    task: Task
+    material: list[Column]
+    """What the prompt shows, the main one first."""
+    target: Column
+    """What the answer is made of; for `continue` and `ask`, which have none, the text itself."""
+    choices: list[str] | None = None
+    """The answers, where there are few."""
+    options: Column | None = None
+    """A column of lists of answers to choose from."""
+    answer_is: Literal["text", "letter", "index"] = "text"
+    """How the answer of `multiple_choice` names one of the options."""
+    languages: tuple[str, str] | None = None
+    """Of `translation`: from, to."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """By expression: what it is taken for, and why."""
+
+
+def words_of(name: str) -> list[str]:
+    """`reviewText_2` → review, text, 2."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
+
+
+def role_of(column: Column) -> Role | None:
+    """What a column's name says that it is for; None where it says nothing."""
+    own = words_of(column.name)
+    # The last word is the noun: an answer_id is an id, a question_text is a text about a question.
+    ranked = [own[-1:], own[:-1]] if own and not set(own) <= GENERIC else []
+    above = words_of(re.split(r"[.\[]", column.expression)[0])
+    ranked += [above] if column.nested else []
+    ranked += [own]
+    for some in ranked:
+        specific = [word for word in some if word not in GENERIC]
+        for role, words in WORDS.items():
+            listed = words.split()
+            if any(word in listed or word.removesuffix("s") in listed for word in specific):
+                return role
+            if any(not word.isascii() and word in column.name for word in listed):
+                return role
+    return "passage" if {"text", "content"} & set(own) else None
+
+
+def guess(columns: Sequence[Column], file: str) -> Guess:
+    """What to make of the columns. Raises UsageFault where none of them holds a text."""
+    reasons: dict[str, str] = {}
+    usable = [column for column in columns if _is_usable(column, columns, reasons)]
+    prose = [c for c in usable if c.kind == "string"]
+    roles = {c.expression: None if _is_named_left_out(c) else role_of(c) for c in usable}
+
+    def having(role: Role, kinds: Sequence[str | None] = ("string",)) -> list[Column]:
+        return [c for c in usable if roles[c.expression] == role and c.kind in kinds]
+
+    if (pair := _languages(prose)) is not None:
+        first, second = pair
+        names = (_language(first), _language(second))
+        reasons[first.expression], reasons[second.expression] = f"{names[0]}, by its name", f"{names[1]}, by its name"
+        return Guess(task="translation", material=[first], target=second, languages=names, reasons=reasons)
+    options = next((c for c in usable if roles[c.expression] == "options" and c.kind == "list" and not c.nested), None)
+    answers = having("answer", ("string", "integer", "boolean")) + having("label", ("string", "integer", "boolean"))
+    if options is not None and answers:
+        reasons[options.expression] = "the answers to choose from: a list in every row"
+        return _with(answers[0], "multiple_choice", prose, roles, reasons, options=options)
+    few = having("label", ("string", "integer", "boolean")) + having("answer", ("string", "integer", "boolean"))
+    if labels := [c for c in few if _is_few(c, rows_each=2)]:
+        return _with(labels[0], "classification", prose, roles, reasons, choices=_choices(labels[0]))
+    if targets := having("answer"):
+        return _with(targets[0], "qa", prose, roles, reasons)
+    if (targets := having("summary")) and having("passage"):
+        return _with(targets[0], "summary", prose, roles, reasons)
+    unnamed = [c for c in usable if roles[c.expression] is None and c.kind in ("string", "boolean")]
+    unnamed = [c for c in unnamed if not c.nested and _is_few(c, rows_each=4)]
+    if unnamed and any(c not in unnamed for c in prose) and not having("title"):
+        return _with(unnamed[0], "classification", prose, roles, reasons, choices=_choices(unnamed[0]))
+    if (targets := having("title")) and len(prose) > 1:
+        return _with(targets[0], "title", prose, roles, reasons)
+    if not prose:
+        raise UsageFault(
+            f"{file}: no column holds texts (columns: {', '.join(c.expression for c in columns) or 'none'})"
+        )
+    if len(prose) > 1:
+        target = prose[-1]
+        reasons[target.expression] = "the answer: no name says so; it is the last column of texts"
+        return _with(target, "pair", prose, roles, reasons)
+    if roles[prose[0].expression] == "question":
+        reasons[prose[0].expression] = "questions, by its name; no column holds answers"
+        return Guess(task="ask", material=prose, target=prose[0], reasons=reasons)
+    reasons[prose[0].expression] = "the only column of texts; nothing looks like an answer to it"
+    return Guess(task="continue", material=prose, target=prose[0], reasons=reasons)
+
+
+def _with(
+    target: Column,
+    task: Task,
+    prose: Sequence[Column],
+    roles: dict[str, Role | None],
+    reasons: dict[str, str],
+    choices: list[str] | None = None,
+    options: Column | None = None,
+) -> Guess:
+    """The target, and as material what is left that a prompt may show."""
+    reasons.setdefault(target.expression, _why_target(target, task, roles))
+    shown = [c for c in prose if c.root != target.root or (c.nested and c.expression != target.expression)]
+    # What tells the answer has no place in the prompt; a title does not, where it is not the target itself.
+    shown = [c for c in shown if roles[c.expression] not in ("answer", "label", "options", "summary")]
+    shown = shown or [c for c in prose if c.expression != target.expression]
+    order: list[Role | None] = (
+        ["passage", "title", None, "question"] if task == "qa" else ["question", "passage", None, "title"]
+    )
+    material = sorted(shown, key=lambda c: (*order, roles[c.expression]).index(roles[c.expression]))
+    for column in material:
+        role = roles[column.expression]
+        reasons.setdefault(
+            column.expression, f"shown in the prompt ({role}, by its name)" if role else "shown in the prompt"
+        )
+    asked = [c for c in material if {"instruction", "instructions", "prompt", "指令"} & {*words_of(c.name), c.name}]
+    if task == "qa" and asked:
+        task, material = "instruction", [*asked, *(c for c in material if c not in asked)]
+    elif task == "qa" and len(material) > 1:
+        task = "reading"
+    if not material:
+        return Guess(task="continue", material=[target], target=target, reasons=reasons)
+    return Guess(task=task, material=material, target=target, choices=choices, options=options, reasons=reasons)
+
+
+def _is_usable(column: Column, columns: Sequence[Column], reasons: dict[str, str]) -> bool:
+    """Whether a template may read it; where not, the reason is noted."""
+    if column.nested and (column.missing > 0.5 or role_of(column) in (None, "left_out")) and not _language(column):
+        return False  # what lies inside of a column counts where its name says what it is for
+    if column.missing > 0.9:
+        reasons[column.expression] = f"left out: missing in {column.missing:.0%} of the rows"
+    elif column.kind is None:
+        reasons[column.expression] = "left out: its values are of several types"
+    elif _is_named_left_out(column) and not _is_prose(column):
+        reasons[column.expression] = "left out: by its name it is about the record"
+    elif column.kind == "string" and column.spaced < 0.1 and column.distinct > MOST_CHOICES and column.length > 8:
+        reasons[column.expression] = "left out: looks like keys or links"
+    else:
+        return not (column.nested and any(c.expression == column.root and c.kind is None for c in columns))
+    return False
+
+
+def _is_named_left_out(column: Column) -> bool:
+    return role_of(column) == "left_out"
+
+
+def _is_prose(column: Column) -> bool:
+    """Whether it holds sentences whatever its name is: a `source` may be where a row is from, or what to translate."""
+    return column.kind == "string" and column.spaced > 0.5 and column.length > 20 and column.distinct > MOST_CHOICES
+
+
+def _is_few(column: Column, rows_each: int) -> bool:
+    """Whether the values look like classes: few, short, and each in several rows (on average)."""
+    counts = column.values.values()
+    if not 2 <= len(counts) <= MOST_CHOICES or sum(counts) < rows_each * len(counts):
+        return False
+    return max(map(len, column.values)) <= MOST_CHARACTERS
+
+
+def _choices(column: Column) -> list[str]:
+    if column.kind == "boolean":
+        return ["no", "yes"]
+    return sorted(column.values, key=lambda value: (len(value), value) if value.isdigit() else (0, value))
+
+
+def _why_target(column: Column, task: Task, roles: dict[str, Role | None]) -> str:
+    role = roles[column.expression]
+    named = f"{role}, by its name" if role else "no name says so"
+    if task == "classification":
+        few = ", ".join(f"{value} {count}" for value, count in list(column.values.items())[:6])
+        more = f" and {len(column.values) - 6} more" if len(column.values) > 6 else ""
+        return f"the answer ({named}): {len(column.values)} different values ({few}{more})"
+    return f"the answer ({named})"
+
+
+def _languages(prose: Sequence[Column]) -> tuple[Column, Column] | None:
+    named = [column for column in prose if _language(column)]
+    different = {_language(column): column for column in reversed(named)}
+    if len(different) < 2 or len(prose) > len(named) + 1:
+        return None
+    first, second = list(reversed(different.values()))[:2]
+    return first, second
+
+
+def _language(column: Column) -> str:
+    words = [*words_of(column.name), column.name]
+    return next((LANGUAGES[word] for word in words if word in LANGUAGES), "")

@@ -1,0 +1,111 @@
+import pytest
+
+LONG = "The moon pulls the sea, and so the tides come and go twice a day."
+SHORT = "Tides"
+
+
+def body(prompt, answer="{{ title }}"):
+    return f"{{% block user %}}{prompt}{{% endblock %}}{{% block assistant %}}{answer}{{% endblock %}}"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Give it a title: {{ text }} {{ title }}",
+        "{{ text }}{% if text %}Hint: {{ title | upper }}{% endif %}",
+        "{{ text }} {{ 'Hint: ' ~ title }}",
+        "{% set hint = title.strip() %}{{ text }} {{ hint }}",
+        "{{ text }} {{ [title, 'none'] | choice }}",
+    ],
+)
+def test_the_input_that_is_the_answer_printed_in_the_prompt(found, prompt):
+    ((rule, message),) = found(body(prompt))
+    assert rule == "answer_in_prompt"
+    assert "block 'user' prints 'title', which block 'assistant' answers with" in message
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Give it a title of {{ title | length }} letters: {{ text }}",
+        "{% if title %}Give it a title:{% endif %} {{ text }}",
+        "It begins with {{ title[:1] }}: {{ text }}",
+        "{{ text | replace(title, '…') }}",
+    ],
+)
+def test_what_tells_of_the_answer_without_saying_it(rules, prompt):
+    assert rules(body(prompt)) == []
+
+
+def test_the_keys_of_an_object_may_be_asked_for(rules):
+    asked = body("Find {{ title | join(', ') }} in {{ text }}.", "{{ title | tojson }}")
+    assert rules(asked, targets="[title]", inputs="{text: , title: {type: object}}", tests="[]") == ["missing_tests"]
+    assert rules(asked, targets="[title]", tests="[]") == ["missing_tests", "answer_in_prompt"]
+
+
+def test_declared_targets_count_and_nothing_else(rules):
+    asked = body("Correct {{ text }} ({{ title }})", "{{ title }}: {{ text }}")
+    assert rules(asked) == []
+    assert rules(asked, targets="[title]") == ["answer_in_prompt"]
+    assert rules(body("Correct: {{ text }}", "{{ title }}: {{ text }}"), targets="[title]") == []
+
+
+def test_what_is_asked_after_the_answer_is_no_leak(rules):
+    more = "{% block user_2 %}Why {{ title }}?{% endblock %}{% block assistant_2 %}Since {{ text }}.{% endblock %}"
+    assert "answer_in_prompt" not in rules(body("A title: {{ text[:3] }}") + more)
+
+
+def test_a_turn_that_is_not_trained_on_and_one_of_another_branch_are_no_answers(rules):
+    leaking = body("Title {{ title }} of {{ text }}?")
+    more = "{% block user_2 %}{{ text }}?{% endblock %}{% block assistant_2 %}It is {{ text[:2] }}.{% endblock %}"
+    assert rules(leaking + more, weights="{assistant: 0}") == []
+    apart = (
+        "{% if text == 'x' %}{% block user %}{{ text }} {{ title }}{% endblock %}{% else %}{% block user_2 %}{{ text }}"
+    )
+    apart += "{% endblock %}{% block assistant %}{{ title }}{% endblock %}{% endif %}"
+    assert "answer_in_prompt" not in rules(apart)
+
+
+def given(title):
+    return f"[{{given: {{text: '{LONG}', title: '{title}'}}, expect: [{{role: user, content: x}}]}}]"
+
+
+def test_an_answer_of_the_tests_that_stands_in_the_prompt(found):
+    hidden = body("Repeat: {{ text | replace('x', 'y') }}", "{{ title[:999] }}")
+    ((rule, message),) = found(hidden, tests=given(LONG))
+    assert rule == "answer_in_prompt"
+    assert "(test 1)" in message
+
+
+def test_short_answers_that_stand_in_the_prompt_are_what_extraction_is_about(rules):
+    hidden = body("What comes and goes? {{ text | replace('x', 'y') }}", "{{ title[:999] }}")
+    assert rules(hidden, tests=given("tides")) == []
+    assert rules(hidden, tests=given("the tides")) == []
+
+
+def test_answers_among_the_choices_are_meant_to_stand_in_the_prompt(rules):
+    hidden = body("{{ text }}\n{{ choices | options }}", "{{ title | option(choices) | trim }}")
+    choices = f"['{LONG}', 'The moon has nothing to do with it, and never had anything.']"
+    assert rules(hidden, tests=given(LONG), choices=choices) == []
+
+
+def test_rows_leak_when_half_of_them_do(found):
+    hidden = body("Repeat: {{ text | replace('x', 'y') }}", "{{ title[:999] }}")
+    leak, fine = {"text": LONG, "title": LONG}, {"text": LONG, "title": LONG[::-1] + " a b c d e f g h i"}
+    ((rule, message),) = found(hidden, rows=[leak, fine])
+    assert rule == "answer_in_prompt"
+    assert message.startswith("1 of 2 answers of 8 words or more")
+    assert found(hidden, rows=[leak, fine, fine]) == []
+    assert found(hidden, rows=[{"text": LONG, "title": "tides"}]) == []
+
+
+def test_a_chinese_answer_is_long_by_its_characters(rules):
+    hidden = body("请重复这句话：{{ text | replace('x', 'y') }}", "{{ title[:999] }}")
+    long = "月亮引起潮汐，所以海水每天涨落两次，从不停歇。"
+    tests = f"[{{given: {{text: {long}, title: TITLE}}, expect: [{{role: user, content: x}}]}}]"
+    assert rules(hidden, tests=tests.replace("TITLE", long), languages="[zh]") == ["answer_in_prompt"]
+    assert rules(hidden, tests=tests.replace("TITLE", "月亮引起潮汐"), languages="[zh]") == []
+
+
+def test_a_template_may_allow_it(rules):
+    assert rules(body("{{ text }} {{ title }}"), allow="[answer_in_prompt]") == []
