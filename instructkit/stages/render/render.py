@@ -40,7 +40,7 @@ class Render:
     stand above; never from the example's own group; and none twice. `exemplar_ids` names their documents, in order.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
     packages: ClassVar[tuple[str, ...]] = ("jinja2",)

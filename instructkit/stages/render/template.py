@@ -19,7 +19,7 @@ from instructkit.templates.turns import Refusal
 class RenderTemplate:
     """Render each document with one template. A recipe says `render`; this is what it unfolds into."""
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
 
