@@ -5,7 +5,7 @@ import json
 from instructkit.report.preview.rendering import as_json, render
 from instructkit.report.preview.rows import rows_of
 from instructkit.schema import Drop, Example, records
-from instructkit.stages.render import RenderTemplate
+from instructkit.stages.render.template import RenderTemplate
 
 
 def test_what_is_shown_is_what_a_build_makes(template):
