@@ -12,7 +12,7 @@ import pytest
 
 from instructkit.errors import TemplateFault
 from instructkit.schema import Document, Origin, frame
-from instructkit.stages.render import RenderTemplate
+from instructkit.stages.render.template import RenderTemplate
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, MAX_WORK
 from instructkit.templates.turns import Refusal, Rendered
 
@@ -363,8 +363,8 @@ SCHEMAS = {
     "is nested deeply": msgspec.json.decode('{"not":' * 900 + "{}" + "}" * 900),
     "holds a number beyond JSON": {"maximum": 2**70},
     "repeats its message": {
-        "$defs": {"a": {"anyOf": [{"required": ["x"]}] * 900}},
-        "allOf": [{"$ref": "#/$defs/a"}] * 900,
+        "$defs": {"a": {"anyOf": [{"required": ["x"]}] * 150}},
+        "allOf": [{"$ref": "#/$defs/a"}] * 150,
     },
 }
 

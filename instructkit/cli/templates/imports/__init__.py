@@ -1,0 +1,1 @@
+"""The commands of `instructkit templates import`, one file for each collection."""
