@@ -7,8 +7,8 @@ something are run anew, so that a row sees nothing of the row before: the tests 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ from jinja2.runtime import Context
 from instructkit.hashing import canonical_json
 from instructkit.templates.charging import Own
 from instructkit.templates.check import role_of
+from instructkit.templates.direct import Direct, Given, direct
+from instructkit.templates.draws import drawn_phrasing
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import fits
 from instructkit.templates.head import read_head
@@ -57,6 +59,7 @@ class Compiled:
         self._rendered: list[Turn] = []
         self._blocks = [(role_of(turn), front.weights.get(turn), self._jinja.blocks[turn]) for turn in template.turns]
         self._answered = front.answer == "data"
+        self._body = head.body
         self._empty_context()
 
     def render(
@@ -120,6 +123,34 @@ class Compiled:
             self._empty_context()
             return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {shortened(str(error))}")
         return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
+
+    @cached_property
+    def direct(self) -> Direct | None:
+        """The quicker way for rows that need no decision; None where the template does more than print."""
+        roles = [role for role, _, _ in self._blocks]
+        weighed = any(weight is not None for _, weight, _ in self._blocks)
+        if not self.template.blocks_only or self._choices or self._tools is not None or weighed:
+            return None
+        if self._answered and "assistant" not in roles:
+            return None
+        tree = self._sandbox._parse(self._body, self.template.file, self.template.file)
+        return direct(tree, self.template.turns, [Given(*each) for each in self._inputs])
+
+    @property
+    def roles(self) -> list[str]:
+        """Of the messages, where nothing is left out."""
+        return [role for role, _, _ in self._blocks]
+
+    def phrasings_of(
+        self, rows: int, ids: Callable[[], Sequence[str]], seed: int, phrasing: str | None
+    ) -> tuple[Sequence[int], list[str | None]]:
+        """(the number of each row's phrasing, the variant that says so); `ids` gives the examples' ids."""
+        if self._phrasings and phrasing is None:
+            numbers = [drawn_phrasing(seed, each, len(self._phrasings)) for each in ids()]
+        else:
+            numbers = [self._phrasings.index(phrasing) if self._phrasings and phrasing is not None else 0] * rows
+        names = [self._variant(name, None) for name in self._phrasings] or [None]
+        return numbers, [names[number] for number in numbers]
 
     def _has_choices(self, row: dict[str, Any]) -> bool:
         """Sets the variable `choices`; whether it is a list of texts, or missing where it may be."""
