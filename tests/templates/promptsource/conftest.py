@@ -17,14 +17,14 @@ from instructkit.templates.template import from_sources
 ESCAPED = "3ed2dface8203c4c9dfb1a5dc58e41e0"
 
 
-class _Printed(jinja2.Undefined):
-    """Prints nothing, and tells."""
+class _Missing(jinja2.Undefined):
+    """A name or place without a value: it prints nothing, counts as false, and tells that it was asked for."""
 
     times = 0
 
-    def __str__(self):
-        _Printed.times += 1
-        return ""
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        _Missing.times += 1
 
 
 class _Ways:
@@ -73,7 +73,7 @@ class Plain:
     """
 
     def __init__(self, jinja, answer_choices=None):
-        env = jinja2.Environment(undefined=_Printed, finalize=self._seen)
+        env = jinja2.Environment(undefined=_Missing, finalize=self._seen)
         env.globals["zip"] = zip
         env.filters["choice"] = env.filters["random"] = _choice
         env.filters["most_frequent"] = _most_frequent
@@ -81,7 +81,7 @@ class Plain:
         self.choices = None if answer_choices is None else env.from_string(answer_choices)
 
     def _seen(self, value):
-        _Printed.times += value is None
+        _Missing.times += value is None
         return value
 
     def _apply(self, row):
@@ -99,14 +99,14 @@ class Plain:
             patch.setattr(random, "choice", ways.choice)
             for _ in range(at_most):
                 ways.begin()
-                _Printed.times = 0
+                _Missing.times = 0
                 try:
                     parts = self._apply(row)
                 except Exception:
                     parts = []
                 if len(parts) == 2 and all(parts):
                     pairs.add(tuple(parts))
-                    other = other or _Printed.times > 0
+                    other = other or _Missing.times > 0
                 else:
                     other = True
                 if not ways.step():
@@ -119,7 +119,7 @@ def _verdict(plain, file, row, monkeypatch, seeds=(0, 1, 2)):
 
     - a pair of the original's that our file gives must be one of those that the original may draw;
     - our file may drop a row only where some draw of the original gives no whole pair (one part, three, an empty one,
-      an error), or prints None or a name without value; or where an input that the file requires is missing or empty;
+      an error), prints None or reads what is not there (`x[5]` of three); or where an input that the file requires is missing or empty;
     - blanks before a message's first word that come from the data stay here, and are stripped in the original.
     """
     pairs, other = plain.all(row, monkeypatch)
