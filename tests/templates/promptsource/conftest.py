@@ -115,11 +115,12 @@ class Plain:
 
 
 def _verdict(plain, file, row, monkeypatch, seeds=(0, 1, 2)):
-    """ "same", "dropped" (rightly), or what differs. The equivalence:
+    """Says `same`, `dropped` (rightly), or what differs. The equivalence:
 
     - a pair of the original's that our file gives must be one of those that the original may draw;
     - our file may drop a row only where some draw of the original gives no whole pair (one part, three, an empty one,
-      an error), prints None or reads what is not there (`x[5]` of three); or where an input that the file requires is missing or empty;
+      an error), prints None or reads what is not there (`x[5]` of three); or where an input that the file requires is
+      missing or empty;
     - blanks before a message's first word that come from the data stay here, and are stripped in the original.
     """
     pairs, other = plain.all(row, monkeypatch)

@@ -145,7 +145,7 @@ def test_metadata_is_kept(original):
         "kitchen/t",
     )
     front = from_sources("a/b", {"a/b.jinja": done.text}).front
-    assert front.summary == "Is it good? (kitchen)"
+    assert front.summary == "Is it good? (kitchen)."
     assert front.source == (
         'promptsource, kitchen, "is_it good?" (id 00000000-0000-0000-0000-000000000000); Cook & Book, 2021'
     )
