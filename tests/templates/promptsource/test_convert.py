@@ -77,6 +77,7 @@ CONSTRUCTS = {
     "comments": ("{# why #}{{dish}}{# and\nmore #} ||| {{country}}", None),
     "empty column asked about": ("{% if hint %}Hint: {{hint}}\n{% endif %}{{dish}} ||| {{country}}", None),
     "column compared with nothing": ("{% if hint != '' %}{{hint}} {% endif %}{{dish}} ||| {{country}}", None),
+    "looked for in a list that may be empty": ("{{dish}} ||| {% if label in steps %}A{% else %}B{% endif %}", None),
     "list that may be empty": ("{{dish}}|||{% if (steps|length) == 0 %}none{% else %}{{ steps[0] }}{% endif %}", None),
     "variable set on one way only": ("{% if label %}{% set n = dish %}{% endif %}{{n}} {{dish}} ||| {{country}}", None),
     "slice, format, round": ("{{ dish[:5] }} {{ '%.1f' | format(score | float) }} ||| {{ score | round }}", None),
