@@ -110,8 +110,8 @@ class Budget:
 
     def join(self, parts: Iterable[str]) -> str:
         """One text from its pieces, bounded as a message is."""
-        pieces = list(parts)
-        total = sum(map(len, pieces))
+        pieces = parts if type(parts) is list else list(parts)
+        total = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
         if total > MAX_MESSAGE_CHARACTERS:
             raise TooLong(total)
         self.spent += total

@@ -48,6 +48,7 @@ class Compiled:
         texts = {**template.sources, template.file: head.body}
         wordings = {template.file: head.wordings} if head.wordings else {}
         self._sandbox = Sandbox(texts.get, wordings=wordings, formats=template.formats)
+        self._budget = self._sandbox.budget
         self._jinja = self._sandbox.get_template(template.file)
         self._imported = [self._sandbox.get_template(name) for name in template.stateful_imports]
         self._globals = dict(self._sandbox.globals)
@@ -88,7 +89,7 @@ class Compiled:
                 return Refusal("wrong_type", name, kind, detail)
             row[name] = value
         draws = self._sandbox.draws
-        self._sandbox.budget.reset()
+        self._budget.reset()
         draws.begin(seed, example_id, options)
         if self._choices is not None and not self._has_choices(row):
             return Refusal("wrong_type", self._choices, "list", f"'{self._choices}' must be a list of texts")
@@ -105,24 +106,27 @@ class Compiled:
             self._sandbox.tool_calls.begin(toolbox)
         try:
             turns = self._turns(row)
-        except TooLong as error:
-            place = self._place(error)
-            self._empty_context()
-            return _too_long(error.characters, place)
-        except BadToolCallError as error:
-            place = self._place(error)
-            self._empty_context()
-            return Refusal("bad_tool_call", shortened(error.tool), None, f"{place}: {shortened(str(error))}")
-        except NotAChoiceError as error:
-            self._empty_context()
-            return Refusal("not_a_choice", shortened(error.answer), None, str(error))
         except MemoryError:
             raise
         except Exception as error:
-            place = self._place(error)
+            refusal = self._refusal(error)
             self._empty_context()
-            return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {shortened(str(error))}")
+            return refusal
         return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
+
+    def _refusal(self, error: Exception) -> Refusal:
+        """Why a row was not rendered, by what was raised."""
+        place = self._place(error)
+        if isinstance(error, TooLong):
+            limit = str(MAX_MESSAGE_CHARACTERS)
+            way_out = "show less of the row, or cut the document into parts"
+            detail = f"{place}: a message of {error.characters:,} characters; {way_out}"
+            return Refusal("output_too_long", str(error.characters), limit, detail)
+        if isinstance(error, NotAChoiceError):
+            return Refusal("not_a_choice", shortened(error.answer), None, f"{place}: {error}")
+        if isinstance(error, BadToolCallError):
+            return Refusal("bad_tool_call", shortened(error.tool), None, f"{place}: {shortened(str(error))}")
+        return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {shortened(str(error))}")
 
     @cached_property
     def direct(self) -> Direct | None:
@@ -173,8 +177,6 @@ class Compiled:
             if not content and turn.tool_calls is None:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")
-            if len(content) > MAX_MESSAGE_CHARACTERS:
-                return _too_long(len(content), self.template.file)
             if not content.isascii() and not _is_unicode(content):
                 detail = f"{self.template.file}: the message holds half of a surrogate pair"
                 return Refusal("template_error", self.template.file, None, detail)
@@ -210,7 +212,7 @@ class Compiled:
         author wrote before the first word is layout, and goes.
         """
         parts = list(pieces)
-        text = self._sandbox.budget.join(parts)
+        text = self._budget.join(parts)
         if text[:1].isspace():
             for i, part in enumerate(parts):
                 if type(part) is Own:
@@ -250,12 +252,6 @@ class Compiled:
                 place = f"{jinja.name}:{jinja.get_corresponding_lineno(trace.tb_lineno)}"
             trace = trace.tb_next
         return place
-
-
-def _too_long(characters: int, place: str) -> Refusal:
-    limit = str(MAX_MESSAGE_CHARACTERS)
-    detail = f"{place}: a message of {characters:,} characters; show less of the row, or cut the document into parts"
-    return Refusal("output_too_long", str(characters), limit, detail)
 
 
 def _is_unicode(content: str) -> bool:
