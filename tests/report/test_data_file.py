@@ -28,7 +28,7 @@ def write(tmp_path):
     ("name", "content", "stage"),
     [
         ("a.jsonl", LINES, "ingest.jsonl"),
-        ("a.jsonl.gz", gzip.compress(LINES.encode()), "ingest.jsonl"),
+        ("a.jsonl.gz", gzip.compress(LINES.encode(), mtime=0), "ingest.jsonl"),
         ("a.json", json.dumps(ROWS), "ingest.json"),
         ("lines.json", LINES, "ingest.jsonl"),
         ("pretty.json", json.dumps(ROWS, indent=1), "ingest.json"),
