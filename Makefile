@@ -33,6 +33,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.render
 	$(BIN)/python -m benchmarks.dedupe
 	$(BIN)/python -m benchmarks.scale
 

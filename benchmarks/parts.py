@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ORDER = ("stages", "dedupe", "scale")
+ORDER = ("stages", "render", "dedupe", "scale")
 """Of the parts on the page."""
 HEAD = """# Benchmarks
 
-What each stage costs, and how near-duplicate removal compares. Measured by `make bench`, never written by hand.
+What each stage costs, and how rendering and removing near-duplicates compare. Measured by `make bench`, never by hand.
 """
 
 

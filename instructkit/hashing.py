@@ -70,6 +70,12 @@ def json_hash(value: object, *parts: str) -> str:
     return xxhash.xxh3_128_hexdigest(len(data).to_bytes(8, "little") + data)
 
 
+def json_hashes(values: Iterable[object]) -> list[str]:
+    """`json_hash` of each value; one is done with before the next is asked for."""
+    dump, digest, sort = orjson.dumps, xxhash.xxh3_128_hexdigest, orjson.OPT_SORT_KEYS
+    return [digest(len(data := dump(value, option=sort)).to_bytes(8, "little") + data) for value in values]
+
+
 def text_hashes(texts: Iterable[str]) -> list[str]:
     """`record_hash` of each text."""
     return [record_hash(text) for text in texts]

@@ -12,7 +12,7 @@ import click
 @click.option(
     "--recipe",
     metavar="NAME",
-    help="Start from a recipe that comes along, such as `quickstart`, instead of a first one with data of its own.",
+    help="Start from a recipe that comes along (`quickstart`, `library`) instead of a first one with data of its own.",
 )
 def init(folder: Path, recipe: str | None) -> None:
     """Start a project in FOLDER (default: here): a recipe, a template, a little data, and schemas for your editor.

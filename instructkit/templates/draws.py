@@ -13,6 +13,11 @@ from jinja2 import pass_context
 from instructkit.hashing import uniform
 
 
+def drawn_phrasing(seed: int, example_id: str, phrasings: int) -> int:
+    """Which of so many phrasings an example has."""
+    return int(uniform(seed, example_id, "phrasing") * phrasings)
+
+
 class Draws:
     """The draws of one row; `begin` starts the next."""
 
@@ -27,7 +32,7 @@ class Draws:
 
     def phrasing(self, phrasings: int) -> int:
         """Which of so many phrasings the row has."""
-        return int(uniform(self.seed, self.example_id, "phrasing") * phrasings)
+        return drawn_phrasing(self.seed, self.example_id, phrasings)
 
     def option_format(self) -> str:
         """The format of answer options, drawn when a row first asks for it."""

@@ -6,6 +6,7 @@
 {{ answer | option(choices, "label") }}   B                B                     positive
 
 As FLAN does, which draws among such lists (Longpre et al. 2023, The Flan Collection, section 2.3).
+Lists with Chinese punctuation (A、x) are drawn only where a template names them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Format(NamedTuple):
     """With the places `{label}` and `{text}`."""
     labels: Literal["A", "a", "1"] | None
     """How options are counted; None: they have no label."""
+    named_only: bool = False
+    """Whether it suits one language only, and so is drawn just where a template names it."""
 
 
 FORMATS: dict[str, Format] = {
@@ -39,7 +42,13 @@ FORMATS: dict[str, Format] = {
     "numbers_bracket": Format("{label}) {text}", "1"),
     "dashes": Format("- {text}", None),
     "stars": Format("* {text}", None),
+    "letters_zh": Format("{label}、{text}", "A", named_only=True),
+    "parentheses_zh": Format("（{label}）{text}", "A", named_only=True),
+    "numbers_zh": Format("{label}、{text}", "1", named_only=True),
 }
+
+ANY_LANGUAGE = tuple(name for name, style in FORMATS.items() if not style.named_only)
+"""What is drawn from where a template names no formats."""
 
 
 class NotAChoiceError(Exception):

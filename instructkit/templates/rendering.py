@@ -7,8 +7,8 @@ something are run anew, so that a row sees nothing of the row before: the tests 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ from jinja2.runtime import Context
 from instructkit.hashing import canonical_json
 from instructkit.templates.charging import Own
 from instructkit.templates.check import role_of
+from instructkit.templates.direct import Direct, Given, direct
+from instructkit.templates.draws import drawn_phrasing
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import fits
 from instructkit.templates.head import read_head
@@ -29,7 +31,6 @@ from instructkit.templates.turns import Refusal, Rendered, Turn, shortened
 
 OF_THE_DOCUMENT = ("text", "source", "language", "id")
 """Inputs that are the document's own; they stand before fields of the same name."""
-_new = tuple.__new__  # a named tuple's own takes twice the time
 
 
 class Compiled:
@@ -59,7 +60,7 @@ class Compiled:
         self._rendered: list[Turn] = []
         self._blocks = [(role_of(turn), front.weights.get(turn), self._jinja.blocks[turn]) for turn in template.turns]
         self._answered = front.answer == "data"
-        self._always_answers = template.blocks_only  # there is an assistant block, or none is needed
+        self._body = head.body
         self._empty_context()
 
     def render(
@@ -111,14 +112,7 @@ class Compiled:
             refusal = self._refusal(error)
             self._empty_context()
             return refusal
-        variant = self._variant(phrasing, draws.drawn_format) if self._phrasings or draws.drawn_format else None
-        for turn in turns:
-            if not turn[1] or not turn[1].isascii():
-                break
-        else:
-            if self._always_answers:
-                return _new(Rendered, (turns, tools, variant))
-        return self._fault_of(turns) or Rendered(turns, tools, variant)
+        return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
 
     def _refusal(self, error: Exception) -> Refusal:
         """Why a row was not rendered, by what was raised."""
@@ -134,14 +128,42 @@ class Compiled:
             return Refusal("bad_tool_call", shortened(error.tool), None, f"{place}: {shortened(str(error))}")
         return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {shortened(str(error))}")
 
+    @cached_property
+    def direct(self) -> Direct | None:
+        """The quicker way for rows that need no decision; None where the template does more than print."""
+        roles = [role for role, _, _ in self._blocks]
+        weighed = any(weight is not None for _, weight, _ in self._blocks)
+        if not self.template.blocks_only or self._choices or self._tools is not None or weighed:
+            return None
+        if self._answered and "assistant" not in roles:
+            return None
+        tree = self._sandbox._parse(self._body, self.template.file, self.template.file)
+        return direct(tree, self.template.turns, [Given(*each) for each in self._inputs])
+
+    @property
+    def roles(self) -> list[str]:
+        """Of the messages, where nothing is left out."""
+        return [role for role, _, _ in self._blocks]
+
+    def phrasings_of(
+        self, rows: int, ids: Callable[[], Sequence[str]], seed: int, phrasing: str | None
+    ) -> tuple[Sequence[int], list[str | None]]:
+        """(the number of each row's phrasing, the variant that says so); `ids` gives the examples' ids."""
+        if self._phrasings and phrasing is None:
+            numbers = [drawn_phrasing(seed, each, len(self._phrasings)) for each in ids()]
+        else:
+            numbers = [self._phrasings.index(phrasing) if self._phrasings and phrasing is not None else 0] * rows
+        names = [self._variant(name, None) for name in self._phrasings] or [None]
+        return numbers, [names[number] for number in numbers]
+
     def _has_choices(self, row: dict[str, Any]) -> bool:
         """Sets the variable `choices`; whether it is a list of texts, or missing where it may be."""
         found = row["choices"] = row[self._choices or ""]
         return found is None or (isinstance(found, list) and all(type(text) is str and text for text in found))
 
-    def _variant(self, phrasing: str | None, options: str | None) -> str:
+    def _variant(self, phrasing: str | None, options: str | None) -> str | None:
         if not self._phrasings:
-            return f"options={options}"
+            return f"options={options}" if options else None
         return f"phrasing={phrasing},options={options}" if options else f"phrasing={phrasing}"
 
     def _fault_of(self, turns: list[Turn]) -> Refusal | None:
@@ -169,10 +191,7 @@ class Compiled:
             imported._module = None
         if self.template.blocks_only:
             if self._tools is None:
-                message, rest = self._message, (None, None, None)
-                return [
-                    _new(Turn, (role, message(block(context)), weight, *rest)) for role, weight, block in self._blocks
-                ]
+                return [Turn(role, self._message(block(context)), weight) for role, weight, block in self._blocks]
             return [self._calling_turn(*block) for block in self._blocks]
         context.vars.clear()
         context.exported_vars.clear()

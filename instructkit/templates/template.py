@@ -14,7 +14,7 @@ from instructkit.templates.check import Body, check_body, role_of
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head, read_head
-from instructkit.templates.options import FORMATS
+from instructkit.templates.options import ANY_LANGUAGE, FORMATS
 
 SUFFIX = ".jinja"
 MAX_SOURCE_CHARACTERS = 1_000_000
@@ -138,7 +138,7 @@ def _front_faults(head: Head, body: Body, file: str) -> list[Fault]:
 def _formats(bodies: dict[str, Body], shown: dict[str, str]) -> tuple[tuple[str, ...], list[Fault]]:
     """The formats that a row draws from; there is one draw for all turns, so all places must name the same."""
     named = [(shown[key], line, names) for key, body in bodies.items() for names, line in body.formats if names]
-    first = set(named[0][2]) if named else set(FORMATS)
+    first = set(named[0][2]) if named else set(ANY_LANGUAGE)
     faults = [
         Fault(
             file, line, 0, f"options: the row's one draw is from {', '.join(sorted(first))}; name the same everywhere"

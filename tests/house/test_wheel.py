@@ -81,6 +81,14 @@ def test_the_quickstart_recipe_is_built_from_the_wheel(instructkit, tmp_path):
     assert f"{found['origin']['file']}:{found['origin']['line']}" in instructkit("why", found["id"])
 
 
+def test_the_library_recipe_is_built_from_the_wheel_with_the_data_that_comes_along(instructkit, tmp_path):
+    assert "recipes/library/README.md" in instructkit("init", "--recipe", "library").replace("\\", "/")
+    result = json.loads(instructkit("build", "recipes/library.yaml", "--workers", "1", "--json"))
+    rows = {step["step"]: step["rows_kept"] for step in result["steps"]}
+    assert min(rows.values()) >= 5
+    assert rows["final"] > 500
+
+
 def test_a_first_project_is_built_from_the_wheel(instructkit, tmp_path):
     instructkit("init")
     assert "0 failed" in instructkit("templates", "test")

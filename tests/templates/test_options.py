@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructkit.errors import TemplateFault
-from instructkit.templates.options import FORMATS, label_of
+from instructkit.templates.options import ANY_LANGUAGE, FORMATS, label_of
 
 CHOICES = "choices: [negative, positive]\n"
 BODY = "{% block user %}{{ choices | options }}{% endblock %}{% block assistant %}{{ text | option(choices) }}{% endblock %}"
@@ -24,6 +24,9 @@ BODY = "{% block user %}{{ choices | options }}{% endblock %}{% block assistant 
         ("numbers_bracket", "1) negative", "2) positive", "2"),
         ("dashes", "- negative", "positive", "positive"),
         ("stars", "* negative", "positive", "positive"),
+        ("letters_zh", "A、negative", "B、positive", "B"),
+        ("parentheses_zh", "（A）negative", "（B）positive", "B"),
+        ("numbers_zh", "1、negative", "2、positive", "2"),
     ],
 )
 def test_options_are_written_in_the_rows_format_and_recorded(make, name, first, option, label):
@@ -35,7 +38,7 @@ def test_options_are_written_in_the_rows_format_and_recorded(make, name, first, 
 
 
 def test_every_format_is_in_the_table_above():
-    assert len(FORMATS) == 9
+    assert len(FORMATS) == 12
 
 
 def test_a_row_has_one_format_in_all_turns_and_rows_differ(make):
@@ -48,7 +51,7 @@ def test_a_row_has_one_format_in_all_turns_and_rows_differ(make):
         assert result == template.render({"text": "positive"}, str(i), 5, options=style)
         assert answer in shown
         drawn[style] += 1
-    assert set(drawn) == set(FORMATS)
+    assert set(drawn) == set(ANY_LANGUAGE)
     assert all(60 < count < 140 for count in drawn.values())
 
 
@@ -61,6 +64,13 @@ def test_formats_to_draw_from_can_be_named_once_for_all_turns(make):
         template = make(turned, more=CHOICES)
         drawn = {template.render({"text": "positive"}, str(i), 0).variant for i in range(40)}
         assert drawn == {"options=dashes", "options=letters"}
+
+
+def test_formats_of_one_language_are_drawn_where_they_are_named_only(make):
+    assert set(FORMATS) - set(ANY_LANGUAGE) == {"letters_zh", "parentheses_zh", "numbers_zh"}
+    template = make(BODY.replace("| options", '| options("letters_zh", "letters")'), more=CHOICES)
+    drawn = {template.render({"text": "positive"}, str(i), 0).variant for i in range(40)}
+    assert drawn == {"options=letters_zh", "options=letters"}
 
 
 def test_a_row_without_options_has_no_variant(make):

@@ -1,5 +1,8 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
 from instructkit.schema import Message, Span
-from instructkit.text.conversation import content_hash, conversation_group, trained_weight
+from instructkit.text.conversation import content_hash, conversation_group, plain_hashes, trained_weight
 
 ASKED = Message(role="user", content="Hi")
 ANSWER = Message(role="assistant", content="Hello")
@@ -36,3 +39,14 @@ def test_the_assistant_is_trained_on_unless_a_message_says_otherwise():
     assert [trained_weight(m) for m in (ASKED, ANSWER)] == [0.0, 1.0]
     assert [trained_weight(Message(role=r, content="x", weight=0.5)) for r in ("user", "assistant")] == [0.5, 0.5]
     assert trained_weight(Message(role="assistant", content="x", weight=0.0)) == 0.0
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)), max_size=4))
+def test_hashes_of_plain_conversations_are_those_of_their_messages(conversations):
+    for roles in (["assistant"], ["user", "assistant"], ["system", "user", "assistant"]):
+        cut = [contents[: len(roles)] for contents in conversations]
+        expected = [
+            content_hash([Message(role=r, content=c) for r, c in zip(roles, contents, strict=True)], None)
+            for contents in cut
+        ]
+        assert plain_hashes(roles, [content for contents in cut for content in contents]) == expected

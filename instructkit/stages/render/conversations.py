@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import polars as pl
 
 from instructkit.schema import Drop, Example, Message, columns, empty
 from instructkit.stages.contract import Outcome
 from instructkit.templates.turns import Refusal, Turn
-from instructkit.text.conversation import spoken_hash
+from instructkit.text.conversation import plain_hashes, spoken_hash
 
 INHERITED = ("source", "origin", "language", "group", "split")
 """What an example has from its document."""
@@ -65,18 +66,19 @@ class Conversations:
         self._documents = shard.select("id", *INHERITED)
         self._template, self._hash, self._task = template, template_hash, task
         self._name = name_of(template, phrasing)
-        self.ids: list[str] = [f"{document}/{self._name}" for document in shard["id"].to_list()]
-        """Of the examples, in the documents' order."""
         self._batches: dict[int, _Batch] = {}
         self._refused: list[tuple[int, Refusal]] = []
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Of the examples, in the documents' order."""
+        return [f"{document}/{self._name}" for document in self._documents["id"].to_list()]
 
     def add(
         self, row: int, turns: Sequence[Turn], tools: str | None, variant: str | None, exemplars: Sequence[str] = ()
     ) -> None:
         """The conversation that was made of a row."""
-        batch = self._batches.get(len(turns))
-        if batch is None:
-            batch = self._batches[len(turns)] = _Batch(len(turns))
+        batch = self._batch(len(turns))
         batch.rows.append(row)
         spoken = []
         for turn in turns:
@@ -93,6 +95,32 @@ class Conversations:
         batch.variants.append(variant)
         batch.exemplars.append(exemplars)
 
+    def add_plain(
+        self, roles: Sequence[str], contents: list[str | None], variants: Sequence[str | None]
+    ) -> Sequence[int]:
+        """Conversations of rows 0, 1, 2 ... that have these roles and nothing but contents, given one after the other.
+
+        Gives the numbers of the rows that have none yet: those whose contents are None.
+        """
+        left: list[int] = []
+        rows = list(range(len(variants)))
+        if None in contents:
+            firsts = contents[:: len(roles)]
+            left = [row for row in rows if firsts[row] is None]
+            rows = [row for row in rows if firsts[row] is not None]
+            variants = [variants[row] for row in rows]
+            contents = [content for content in contents if content is not None]
+        there = cast("list[str]", contents)
+        batch = self._batch(len(roles))
+        batch.rows += rows
+        batch.roles += list(roles) * len(rows)
+        batch.contents += there
+        batch.hashes += plain_hashes(roles, there)
+        batch.variants += variants
+        batch.tools += [None] * len(rows)
+        batch.exemplars += [()] * len(rows)
+        return left
+
     def refuse(self, row: int, refusal: Refusal) -> None:
         """Why there is none of a row."""
         self._refused.append((row, refusal))
@@ -100,14 +128,21 @@ class Conversations:
     def outcome(self) -> Outcome:
         """Examples and drops, each in the documents' order."""
         # One frame for each length of conversations (most templates have one), then back into the documents' order.
-        parts = [self._examples(batch) for batch in self._batches.values()]
-        examples = pl.concat(parts) if parts else empty(Example)
-        if len(parts) > 1:
-            examples = examples[pl.Series([i for batch in self._batches.values() for i in batch.rows]).arg_sort()]
+        batches = [batch for batch in self._batches.values() if batch.rows]
+        examples = pl.concat([self._examples(batch) for batch in batches]) if batches else empty(Example)
+        rows = pl.Series([i for batch in batches for i in batch.rows], dtype=pl.UInt32)
+        if not rows.is_sorted():
+            examples = examples[rows.arg_sort()]
         return Outcome(examples, self._drops())
 
+    def _batch(self, turns: int) -> _Batch:
+        if turns not in self._batches:
+            self._batches[turns] = _Batch(turns)
+        return self._batches[turns]
+
     def _examples(self, batch: _Batch) -> pl.DataFrame:
-        source = self._documents if len(batch.rows) == self._documents.height else self._documents[batch.rows]
+        whole = batch.rows == list(range(self._documents.height))
+        source = self._documents if whole else self._documents[batch.rows]
         made: dict[str, pl.Series | pl.Expr] = {
             "id": pl.col("id") + f"/{self._name}",
             "content_hash": pl.Series(batch.hashes, dtype=pl.String),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import polars as pl
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.render.conversations import Conversations
-from instructkit.stages.render.values import rows_of
+from instructkit.stages.render.values import columns_of
 from instructkit.templates.rendering import compiled
 from instructkit.templates.turns import Refusal
 
@@ -43,8 +44,14 @@ class RenderTemplate:
         """One example or one drop for each document, in the documents' order."""
         template = compiled(self.template, self.sources)
         made = Conversations(shard, self.template, self.template_hash, template.template.front.task, self.phrasing)
-        for i, (values, example_id) in enumerate(zip(rows_of(template, shard), made.ids, strict=True)):
-            result = template.render(values, example_id, self.seed, self.phrasing)
+        columns = columns_of(template, shard)
+        left: Iterable[int] = range(shard.height)
+        if template.direct is not None:
+            numbers, variants = template.phrasings_of(shard.height, lambda: made.ids, self.seed, self.phrasing)
+            left = made.add_plain(template.roles, template.direct.render(columns, numbers), variants)
+        for i in left:
+            values = {name: column[i] for name, column in columns.items()}
+            result = template.render(values, made.ids[i], self.seed, self.phrasing)
             if isinstance(result, Refusal):
                 made.refuse(i, result)
             else:

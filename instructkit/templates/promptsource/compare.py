@@ -55,26 +55,38 @@ def _difference(outcome: Outcome, result: Any, lacks: bool) -> str:
 
 
 def tests_of(template: Template, source: OriginalTemplate, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Two rows with the messages that the original makes of them, and one that its conditions leave out."""
+    """Two rows with the messages that the original makes of them, and one that its conditions leave out.
+
+    The two have different answers where any two rows do.
+    """
     compiled = Compiled(template)
     declared = template.front.declared()
     tests: list[dict[str, Any]] = []
-    used: set[tuple[str, str]] = set()
-    for row in rows:
-        outcome = source.render(row)
-        given = {name: value for name, value in row.items() if name in declared}
-        # Each test is rendered under its number: what is drawn for it depends on that.
-        result = compiled.render(row, f"test {len(tests) + 1}", 0)
-        pair = messages_of(result)
-        if pair is not None and pair in outcome.messages and len(used) < 2 and pair not in used:
-            used.add(pair)
-            turns = [{"role": role, "content": text} for role, text in zip(("user", "assistant"), pair, strict=True)]
-            tests.append({"given": given, "expect": turns})
-        elif (
-            isinstance(result, Refusal)
-            and result.rule == "not_applicable"
-            and not outcome.messages
-            and not any("expect_drop" in test for test in tests)
-        ):
-            tests.append({"given": given, "expect_drop": result.rule})
+    answers: list[str] = []
+    given: list[dict[str, Any]] = []
+    for repeat in (False, True):
+        for row in rows:
+            here = {name: value for name, value in row.items() if name in declared}
+            if here in given:
+                continue
+            # Each test is rendered under its number: what is drawn for it depends on that.
+            result = compiled.render(here, f"test {len(tests) + 1}", 0)
+            pair = messages_of(result)
+            outcome = source.render(row)
+            if pair in outcome.messages and pair is not None and len(answers) < 2:
+                if pair[1] in answers and not repeat:
+                    continue
+                answers.append(pair[1])
+                turns = [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
+                tests.append({"given": here, "expect": turns})
+                given.append(here)
+            elif (
+                getattr(result, "rule", "") == "not_applicable"
+                and not outcome.messages
+                and not any("expect_drop" in test for test in tests)
+            ):
+                tests.append({"given": here, "expect_drop": "not_applicable"})
+                given.append(here)
+            if len(answers) == 2 and len(tests) == 3:
+                return tests
     return tests

@@ -16,7 +16,7 @@ from instructkit.templates.promptsource.originals import SEPARATOR, Original
 from instructkit.templates.promptsource.pieces import NotConverted, Pieces, Print, Set, codes, read_pieces, walk
 from instructkit.templates.promptsource.proof import OriginalTemplate
 from instructkit.templates.promptsource.rewrite import rewrite
-from instructkit.templates.promptsource.rows import made_rows
+from instructkit.templates.promptsource.rows import emptied, made_rows
 from instructkit.templates.promptsource.warn import warnings_of
 from instructkit.templates.promptsource.write import write_file
 from instructkit.templates.template import SUFFIX, Template, from_sources
@@ -67,7 +67,7 @@ def _convert(original: Original, name: str, task: str | None) -> Conversion:
         source = OriginalTemplate(original)
     except TemplateError as error:
         raise NotConverted("not a Jinja template", str(error.message)) from None
-    compared, warnings = compare(template, source, rows)
+    compared, warnings = compare(template, source, [*rows, *(other for row in rows[:2] for other in emptied(row))])
     tests = tests_of(template, source, rows)
     if tests:
         front["tests"] = tests

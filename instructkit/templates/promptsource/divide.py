@@ -233,6 +233,11 @@ def _without(piece: Piece, names: set[str]) -> Pieces:
 def _check_order(pieces: Pieces, names: set[str]) -> None:
     """Setting all names first must not change what is printed: no name is read before it has its last value."""
     order: list[Piece] = list(walk(pieces))
+    for loop in order:
+        if isinstance(loop, Group) and loop.word == "for":
+            set_here = names & {name for part in walk((loop,)) for name in sets(part)}
+            if set_here & reads(_without(loop, names)):
+                raise NotConverted("a variable changes between its uses", f"'{min(set_here)}', in a loop")
     for name in names:
         last = max((i for i, piece in enumerate(order) if name in sets(piece)), default=-1)
         for piece in order[:last]:

@@ -37,7 +37,7 @@ def front_matter(original: Original, placed: Choices, body: Pieces, task: str | 
     targets = [name for name in inputs if name in printed_in(body, "assistant") - printed_in(body, "user")]
     metrics = dict.fromkeys(ours for theirs in original.metrics for ours in METRICS.get(theirs, ()))
     front: dict[str, Any] = {
-        "summary": f"{_sentence(original.name)} ({original.corpus})",
+        "summary": f"{_sentence(original.name)} ({original.corpus}).",
         "task": task or _task(original),
         "inputs": inputs if any(inputs.values()) else list(inputs),
     }

@@ -163,6 +163,9 @@ def _usage(pieces: Pieces) -> dict[str, set[str]]:
                     mark(a, "number")
                 elif isinstance(b, nodes.List):
                     mark(a, "list")
+        for operand in compare.ops:
+            if operand.op in ("in", "notin") and not isinstance(compare.expr, nodes.Const):
+                mark(operand.expr, "list")
     for item in tree.find_all(nodes.Getitem):
         if isinstance(item.arg, nodes.Const | nodes.Neg | nodes.Slice):
             if not (isinstance(item.arg, nodes.Const) and isinstance(item.arg.value, str)):

@@ -7,7 +7,7 @@ is tried.
 original                                          ours
 two parts, both with text                         these two messages, to the letter
 one part, three, an empty one, or an error        a drop
-the word None, or a name without a value printed  a drop, or the same messages
+None printed, or read what is not there: x[5]     a drop, or the same messages
 a required input missing, empty or null           a drop
 """
 
@@ -83,9 +83,9 @@ class OriginalTemplate:
         proof = self
 
         class Hole(Undefined):
-            def __str__(self) -> str:
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
                 proof.holes += 1
-                return ""
 
         environment = SandboxedEnvironment(undefined=Hole, finalize=self._printed)
         environment.globals.update(zip=zip, range=_range)

@@ -44,6 +44,11 @@ def made_rows(original: Original, count: int, texts: Texts = plain_text) -> list
     return [_Row(original.id, number, texts).fill(shapes) for number in range(count)]
 
 
+def emptied(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The row with each of its texts, lists and dictionaries empty in turn."""
+    return [{**row, name: type(value)()} for name, value in row.items() if isinstance(value, str | list | dict)]
+
+
 class _Row:
     """One row: all of its lists are of one length, as columns that belong together are."""
 

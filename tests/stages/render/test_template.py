@@ -9,6 +9,7 @@ from instructkit.errors import StageError
 from instructkit.hashing import canonical_json
 from instructkit.schema import Document, Drop, Example, Origin, check, frame, records
 from instructkit.stages.render.template import RenderTemplate
+from instructkit.templates.rendering import compiled
 from instructkit.text.conversation import content_hash
 
 SOURCE = """---
@@ -174,3 +175,31 @@ def test_an_empty_shard_gives_empty_frames():
     check(Example, outcome.kept, "render")
     check(Drop, outcome.dropped, "render")
     assert outcome.kept.height == outcome.dropped.height == 0
+
+
+PRINTS = """---
+summary: s
+task: question_answering
+inputs: {text: , answer: , tone: {required: false}}
+phrasings: ["{{ text }}", "{% if tone %}{{ tone }}: {% endif %}{{ text }}?"]
+---
+{% block user %}{{ phrasing }}{% endblock %}
+{% block assistant %}{{ answer }}{% endblock %}
+"""
+
+
+@settings(max_examples=60)
+@given(documents, st.sampled_from([None, "1", "2"]), st.integers(0, 3))
+def test_the_quicker_way_gives_the_same_frames(docs, phrasing, seed):
+    quick = RenderTemplate(
+        template="qa/prints", template_hash="h", sources={"qa/prints.jinja": PRINTS}, phrasing=phrasing, seed=seed
+    )
+    # A loop that does nothing is more than printing.
+    slower = PRINTS.replace("{{ answer }}", "{% for x in [] %}{% endfor %}{{ answer }}")
+    slow = RenderTemplate(
+        template="qa/prints", template_hash="h", sources={"qa/prints.jinja": slower}, phrasing=phrasing, seed=seed
+    )
+    assert compiled("qa/prints", quick.sources).direct
+    assert not compiled("qa/prints", slow.sources).direct
+    for one, other in zip(quick.apply(frame(Document, docs)), slow.apply(frame(Document, docs)), strict=True):
+        assert one.equals(other)

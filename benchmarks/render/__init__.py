@@ -1,0 +1,1 @@
+"""Rendering: the render step from Parquet to Parquet, beside bare Jinja and `datasets.map`."""
