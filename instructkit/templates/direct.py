@@ -32,6 +32,7 @@ class Given(NamedTuple):
     optional: bool
     default: Any
     type: Any
+    empty: bool
 
 
 class Direct:
@@ -59,6 +60,13 @@ class Direct:
         return made
 
 
+def is_missing(value: Any, empty: bool) -> bool:
+    """Whether a document lacks a value; `empty`: one that is there but empty counts as there."""
+    if value is None or empty:
+        return value is None
+    return not value or value.isspace() if type(value) is str else value in ([], {})
+
+
 def _prepared(values: list[Any], given: Given, odd: set[int]) -> tuple[list[Any], Sequence[str | None]]:
     """(values with defaults; texts to print, None for what is no plain value); rows to be refused go to `odd`."""
     kinds = set(map(type, values))
@@ -70,7 +78,7 @@ def _prepared(values: list[Any], given: Given, odd: set[int]) -> tuple[list[Any]
     values = list(values)
     texts: list[str | None] = [None] * len(values)
     for i, value in enumerate(values):
-        if value is None or value in ("", [], {}) or (type(value) is str and value.isspace()):
+        if is_missing(value, given.empty):
             values[i] = value = given.default
             if not given.optional:
                 odd.add(i)

@@ -40,6 +40,9 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What the value must be; a row with another type is dropped. None: anything."""
     required: bool = True
     """False: the variable is none where the document lacks it, and the row is rendered all the same."""
+    empty: bool = False
+    """True: an empty text, list or object is a value like any other, an answer such as "none" can be made of it; only
+    what is not there is missing. False: what is empty counts as missing."""
     default: Any = None
     """Stands in where the document lacks the value; an input with a default is not required."""
     description: str | None = None

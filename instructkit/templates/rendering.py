@@ -17,7 +17,7 @@ from jinja2.runtime import Context
 from instructkit.hashing import canonical_json
 from instructkit.templates.charging import Own
 from instructkit.templates.check import role_of
-from instructkit.templates.direct import Direct, Given, direct
+from instructkit.templates.direct import Direct, Given, direct, is_missing
 from instructkit.templates.draws import drawn_phrasing
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import fits
@@ -40,7 +40,7 @@ class Compiled:
         self.template = template
         front = template.front
         self.declared = list(front.declared().items())
-        self._inputs = [(name, given.optional, given.default, given.type) for name, given in self.declared]
+        self._inputs = [(name, given.optional, given.default, given.type, given.empty) for name, given in self.declared]
         self._phrasings = list(front.wordings())
         self._choices = front.choices if isinstance(front.choices, str) else None
         """The input that holds the choices."""
@@ -77,11 +77,11 @@ class Compiled:
         and `options` name the wording and the format of answer options, which are drawn where they are None.
         """
         row = dict(self._globals)
-        for name, optional, default, kind in self._inputs:
+        for name, optional, default, kind, empty in self._inputs:
             value = values.get(name)
-            if (not value or value.isspace()) if type(value) is str else value is None or value == [] or value == {}:
+            if is_missing(value, empty):
                 if not optional:
-                    detail = f"the template needs '{name}', which is missing or empty"
+                    detail = f"the template needs '{name}', which is missing{'' if empty else ' or empty'}"
                     return Refusal("missing_input", name, None, detail)
                 value = default
             elif kind is not None and not fits(value, kind):

@@ -12,19 +12,20 @@ from instructkit.templates.turns import Refusal, Turn
 
 INPUTS = (
     "{text: , tone: {required: false}, style: {default: plain}, "
-    "count: {type: integer, required: false}, items: {required: false, type: list}}"
+    "count: {type: integer, required: false}, items: {required: false, type: list}, "
+    "note: {empty: true}}"
 )
 
 
-USES = "{% if tone or count or items or style %}{% endif %}"
+USES = "{% if tone or count or items or style or note %}{% endif %}"
 DIRECT = [
     "{% block user %}{{ text }}{% endblock %}{% block assistant %}" + USES + "{{ text }}{% endblock %}",
     "{% block system %}'\"{x}\\{% endblock %}{% block user %}\n\n  {{ text }}\n {{ style }} \n{% endblock %}"
     "{% block assistant %}" + USES + "{{ tone }}{{ count }}{% endblock %}",
-    "{% block user %} {% if tone %} {{ tone }}:{% elif count == 2 %}two{% else %}  {% endif %} {{ text }}{% endblock %}"
+    "{% block user %} {% if tone %} {{ tone }}:{% elif count == 2 %}two{% else %}  {% endif %} {{ text }}{{ note }}{% endblock %}"
     "{% block assistant %}{% if not items and (style != 'x' or count) %}{{ text }}{% endif %} {{ style }}{% endblock %}",
     "{% block user %}{% if items %}{{ items }}{% endif %}{{ text }}{% endblock %}"
-    "{% block assistant %}{% if tone %}{% if count %}{{ count }}{% else %}{{ tone }}{% endif %}{% endif %}"
+    "{% block assistant %}{% if tone and not note %}{% if count %}{{ count }}{% else %}{{ tone }}{% endif %}{% endif %}"
     "{{ '' }}{{ style }}{% endblock %}",
     "{% block user %}{% raw %}{{ x }}{% endraw %}{% endblock %}{% block assistant %}"
     + USES
@@ -90,7 +91,9 @@ def compare(template, rows, seed=0, phrasing=None):
 
 
 @pytest.mark.parametrize("body", DIRECT)
-@pytest.mark.parametrize("more", ["", "phrasings: [A, 'B {{ text }}', '{% if tone %}{{ tone }}{% endif %} C']\n"])
+@pytest.mark.parametrize(
+    "more", ["", "phrasings: [A, 'B {{ text }}', '{% if tone %}{{ tone }}{% endif %} C{{ note }}']\n"]
+)
 def test_both_ways_make_the_same_of_any_values(make, body, more):
     if more:
         body = body.replace("{% block user %}", "{% block user %}{{ phrasing }}")
@@ -99,7 +102,9 @@ def test_both_ways_make_the_same_of_any_values(make, body, more):
 
     @settings(max_examples=60)
     @given(
-        st.lists(st.dictionaries(st.sampled_from(["text", "tone", "style", "count", "items"]), values), max_size=6),
+        st.lists(
+            st.dictionaries(st.sampled_from(["text", "tone", "style", "count", "items", "note"]), values), max_size=6
+        ),
         st.integers(0, 2),
         st.sampled_from([None, "2"] if more else [None]),
     )
@@ -114,7 +119,12 @@ def test_plain_rows_go_the_quicker_way(make, body):
     template = make(body, inputs=INPUTS)
 
     @settings(max_examples=20)
-    @given(st.lists(st.fixed_dictionaries({"text": plain, "tone": plain, "count": st.integers(1, 3)}), max_size=4))
+    @given(
+        st.lists(
+            st.fixed_dictionaries({"text": plain, "tone": plain, "count": st.integers(1, 3), "note": st.just("")}),
+            max_size=4,
+        )
+    )
     def law(rows):
         assert compare(template, rows) == len(rows)
 

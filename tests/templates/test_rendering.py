@@ -134,6 +134,16 @@ def test_an_input_that_is_missing_or_empty_is_named(make, empty):
         assert (refusal.rule, refusal.value) == ("missing_input", "title")
 
 
+@pytest.mark.parametrize("empty", ["", " \n", [], {}])
+def test_an_input_may_be_empty_where_the_template_says_so(make, empty):
+    body = "{% block assistant %}{{ text }}{{ 'some' if names else 'none' if names is not none else 'lost' }}{% endblock %}"
+    template = make(body, inputs="{text: , names: {empty: true}}")
+    expected = "asome" if empty == " \n" else "anone"
+    assert template.said({"text": "a", "names": empty}) == [("assistant", expected)]
+    for row in ({"text": "a", "names": None}, {"text": "a"}):
+        assert template.said(row)[:2] == ("missing_input", "names")
+
+
 @pytest.mark.parametrize("value", [0, False, 0.0, "0"])
 def test_zero_and_false_are_values(make, value):
     assert make("{% block assistant %}{{ text }}{% endblock %}").said({"text": value}) == [("assistant", str(value))]
@@ -293,8 +303,11 @@ def as_jinja_itself_does(template, row, seed, phrasing, options):
     environment.filters.update(
         {name: ours.filters[name] for name in ("choice", "shuffle", "sample", "options", "option", "tojson", "indent")}
     )
-    given = {name: row.get(name) for name in template.front.declared()}
-    given = {n: v if v not in (None, "", [], {}) else template.front.declared()[n].default for n, v in given.items()}
+    declared = template.front.declared()
+    given = {name: row.get(name) for name in declared}
+    given = {
+        n: v if v not in (None, "", [], {}) or declared[n].empty else declared[n].default for n, v in given.items()
+    }
     choices = template.front.choices
     more = {"choices": given[choices] if isinstance(choices, str) else choices, "phrasing_name": phrasing}
     rendered = environment.from_string(marked).render(given | more | {"tool_call": lambda *_: ""})
