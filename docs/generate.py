@@ -1,6 +1,7 @@
 """Write every generated file of the repository: `python -m docs.generate`, or `make docs`.
 
-    docs/reference/*.md                  stages, templates, lint rules, trainings and commands, from their docstrings
+    docs/templates.md                    the templates that come with instructkit, a rendered sample of each
+    docs/reference/*.md                  stages, heads of templates, lint rules, trainings and commands
     instructkit/share/schemas/*.json     JSON Schemas of recipes and of template heads; they travel in the wheel
     tests/house/stage_versions.json      which source each version of a stage was recorded with
 
@@ -13,8 +14,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.command_page import commands_page
-from docs.reference_pages import lint_page, schemas, stages_page, templates_page, trainings_page
+from docs.reference_pages import lint_page, schemas, stages_page, trainings_page
 from docs.stage_versions import RECORD, changed_without_a_version, stage_versions, versions_text
+from docs.template_pages import catalogue_page, format_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +25,8 @@ def generated() -> dict[str, str]:
     """Path below the repository → text, of every generated file."""
     return {
         "docs/reference/stages.md": stages_page(),
-        "docs/reference/templates.md": templates_page(ROOT / "templates"),
+        "docs/templates.md": catalogue_page(ROOT / "templates"),
+        "docs/reference/templates.md": format_page(),
         "docs/reference/lint.md": lint_page(),
         "docs/reference/trainings.md": trainings_page(),
         "docs/reference/commands.md": commands_page(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 from instructkit.recipe.fields import field_hints
@@ -13,7 +12,6 @@ from instructkit.recipe.reference import FieldDoc, field_docs, summary
 from instructkit.recipe.schema import recipe_schema
 from instructkit.stages.table import STAGES, stage_class
 from instructkit.templates.frontmatter import front_matter_schema
-from instructkit.templates.library import find_templates
 from instructkit.templates.lint.rules import RULES
 from instructkit.train.config import Training
 
@@ -51,26 +49,6 @@ def trainings_page() -> str:
     lines += keys_table(field_docs(Training))
     for name, nested in _nested(Training):
         lines += ["", f"## `{name}` as a mapping", "", summary(nested), "", *keys_table(field_docs(nested))]
-    return "\n".join(lines) + "\n"
-
-
-def templates_page(folder: Path) -> str:
-    """The templates that come with instructkit."""
-    found = find_templates(["*"], [folder])
-    rows = [
-        (f"`{t.name}`", t.front.task, t.front.summary, ", ".join(f"`{n}`" for n in t.front.declared()), t.front.license)
-        for t in found
-    ]
-    lines = [
-        GENERATED,
-        "# Templates",
-        "",
-        f"The {len(found)} templates that come with instructkit. A recipe names them, one by one or by a pattern "
-        "(`templates: [python/*]`); a template of the same name in the project's own `templates/` folder stands before "
-        "the shipped one. `instructkit templates ls` lists those of a project as well.",
-        "",
-        *table(("template", "task", "what it asks for", "inputs", "licence"), rows),
-    ]
     return "\n".join(lines) + "\n"
 
 

@@ -35,13 +35,17 @@ Record = dict[str, dict[str, Any]]
 
 
 def stage_versions() -> Record:
-    """Stage → the version of each class that runs, and a hash of the source behind it."""
+    """Stage → the version of each class behind it, what it unfolds into among them, and a hash of their source."""
     record: Record = {
         "(all stages)": {"version": {"FORMAT": FORMAT}, "source": source_hash(_path(m) for m in EVERY_STAGE)}
     }
     for name, place in STAGES.items():
         module = place.partition(":")[0]
-        record[name] = {"version": versions(_path(module)), "source": source_hash(map(_path, closure(module)))}
+        behind = closure(module)
+        # A stage that has a folder of its own name unfolds into classes of that folder.
+        own = [m for m in behind if m == module or m.startswith(f"instructkit.stages.{name}.")]
+        declared = {cls: version for m in own for cls, version in versions(_path(m)).items()}
+        record[name] = {"version": declared, "source": source_hash(map(_path, behind))}
     return record
 
 

@@ -62,6 +62,14 @@ def record_hash(*parts: str) -> str:
     return state.hexdigest()
 
 
+def json_hash(value: object, *parts: str) -> str:
+    """`record_hash` of a value's canonical JSON and of parts, without a text in between. Raises TypeError."""
+    data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if parts:
+        return record_hash(data.decode(), *parts)
+    return xxhash.xxh3_128_hexdigest(len(data).to_bytes(8, "little") + data)
+
+
 def text_hashes(texts: Iterable[str]) -> list[str]:
     """`record_hash` of each text."""
     return [record_hash(text) for text in texts]

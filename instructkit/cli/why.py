@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
-from shutil import get_terminal_size
 
 import click
 
 from instructkit.cli.options import build_option, json_option, open_build
+from instructkit.cli.terminal import terminal
 
 
 @click.command()
@@ -45,17 +43,10 @@ def why(record_id: str, build_path: Path | None, full: bool, as_json: bool) -> N
         data = [plain_data(each) for each in found] or [plain_data(drop) for drop in lost]
         click.echo(json.dumps(data if len(data) > 1 else data[0], indent=1, ensure_ascii=False))
         return
-    width, colour = _terminal()
+    width, colour = terminal()
     for each in found:
         click.echo("\n".join(trace_lines(each)))
         for comparison in all_comparisons(each):
             click.echo("\n".join(comparison_lines(comparison, width, colour, full)))
     for line in drop_lines(frame(Drop, lost)):
         click.echo(line)
-
-
-def _terminal() -> tuple[int | None, bool]:
-    """Columns of the terminal, None where there is none, and whether it has and may use colours (no-color.org)."""
-    if not sys.stdout.isatty():
-        return None, False
-    return get_terminal_size().columns, not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

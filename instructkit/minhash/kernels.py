@@ -380,76 +380,101 @@ def plausible(bits: Any, left: Any, right: Any, most: Any, result: Any) -> None:
         result[p] = differing <= most
 
 
+@njit(nogil=True)
+def take_places(sets: Any, first: Any, last: Any, places: Any, shift: Any) -> Any:
+    """Give each shingle of a set the place of its upper bits; returns how many another one has driven out of theirs."""
+    places[:] = 0
+    for j in range(first, last):
+        places[sets[j] >> shift] = j - first
+    return last - first - in_place(sets, first, first, last, places, shift)
+
+
+@njit(nogil=True)
+def in_place(sets: Any, first: Any, begin: Any, end: Any, places: Any, shift: Any) -> Any:
+    """How many of sets[begin:end] are the shingle that has their place; without a branch."""
+    count = I64(0)
+    first = U64(first)
+    for j in range(U64(begin), U64(end)):
+        count += I64(sets[first + places[sets[j] >> shift]] == sets[j])
+    return count
+
+
+@njit(nogil=True)
+def find_room(sets: Any, first: Any, last: Any, places: Any, shift: Any, keys: Any, stamps: Any, stamp: Any) -> None:
+    """Put the shingles without a place into a table with open addressing."""
+    for j in range(first, last):
+        shingle = sets[j]
+        if sets[first + I64(places[shingle >> shift])] != shingle:
+            slot = find_slot(keys, stamps, stamp, len(stamps) - 1, shingle)
+            stamps[slot] = stamp
+            keys[slot] = shingle
+
+
+@njit(nogil=True)
+def out_of_place(
+    sets: Any, first: Any, begin: Any, end: Any, places: Any, shift: Any, keys: Any, stamps: Any, stamp: Any
+) -> Any:
+    """How many of sets[begin:end] are in that table."""
+    count = 0
+    others = (ONE << shift) - ONE
+    for j in range(begin, end):
+        shingle = sets[j]
+        # Another shingle has its place, when the two differ in their lower bits only, and do differ.
+        if (sets[first + I64(places[shingle >> shift])] ^ shingle) - ONE < others:
+            count += stamps[find_slot(keys, stamps, stamp, len(stamps) - 1, shingle)] == stamp
+    return count
+
+
 @kept_on_disk
 def shared(sets: Any, starts: Any, ends: Any, left: Any, right: Any, threshold: Any, counts: Any) -> None:
     """How many shingles the sets left[p] and right[p] share; -1 where the threshold is out of reach.
 
-    To reach t, sets of m and n must share (m + n) * t / (1 + t). A map of marks, a byte for each of 16 to 32 m places,
-    tells how many they share at most, without a branch; only pairs that may reach it are looked up one by one.
-    Quick where equal `left` stand together.
+    To reach t, sets of m and n must share (m + n) * t / (1 + t). Nearly all shingles of the left set have a place of
+    their own in a map of 8 m or more, which tells without a branch whether the right set has them; the few others are
+    looked up only for pairs that they could bring to the threshold. Quick where equal `left` stand together.
     """
-    keys = np.empty(4096, dtype=np.uint64)
-    stamps = np.full(4096, -1, dtype=np.int64)
-    marks = np.empty(16384, dtype=np.uint8)
-    shift = ZERO
-    marked = False
-    stamp = -1
-    mask = 0
+    places = np.empty(4096, dtype=np.uint32)
+    shift = U64(52)
+    keys = np.empty(64, dtype=np.uint64)
+    stamps = np.full(64, -1, dtype=np.int64)
+    placed = -1
+    roomed = -1
+    without = 0
     for p in range(len(left)):
         first = starts[left[p]]
         last = ends[left[p]]
-        if p == 0 or left[p] != left[p - 1]:
-            marked = False
-            stamp = -1
-        counts[p] = -1
         begin = starts[right[p]]
         end = ends[right[p]]
         size = end - begin
+        counts[p] = -1
         # Half a shingle below what is asked: rounding decides nothing here, the caller compares again.
         needed = (last - first + size) * threshold / (1 + threshold) - 0.5
         spare = I64(size - needed)
         if needed > last - first or needed > size:
             continue
-        if not marked:
-            marked = True
-            places = 1024
-            shift = U64(54)
-            while places < 16 * (last - first):
-                places *= 2
+        if placed < 0 or left[p] != left[placed]:
+            placed = p
+            roomed = -1
+            while len(places) < 8 * (last - first):
+                places = np.empty(2 * len(places), dtype=np.uint32)
                 shift -= ONE
-            if places > len(marks):
-                marks = np.empty(places, dtype=np.uint8)
-            marks[:places] = 0
-            for shingle in sets[first:last]:
-                marks[shingle >> shift] = 1
-        at_most = ZERO
-        for shingle in sets[begin:end]:
-            at_most += marks[shingle >> shift]
-        if size - I64(at_most) > spare:
+            without = take_places(sets, first, last, places, shift)
+        same = in_place(sets, first, begin, end, places, shift) if last > first else 0
+        if size - same - without > spare:
             continue
-        if stamp < 0:
-            stamp = p
-            if 2 * (last - first) > len(keys):
-                room = len(keys)
-                while room < 2 * (last - first):
-                    room *= 2
-                keys = np.empty(room, dtype=np.uint64)
-                stamps = np.full(room, -1, dtype=np.int64)
-            mask = 64
-            while mask < 2 * (last - first):
-                mask *= 2
-            mask -= 1
-            for j in range(first, last):
-                slot = find_slot(keys, stamps, stamp, mask, sets[j])
-                stamps[slot] = stamp
-                keys[slot] = sets[j]
-        for j in range(begin, end):
-            if stamps[find_slot(keys, stamps, stamp, mask, sets[j])] != stamp:
-                spare -= 1
-                if spare < 0:
-                    break
-        if spare >= 0:
-            counts[p] = spare - I64(size - needed) + size
+        if without:
+            if roomed < 0:
+                roomed = p
+                if 2 * without > len(stamps):
+                    room = len(stamps)
+                    while room < 2 * without:
+                        room *= 2
+                    keys = np.empty(room, dtype=np.uint64)
+                    stamps = np.full(room, -1, dtype=np.int64)
+                find_room(sets, first, last, places, shift, keys, stamps, roomed)
+            same += out_of_place(sets, first, begin, end, places, shift, keys, stamps, roomed)
+        if size - same <= spare:
+            counts[p] = same
 
 
 @njit(inline="always")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
+from unicodedata import is_normalized
 
 import numpy as np
 import numpy.typing as npt
@@ -149,10 +150,10 @@ def buffers(texts: pl.Series) -> Texts:
 def _composed(texts: pl.Series, doubt: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], pl.Series]:
     """Which of the texts in doubt are not in NFC, and these brought to it."""
     rows = np.flatnonzero(doubt)
-    doubtful = texts.gather(rows)
-    composed = doubtful.str.normalize("NFC")
-    differ = (composed != doubtful).fill_null(False)
-    return rows[differ.to_numpy()], composed.filter(differ)
+    # Few are in doubt and fewer need it: a call of polars for each block of texts would take longer than looking.
+    differ = [not is_normalized("NFC", text or "") for text in texts.gather(rows).to_list()] if len(rows) else []
+    rows = rows[np.array(differ, dtype=np.bool_)]
+    return rows, texts.gather(rows).str.normalize("NFC") if len(rows) else texts.clear()
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,9 @@ from instructkit.minhash.sketcher import ShingleSets, kernels
 from instructkit.minhash.threads import in_threads
 
 SHINGLES_AT_ONCE = 2_000_000
-"""Shingles of a batch of pairs: 16 MB of the spool in memory for each thread, or one pair of longer texts."""
+"""Shingles of a batch of pairs: 16 MB of the spool, or one pair of longer texts."""
+SHINGLES_MAPPED = 12_000_000
+"""Shingles looked at before the spool is let go from memory: at most 100 MB of it, and a batch for each thread."""
 
 
 class Spool:
@@ -65,15 +67,20 @@ class Spool:
         sizes = self._ends - self._starts
         # Closed when nobody holds it any more. An error in a thread would hold it, and closing it then hide the error.
         mapped = mmap.mmap(self._file.fileno(), self._written * 8, access=mmap.ACCESS_READ)
+        looked_at = 0
 
         def similarities(batch: slice) -> npt.NDArray[np.float64]:
+            nonlocal looked_at
             one, other = at_left[batch], at_right[batch]
             counts = np.empty(len(one), dtype=np.int64)
             sets = np.frombuffer(mapped, dtype=np.uint64)
             kernels().shared(sets, self._starts, self._ends, one, other, threshold, counts)
-            if hasattr(mmap, "MADV_DONTNEED"):
+            both = sizes[one] + sizes[other]
+            looked_at += int(both.sum())
+            if looked_at > SHINGLES_MAPPED and hasattr(mmap, "MADV_DONTNEED"):
+                looked_at = 0
                 mapped.madvise(mmap.MADV_DONTNEED)  # what was read leaves memory; it is still on disk
-            return counts / (sizes[one] + sizes[other] - counts)
+            return counts / (both - counts)
 
         found = list(in_threads(similarities, _batches(sizes[at_left] + sizes[at_right])))
         return Edges(left, right, np.concatenate(found)).at_least(threshold)

@@ -32,7 +32,7 @@ class FieldDoc:
 
 def field_docs(cls: type[Any]) -> tuple[FieldDoc, ...]:
     """The keys of a stage in declared order."""
-    docs = _docstrings(cls)
+    docs = docstrings(cls)
     hints = field_hints(cls)
     return tuple(
         FieldDoc(
@@ -71,6 +71,8 @@ def type_words(hint: Any) -> str:
         return f"list of {type_words(arguments[0])}" if arguments else "list"
     if origin is dict:
         return f"mapping to {type_words(arguments[1])}"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return f"mapping ({', '.join(hint.__struct_fields__)})"
     if dataclasses.is_dataclass(hint):
         return f"mapping ({', '.join(field_hints(hint))})"  # type: ignore[arg-type]
     return {str: "text", int: "integer", float: "number", bool: "true | false"}.get(hint, "any value")
@@ -92,7 +94,7 @@ def _default(field: dataclasses.Field[Any]) -> str | None:
     return msgspec.json.encode(value).decode()
 
 
-def _docstrings(cls: type[Any]) -> dict[str, str]:
+def docstrings(cls: type[Any]) -> dict[str, str]:
     """Field name → the string literal under it, base classes included."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):

@@ -1,4 +1,7 @@
-"""The files of a new project: a first recipe with its data and template, or one of the recipes that come along."""
+"""The files of a new project: a first recipe with its data and template, or one of the recipes that come along.
+
+A recipe that comes along may have data: the files of the folder beside it that is called like it.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def write_starter(folder: Path, recipe: str | None = None) -> tuple[list[Path], 
         name, files = "first", {"templates/articles/headline.jinja": TEMPLATE, "data/articles.jsonl": _lines(ARTICLES)}
         text = RECIPE
     else:
-        name, files = recipe, {}
+        name, files = recipe, _data_of(_shipped(recipe))
         text = SCHEMA_LINE + "#\n" + _shipped(recipe).read_text(encoding="utf-8")
     files = {f"recipes/{name}.yaml": text, **files, **schemas, ".gitignore": GITIGNORE}
     written, kept = [], []
@@ -141,6 +144,12 @@ def _shipped(name: str) -> Path:
     if name not in known:
         raise UsageFault(f"no recipe '{name}' comes along{did_you_mean(name, known)} (recipes: {', '.join(known)})")
     return known[name]
+
+
+def _data_of(recipe: Path) -> dict[str, str]:
+    """Texts of the files below `recipes/library/`, for `recipes/library.yaml`, by their place in a project."""
+    files = (path for path in sorted(recipe.with_suffix("").rglob("*")) if path.is_file())
+    return {f"recipes/{file.relative_to(recipe.parent).as_posix()}": file.read_text(encoding="utf-8") for file in files}
 
 
 def _lines(rows: list[dict[str, str]]) -> str:

@@ -6,37 +6,20 @@ no colours  [-only in the dropped text-]    {+only in the other+}      [~ignored
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from io import StringIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import click
 
+from instructkit.report.columns import MARGIN, STYLES, drawn_lines, marked, spans
 from instructkit.report.duplicates import Comparison
-from instructkit.report.hunks import Row, rows, visible
+from instructkit.report.hunks import rows
 from instructkit.report.lineage import place
-from instructkit.text.worddiff import Piece
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-TWO_COLUMNS = 120
-"""Columns of a terminal from which on two texts fit side by side."""
-MARGIN = 4
-NEW_LINE = "↵"
-"""Shown for a line that ends inside a difference."""
-
-Side = Literal["both", "old", "new"]
-Span = tuple[str, str]
-"""Text, and its style."""
-
-STYLES = {"old": "red strike", "new": "green bold", "ignored": "yellow", "fold": "dim"}
 CLICK_STYLES: dict[str, dict[str, Any]] = {
     STYLES["old"]: {"fg": "red", "strikethrough": True},
     STYLES["new"]: {"fg": "green", "bold": True},
     STYLES["ignored"]: {"fg": "yellow"},
 }
-MARKS = {"old": ("[-", "-]"), "new": ("{+", "+}"), "ignored": ("[~", "~]")}
 
 
 def comparison_lines(
@@ -52,9 +35,11 @@ def comparison_lines(
     drawn = rows(comparison.pieces, full)
     lines.append("")
     if width is None:
-        text = "\n".join("".join(text for text, _ in _spans(row, "both", colour)) for row in drawn)
+        text = "\n".join("".join(text for text, _ in spans(row, "both", colour)) for row in drawn)
         return lines + [" " * MARGIN + line if line else "" for line in text.split("\n")]
-    return lines + _drawn(comparison, drawn, width, colour)
+    other = "kept" if comparison.role == "nearest and kept" else comparison.role
+    titles = (f"dropped: {comparison.dropped}", f"{other}: {comparison.other}")
+    return lines + drawn_lines(titles, drawn, width, colour)
 
 
 def _head(comparison: Comparison, colour: bool) -> list[str]:
@@ -84,7 +69,7 @@ def _head(comparison: Comparison, colour: bool) -> list[str]:
         "ignored": any(piece.kind == "ignored" for piece in comparison.pieces),
     }
     said = {"old": f"only in {comparison.dropped}", "new": f"only in {comparison.other}", "ignored": "ignored"}
-    legend = [_marked(said[kind], kind, colour) for kind, there in kinds.items() if there]
+    legend = [marked(said[kind], kind, colour) for kind, there in kinds.items() if there]
     styled = [click.style(text, **CLICK_STYLES[style]) if style else text for text, style in legend]
     return [*lines, f"  marks     {'  '.join(styled)}"] if legend else lines
 
@@ -107,68 +92,3 @@ def _count(comparison: Comparison) -> str:
 
 def _places(count: int) -> str:
     return f"{count:,} place{'s' if count > 1 else ''}"
-
-
-def _spans(row: Row, side: Side, colour: bool) -> list[Span]:
-    """One row of one or both texts."""
-    if isinstance(row, str):
-        return [(row, STYLES["fold"])]
-    return [span for piece in row for span in _piece(visible(piece), side, colour)]
-
-
-def _piece(piece: Piece, side: Side, colour: bool) -> list[Span]:
-    if piece.kind == "equal":
-        return [(piece.old, "")]
-    if piece.kind == "ignored":
-        text = {"both": f"{piece.old}→{piece.new}", "old": piece.old, "new": piece.new}[side].replace("\n", NEW_LINE)
-        return [_marked(text, "ignored", colour)] if text else []
-    sides = [("old", piece.old)] if side != "new" else []
-    sides += [("new", piece.new)] if side != "old" else []
-    return [_marked(text.replace("\n", f"{NEW_LINE}\n"), kind, colour) for kind, text in sides if text]
-
-
-def _marked(text: str, kind: str, colour: bool) -> Span:
-    if colour:
-        return text, STYLES[kind]
-    opening, closing = MARKS[kind]
-    return f"{opening}{text}{closing}", ""
-
-
-def _drawn(comparison: Comparison, drawn: Sequence[Row], width: int, colour: bool) -> list[str]:
-    """Rows wrapped to the terminal's width, in one column or two."""
-    from rich.console import Console
-
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=max(20, width - MARGIN),
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        legacy_windows=False,
-    )
-    if width < TWO_COLUMNS:
-        for row in drawn:
-            console.print(_text(_spans(row, "both", colour)), overflow="fold")
-    else:
-        console.print(_columns(comparison, drawn, console, colour))
-    lines = [line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")]
-    return [" " * MARGIN + line if line else "" for line in lines]
-
-
-def _columns(comparison: Comparison, drawn: Sequence[Row], console: Console, colour: bool) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.MINIMAL, show_edge=False, pad_edge=False, header_style="bold" if colour else "")
-    other = "kept" if comparison.role == "nearest and kept" else comparison.role
-    for name in (f"dropped: {comparison.dropped}", f"{other}: {comparison.other}"):
-        table.add_column(_text([(name, "")]), width=(console.width - 3) // 2, overflow="fold")
-    for row in drawn:
-        table.add_row(_text(_spans(row, "old", colour)), _text(_spans(row, "new", colour)))
-    return table
-
-
-def _text(spans: Sequence[Span]) -> RenderableType:
-    from rich.text import Text
-
-    return Text.assemble(*spans)

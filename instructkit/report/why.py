@@ -36,6 +36,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """The record as the last step that kept it left it."""
     documents: list[Trace] = []
     """An example: what it is about."""
+    exemplars: list[Trace] = []
+    """An example: the documents whose renderings it shows before its own question, in order."""
     template_file: str | None = None
 
 
@@ -88,6 +90,7 @@ def why(build: Build, record_id: str) -> Trace:
         beside=beside,
         record=example,
         documents=[why(build, document) for document in example.document_ids],
+        exemplars=[why(build, document) for document in example.exemplar_ids],
         template_file=_template_file(build, passed[0], example.template),
     )
 
@@ -112,6 +115,8 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
         if record.template:
             at = f" ({trace.template_file})" if trace.template_file else ""
             lines.append(f"  template  {record.template}{at} at {record.template_hash}")
+        if record.variant:
+            lines.append(f"  variant   {record.variant}")
         lines.append(f"  content   {record.content_hash}")
     if not trace.documents:
         lines.append(f"  from      {place(trace.origin)}  in {' '.join(trace.location) or trace.source}")
@@ -129,10 +134,17 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
         lines += [f"            {made}" for made in shown[1:]]
         if len(trace.made) > len(shown):
             lines.append(f"            … and {len(trace.made) - len(shown)} more")
+    for i, exemplar in enumerate(trace.exemplars):
+        head = "  exemplars " if i == 0 else " " * 12
+        lines.append(f"{head}{exemplar.id}  {place(exemplar.origin)}  group {_group(exemplar)}")
     lines = [indent + line for line in lines]
     for document in trace.documents:
         lines += trace_lines(document, indent + "  ")
     return lines
+
+
+def _group(trace: Trace) -> str:
+    return trace.record.group if isinstance(trace.record, Document | Example) else "unknown"
 
 
 def _facts(drop: Drop) -> list[tuple[str, str | None]]:

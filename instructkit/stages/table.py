@@ -29,7 +29,7 @@ STAGES: dict[str, str] = {
     "dedupe.minhash": "instructkit.stages.dedupe.minhash:DedupeMinhash",
     "dedupe.against": "instructkit.stages.dedupe.against:DedupeAgainst",
     "dedupe.lines": "instructkit.stages.dedupe.lines:DedupeLines",
-    "render": "instructkit.stages.render:Render",
+    "render": "instructkit.stages.render.render:Render",
     "split": "instructkit.stages.split:Split",
     "export.openai": "instructkit.stages.export.openai:ExportOpenai",
     "export.alpaca": "instructkit.stages.export.alpaca:ExportAlpaca",

@@ -10,9 +10,13 @@ import orjson
 
 from instructkit.hashing import canonical_json
 from instructkit.templates.frontmatter import Case, ExpectedTurn
+from instructkit.templates.head import read_head
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import Template
 from instructkit.templates.turns import Refusal, Rendered, Turn
+
+SPACES = {" ": "·", "\t": "⇥", "\u00a0": "⍽", "\u3000": "□"}
+"""Signs for white space at the end of a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,8 @@ class TestResult:
     template: str
     test: str
     """Its name, or `test 1` for the first without one."""
+    line: int
+    """Where it stands in the template's file."""
     difference: str
     """Empty when the test passed; else a line diff, `-` expected and `+` rendered."""
 
@@ -46,12 +52,14 @@ class _Said:
 def run_tests(template: Template) -> list[TestResult]:
     """Run the tests of a template, each as a row of its own with seed 0 and the id `test 1`, `test 2` …"""
     renderer = Compiled(template)
+    head = read_head(template.sources[template.file], template.file)
     results = []
     for number, case in enumerate(template.front.tests, 1):
         name = f"test {number}"
         result = renderer.render(case.given, name, 0, case.phrasing, case.options)
         difference = _difference(case, result)
-        results.append(TestResult(template=template.name, test=case.name or name, difference=difference))
+        line, _ = head.place("tests", number - 1)
+        results.append(TestResult(template=template.name, test=case.name or name, line=line, difference=difference))
     return results
 
 
@@ -88,12 +96,12 @@ def _rendered(turn: Turn, weighed: bool) -> _Said:
 
 
 def _lines(turns: Iterable[_Said]) -> Iterable[str]:
-    """One line for each role and each line of text; a space at the end of a line is shown, as it is easily missed."""
+    """One line for each role and each line of text; white space at the end of a line is shown: it is easily missed."""
     for turn in turns:
         yield f"[{turn.role}]" if turn.weight is None else f"[{turn.role}, weight {turn.weight:g}]"
         for line in turn.content.split("\n") if turn.content or not turn.calls else ():
-            kept = line.rstrip(" ")
-            yield kept + "·" * (len(line) - len(kept))
+            kept = line.rstrip(" \t\u00a0\u3000")
+            yield kept + "".join(SPACES[char] for char in line[len(kept) :])
         for call in turn.calls:
             name, arguments = orjson.loads(call)
             yield f"[call] {name} {canonical_json(arguments)}"

@@ -64,37 +64,42 @@ def check_body(source: str, name: str, file: str, head: Head | None = None, *, m
         at = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", lines[line - 1]) if words and line <= len(lines) else None
         body.faults.append(Fault(file, line, at.start() + 1 if at else 0, message))
 
+    try:
+        _check(source, name, head, body, report, macros)
+    except TemplateSyntaxError as error:
+        report(error.lineno, "", f"not a Jinja template: {error.message}")
+    except RecursionError:
+        report(1, "", "nested too deeply to be read")
+    except ValueError as error:  # a number of more digits than Python reads
+        report(1, "", f"not a Jinja template: {error}")
+    return body
+
+
+def _check(source: str, name: str, head: Head | None, body: Body, report: Report, macros: bool) -> None:
     wordings = head.wordings if head else ()
     environment = Sandbox(wordings={name: wordings} if wordings else {})
     environment.globals = {}
     if not check_wordings(wordings, report):
-        return body
-    try:
-        tree = environment.read(head.body if head else source, name)
-    except TemplateSyntaxError as error:
-        report(error.lineno, "", f"not a Jinja template: {error.message}")
-        return body
-    except RecursionError:
-        report(1, "", "nested too deeply to be read")
-        return body
+        return
+    tree = environment.read(head.body if head else source, name)
+    front = head.front if head else None
     _check_top(tree.body, body, report, macros_only=macros)
     if not macros:
-        _check_turns(tree, body, report, head.front if head else None)
+        _check_turns(tree, body, report, front)
     _check_imports(tree, body, report)
     check_words(tree, environment, report)
     check_formats(tree, body, report)
-    check_calls(tree, body, report, head.front if head else None)
+    check_calls(tree, body, report, front)
     if head and wordings:
         check_mark(tree, head, report)
     for node in tree.find_all((nodes.Filter, nodes.Test)):  # unknown ones are reported; they hide no other fault
         (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, repr)
-    if macros or (head and head.front):
-        check_names(tree, body, report, head.front if head else None)
+    if macros or front:
+        check_names(tree, body, report, front)
     answers = [block for block in tree.find_all(nodes.Block) if role_of(block.name) == "assistant"]
     body.answer_names = reached(answers, tree)
     body.defined = {name for name in exported(tree) if not name.startswith("_")}
     body.stateless = is_stateless(tree)
-    return body
 
 
 def _check_top(top: list[nodes.Node], body: Body, report: Report, macros_only: bool) -> None:
@@ -180,6 +185,8 @@ def _check_imports(tree: nodes.Template, body: Body, report: Report) -> None:
     for node in tree.find_all((nodes.Extends, nodes.Include)):
         word = type(node).__name__.lower()
         report(node.lineno, word, f"'{word}' is not allowed; import macros from a file of a template folder instead")
+    for node in tree.find_all(nodes.ScopedEvalContextModifier):
+        report(node.lineno, "autoescape", "'autoescape' is not allowed: messages are text, not HTML")
     for node in import_nodes(tree):
         if node.with_context:
             report(node.lineno, "with", "'import … with context' is not allowed; hand the macro what it needs")

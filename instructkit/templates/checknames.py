@@ -22,6 +22,10 @@ OF_A_KEY = {
     "phrasing": "; wordings come with the front matter's key 'phrasings'",
     "phrasing_name": "; it comes with the front matter's key 'phrasings'",
 }
+SCOPES = (
+    nodes.Block, nodes.Macro, nodes.For, nodes.With, nodes.CallBlock, nodes.FilterBlock, nodes.AssignBlock,
+)  # fmt: skip
+"""What keeps the variables that are set inside of it to itself."""
 
 
 def check_names(tree: nodes.Template, body: Body, report: Report, front: FrontMatter | None) -> None:
@@ -36,11 +40,13 @@ def check_names(tree: nodes.Template, body: Body, report: Report, front: FrontMa
     used.discard(NUMBER)
     here = set(exported(tree))
     unknown = used - known - here - set(inputs or ()) - ({MARK} if front and front.phrasings else set())
-    blocks = list(tree.find_all(nodes.Block))
     for name in sorted(unknown):
-        node, owner = _first_use(name, tree, blocks)
-        who = f"block '{owner.name}'" if owner else "the file" if inputs is None else "the top level"
-        line = node.lineno if node else 1
+        found = _unset_use(name, tree)
+        if found is None:
+            continue
+        line, owner = found
+        kind = "block" if isinstance(owner, nodes.Block) else "macro"
+        who = f"{kind} '{owner.name}'" if owner else "the file" if inputs is None else "the top level"
         if inputs is None:
             hint = did_you_mean(name, here | known)
             report(
@@ -61,22 +67,23 @@ def check_names(tree: nodes.Template, body: Body, report: Report, front: FrontMa
     body.unused = [name for name in inputs or () if name not in used]
 
 
-def _first_use(
-    name: str, tree: nodes.Template, blocks: list[nodes.Block]
-) -> tuple[nodes.Name | None, nodes.Block | None]:
-    """Where a name is read, and in which block; rather where no variable of that name is set."""
-    uses: list[tuple[bool, int, nodes.Name, nodes.Block | None]] = []
-    for node in tree.find_all(nodes.Name):
-        if node.name == name and node.ctx == "load":
-            owner = next((block for block in blocks if any(n is node for n in block.find_all(nodes.Name))), None)
-            is_set = any(n.name == name and n.ctx != "load" for n in (owner or tree).find_all(nodes.Name))
-            uses.append((is_set, len(uses), node, owner))
-    return min(uses)[2:] if uses else (None, None)
+def _unset_use(name: str, tree: nodes.Template) -> tuple[int, nodes.Block | nodes.Macro | None] | None:
+    """Line and owner of the first use of a name where nothing around it sets it: Jinja takes one set in an `if` for
+    undefined, though it is there when the condition holds.
+    """
+    scopes = [(scope, {id(node) for node in _names(scope, "load")}) for scope in tree.find_all(SCOPES)]
+    for use in _names(tree, "load"):
+        if use.name == name:
+            around = [scope for scope, uses in scopes if id(use) in uses]
+            if not any(name in exported(scope) for scope in around):
+                owner = next((scope for scope in around if isinstance(scope, nodes.Block | nodes.Macro)), None)
+                return use.lineno, owner
+    return None
 
 
-def exported(tree: nodes.Template) -> Iterator[str]:
-    """Names that the top level defines for the blocks."""
-    pending: list[nodes.Node] = list(tree.body)
+def exported(scope: nodes.Node) -> Iterator[str]:
+    """Names that the top level of a template defines for its blocks, or a scope for itself."""
+    pending: list[nodes.Node] = list(getattr(scope, "body", ()))
     while pending:
         node = pending.pop()
         if isinstance(node, nodes.If):

@@ -12,6 +12,7 @@ from instructkit.templates.environment import Sandbox
 from instructkit.templates.filters import INSTEAD
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head
+from instructkit.templates.limits import MAX_BITS
 from instructkit.templates.options import FORMATS
 from instructkit.templates.phrasings import MARK, NUMBER, Wording, parse_wording
 
@@ -32,8 +33,9 @@ def check_wordings(wordings: Sequence[Wording], report: Report) -> bool:
             report(error.lineno, "", f"phrasing '{wording.name}' is not a Jinja template: {error.message}")
             readable = False
             continue
-        except RecursionError:
-            report(wording.line, "", f"phrasing '{wording.name}' is nested too deeply to be read")
+        except (RecursionError, ValueError) as error:  # or a number of more digits than Python reads
+            said = "is nested too deeply to be read" if isinstance(error, RecursionError) else f": {error}"
+            report(wording.line, "", f"phrasing '{wording.name}' {said}")
             readable = False
             continue
         for node in tree.find_all((nodes.Import, nodes.FromImport, nodes.Macro, nodes.Block)):
@@ -87,6 +89,11 @@ def check_words(tree: nodes.Template, environment: Sandbox, report: Report) -> N
         if name.name in ("self", "super"):
             message = f"'{name.name}' is not there: a turn cannot be read from another; set a variable above both"
             report(name.lineno, name.name, message)
+    for number in tree.find_all(nodes.Const):
+        if isinstance(number.value, int) and number.value.bit_length() > MAX_BITS:
+            report(
+                number.lineno, "", f"a number of {number.value.bit_length():,} bits; at most {MAX_BITS:,} are allowed"
+            )
     read = [(get.lineno, get.attr) for get in tree.find_all(nodes.Getattr)]
     read += [(g.lineno, g.arg.value) for g in tree.find_all(nodes.Getitem) if isinstance(g.arg, nodes.Const)]
     for line, attribute in read:

@@ -11,11 +11,12 @@ from typing import Any
 
 from jinja2 import FunctionLoader, StrictUndefined, Undefined, nodes, pass_context
 from jinja2.environment import TemplateModule
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Cycler, Joiner, Namespace
-from jinja2.visitor import NodeTransformer
 
+from instructkit.templates.charging import Own, charge
 from instructkit.templates.draws import Draws
 from instructkit.templates.filters import filters, text
 from instructkit.templates.limits import MAX_DEPTH, STEP_COST, Budget, WorkExceeded, weight
@@ -29,6 +30,9 @@ TEXT_METHODS = (
     "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title",
     "upper", "zfill",
 )  # fmt: skip
+SLOW_WITH = ("lstrip", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "strip")
+"""May compare each character of the text with each of the argument."""
+SEARCHING = ("count", "find", "index", "partition", "replace", "split")
 ATTRIBUTES: dict[type, frozenset[str]] = {
     str: frozenset(TEXT_METHODS),
     dict: frozenset({"get", "items", "keys", "values"}),
@@ -39,89 +43,30 @@ ATTRIBUTES: dict[type, frozenset[str]] = {
 JINJA_TYPES = (LoopContext, Macro, TemplateModule, Namespace, Cycler, Joiner)
 
 
-class Own(str):
-    """White space, and what follows it, that the template's author wrote: no data. `str()` of it stays what it is."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return self
-
-
 PLAIN = frozenset({str, int, float, bool, Own})
+COMPARING = (
+    "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne",
+)  # fmt: skip
 OPERATORS = frozenset({"+", "*", "**", "%"})
 
 
-class _Charge(NodeTransformer):
-    """`for x in y` → `for x in y | _steps`; `a ~ b` → `[a, b] | _concat`; `set x = y` → `set x = y | _weigh`.
+def _at_run_time(function: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """A filter that is not computed once, when the template is compiled, though it is given a constant."""
 
-    And the layout before a message's first word goes: `{% block user %} Hello` → `{% block user %}Hello`.
-    """
+    @pass_context
+    def run(_context: Any, value: Any) -> Any:
+        return function(value)
 
-    def _wrap(self, node: nodes.Node, name: str) -> nodes.Filter:
-        return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
+    return run
 
-    def visit_Block(self, node: nodes.Block) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        self._mark(node.body, opens=True)
-        return node
 
-    def _mark(self, body: list[nodes.Node], opens: bool) -> bool:
-        """Take away the white space before the author's first word; whether the text after `body` may be the first.
+def _charged_test(test: Any, budget: Budget) -> Callable[..., Any]:
+    def run(value: Any, *others: Any) -> Any:
+        for part in (value, *others):
+            budget.search(part)
+        return test(value, *others)
 
-        Where that is known only with the row (before it stands an expression, a loop, a branch, which may print
-        nothing), the text is made `Own`. `opens`: nothing stands before the body.
-        """
-        for node in body:
-            if isinstance(node, nodes.Output):
-                for i, part in enumerate(node.nodes):
-                    if not isinstance(part, nodes.TemplateData):
-                        opens = False
-                        continue
-                    if opens:
-                        part.data = part.data.lstrip()
-                    elif part.data[:1].isspace():
-                        written = nodes.Const(part.data, lineno=part.lineno, environment=part.environment)
-                        node.nodes[i] = self._wrap(written, "_own")
-                    if part.data.strip():
-                        return False
-            elif isinstance(node, nodes.If):
-                branches = [node.body, *(other.body for other in node.elif_), node.else_]
-                if not max([self._mark(branch, opens) for branch in branches]):  # no `any`: each is to be marked
-                    return False
-                opens = False
-            elif isinstance(node, nodes.For):
-                self._mark(node.body, opens=False)
-                self._mark(node.else_, opens)
-                opens = False
-            elif isinstance(node, nodes.With):
-                if not self._mark(node.body, opens):
-                    return False
-                opens = False
-            elif isinstance(node, nodes.CallBlock | nodes.FilterBlock):
-                opens = False
-        return True
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        node.iter = self._wrap(node.iter, "_steps")
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        items = nodes.List(node.nodes, lineno=node.lineno, environment=node.environment)
-        return self._wrap(items, "_concat")
-
-    def visit_Assign(self, node: nodes.Assign) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if not isinstance(node.node, nodes.Const):
-            node.node = self._wrap(node.node, "_weigh")
-        return node
-
-    def visit_With(self, node: nodes.With) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        node.values = [self._wrap(value, "_weigh") for value in node.values]
-        return node
+    return run
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -156,35 +101,33 @@ class Sandbox(ImmutableSandboxedEnvironment):
         }  # fmt: skip
         self.concat = budget.join  # type: ignore[method-assign]
 
-        @pass_context
-        def steps(_context: Any, items: Iterable[Any]) -> Iterable[Any]:
+        def steps(items: Iterable[Any]) -> Iterable[Any]:
             return items if isinstance(items, Undefined) else budget.steps(items)
 
-        @pass_context
-        def concat(_context: Any, parts: list[Any]) -> str:
+        def concat(parts: list[Any]) -> str:
             return budget.join([self._text(part) for part in parts])
 
-        @pass_context
-        def weigh(_context: Any, value: Any) -> Any:
-            return budget.weigh(value)
+        def size(value: Any) -> Any:
+            budget.spend(weight(value))
+            return value
 
-        @pass_context  # else it would be run once, at compile time, and be plain text again
-        def own(_context: Any, written: str) -> str:
-            return Own(written)
-
-        ours = {"_steps": steps, "_concat": concat, "_weigh": weigh, "_own": own}
-        self.filters = {**filters(budget, self.draws), **ours}
+        ours: dict[str, Callable[[Any], Any]] = {
+            "_steps": steps, "_concat": concat, "_weigh": budget.weigh, "_measure": budget.measure,
+            "_search": budget.search, "_size": size, "_own": Own,
+        }  # fmt: skip
+        self.filters = {**filters(budget, self.draws), **{name: _at_run_time(each) for name, each in ours.items()}}
+        self.tests = dict(self.tests)
+        for name in COMPARING:
+            self.tests[name] = _charged_test(self.tests[name], budget)
 
     def _text(self, value: Any) -> str:
         return value if type(value) is str else text(self.budget.weigh(value))
 
     def _printed(self, value: Any) -> Any:
-        """Each printed value: a collection is charged before it becomes text, and none is refused."""
+        """Each printed value: a collection is charged before it becomes text, none and functions are refused."""
         if type(value) in PLAIN:
             return value
-        if value is None:
-            return text(value)
-        return self.budget.weigh(value)
+        return text(self.budget.weigh(value))
 
     def read(self, source: str, name: str) -> nodes.Template:
         """The template as written, parsed, its phrasings set in. Raises TemplateSyntaxError."""
@@ -194,8 +137,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return tree
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = _Charge().visit(self.read(source, name or ""))
-        return tree
+        return charge(self.read(source, name or ""))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Only what is known to be harmless: an allow-list for data, public names for Jinja's own objects."""
@@ -204,6 +146,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, tuple) and attr in getattr(obj, "_fields", ()):
             return True
         return attr in ATTRIBUTES.get(type(obj), ()) or (attr in ATTRIBUTES[tuple] and isinstance(obj, tuple))
+
+    def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
+        """What stands for an attribute that may not be read: using it is the error."""
+        kind = type(obj).__name__
+        readable = ", ".join(sorted(ATTRIBUTES.get(type(obj), ()))) or "none"
+        message = f"'{attribute}' of a {kind} cannot be read in a template; of a {kind} there can: {readable}"
+        return self.undefined(message, name=attribute, obj=obj, exc=SecurityError)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         """`str.format` walks attributes and pads without bound: refused like any other unlisted method."""
@@ -232,10 +181,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
             budget.depth -= 1
 
     def _guarded(self, owner: str, method: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        if method in ("center", "ljust", "rjust", "zfill") and args and isinstance(args[0], int):
-            self.budget.spend(args[0])
-        elif method == "replace" and len(args) > 1 and isinstance(args[0], str):
-            self.budget.spend(owner.count(args[0]) * weight(args[1]))
+        first = args[0] if args else None
+        if method in ("center", "ljust", "rjust", "zfill") and isinstance(first, int):
+            self.budget.spend(first)
+        elif method in SLOW_WITH and isinstance(first, str):
+            self.budget.spend(len(owner) * len(first))
+        elif method in SEARCHING and isinstance(first, str):
+            self.budget.search(owner)
+            if method == "replace" and len(args) > 1:
+                self.budget.spend(owner.count(first) * weight(args[1]))
         elif method == "join" and args:
             items = list(args[0])
             self.budget.spend(sum(map(weight, items)) + len(owner) * len(items))

@@ -74,6 +74,8 @@ def read_head(source: str, file: str) -> Head:
         mark = error.problem_mark
         line, column = (mark.line + 2, mark.column + 1) if mark else (2, 1)
         return Head(None, padded, faults=[Fault(file, line, column, f"front matter is not YAML: {error.problem}")])
+    except RecursionError:
+        return Head(None, padded, faults=[Fault(file, 2, 1, "front matter is nested too deeply to be read")])
     head = Head(None, padded, read.positions, read.faults)
     if not isinstance(read.value, dict):
         head.faults.append(Fault(file, 2, 1, "front matter must be keys and values"))

@@ -127,10 +127,9 @@ def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Temp
 
 def _imports(text: str) -> list[tuple[str, int]]:
     try:
-        tree = Sandbox().read(text, "")
-    except (TemplateSyntaxError, RecursionError):
+        named = [(node.template, node.lineno) for node in import_nodes(Sandbox().read(text, ""))]
+    except (TemplateSyntaxError, RecursionError, ValueError):
         return []  # reported when the file is checked
-    named = ((node.template, node.lineno) for node in import_nodes(tree))
     return [(str(name.value), line) for name, line in named if isinstance(name, nodes.Const)]
 
 
@@ -140,8 +139,11 @@ def _inside(name: str, folders: Iterable[Path]) -> Path | None:
         return None
     for folder in folders:
         path = folder / name
-        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
-            return path
+        try:
+            if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+                return path
+        except OSError:  # a name longer than the file system takes
+            continue
     return None
 
 

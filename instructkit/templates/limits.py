@@ -25,6 +25,9 @@ STEP_COST = 2_000
 ITEM_COST = 100
 """What an item of a collection costs: a row handles two million of them."""
 
+SEARCH_COST = 12
+"""What searching a text costs, per character of it."""
+
 MAX_RANGE = 100_000
 MAX_DEPTH = 50
 """Calls inside calls (macros that call themselves)."""
@@ -91,10 +94,24 @@ class Budget:
                     stack.extend(part)
         return value
 
+    def measure(self, value: Any) -> Any:
+        """The value, charged by all that comparing or hashing it may read."""
+        if type(value) is str:
+            self.spend(len(value))
+            return value
+        return self.weigh(value)
+
+    def search(self, where: Any) -> Any:
+        """What is searched, charged: finding a short text may read each character a dozen times."""
+        if type(where) is str:
+            self.spend(SEARCH_COST * len(where))
+            return where
+        return self.weigh(where)
+
     def join(self, parts: Iterable[str]) -> str:
         """One text from its pieces, bounded as a message is."""
-        pieces = list(parts)
-        total = sum(map(len, pieces))
+        pieces = parts if type(parts) is list else list(parts)
+        total = len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
         if total > MAX_MESSAGE_CHARACTERS:
             raise TooLong(total)
         self.spent += total
@@ -140,11 +157,17 @@ class Budget:
         parts = (
             values if isinstance(values, tuple) else tuple(values.values()) if isinstance(values, dict) else (values,)
         )
-        widest = max(map(weight, parts), default=0)
+        widest = 0
+        for part in parts:
+            before = self.spent
+            self.measure(part)
+            check_printable(part)
+            widest = max(widest, self.spent - before)
         self.spend(len(pattern) + pattern.count("%") * (widest + 9_999 * bool(re.search(r"%[^%a-zA-Z]*\d", pattern))))
 
 
-COLLECTIONS = frozenset({list, tuple, dict, range})
+VIEWS = frozenset({type({}.keys()), type({}.values()), type({}.items())})
+COLLECTIONS = frozenset({list, tuple, dict, range}) | VIEWS
 _OPERATORS = {"+": operator.add, "*": operator.mul, "**": operator.pow}
 
 
@@ -152,4 +175,27 @@ def weight(value: Any) -> int:
     """What handling a value once costs: its characters, or its items, which are dearer."""
     if type(value) is str:
         return len(value)
+    if type(value) is int:
+        return 1 + value.bit_length() // 3
     return ITEM_COST * (len(value) + 1) if type(value) in COLLECTIONS else 1
+
+
+PRINTABLE = (str, int, float, list, tuple, dict, Undefined)
+
+
+def check_printable(value: Any) -> None:
+    """Raises TypeError for what has no place in a message: none, and functions and generators, also inside of lists.
+
+    Python would print the place in memory of these: other text in each run.
+    """
+    if value is None:
+        raise TypeError("none would be printed as text; guard it with {% if %} or the default filter")
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, (list, tuple)):
+            pending += part
+        elif isinstance(part, dict):
+            pending += [*part.keys(), *part.values()]
+        elif part is not None and not isinstance(part, PRINTABLE):
+            raise TypeError(f"a {type(part).__name__} is no text; make a list of it, or join it")

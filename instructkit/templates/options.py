@@ -17,6 +17,7 @@ from jinja2 import pass_context
 
 from instructkit.templates.draws import Draws
 from instructkit.templates.limits import STEP_COST, Budget
+from instructkit.templates.turns import shortened
 
 
 class Format(NamedTuple):
@@ -46,7 +47,8 @@ class NotAChoiceError(Exception):
 
     def __init__(self, answer: str, choices: Sequence[str]) -> None:
         self.answer = answer
-        super().__init__(f"{_short(answer)!r} is none of the choices: {', '.join(map(_short, choices[:10]))}")
+        shown = ", ".join(shortened(choice, 80) for choice in choices[:10])
+        super().__init__(f"{shortened(answer, 80)!r} is none of the choices: {shown}")
 
 
 def label_of(number: int, labels: Literal["A", "a", "1"]) -> str:
@@ -95,7 +97,3 @@ def option_filters(budget: Budget, draws: Draws) -> dict[str, Callable[..., Any]
         return label_of(number, style.labels) if part == "label" else written(number, found[number], style)
 
     return {"options": options, "option": option}
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:79] + "…"

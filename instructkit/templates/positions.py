@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import yaml
+from yaml.scanner import ScannerError
 
 from instructkit.errors import Fault
 
@@ -30,8 +31,17 @@ class Read(NamedTuple):
     """Keys given twice, aliases."""
 
 
+MAX_NESTING = 100
+
+
 class _CoreLoader(yaml.SafeLoader):
-    """Starts without any rule of what looks like a number, a date or a yes."""
+    """Starts without any rule of what looks like a number, a date or a yes; its flow lists nest to a bounded depth."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        # PyYAML's time grows with the square of the depth.
+        if self.flow_level >= MAX_NESTING:
+            raise ScannerError(None, None, f"brackets nested deeper than {MAX_NESTING}", self.get_mark())
+        super().fetch_flow_collection_start(token)
 
 
 _CoreLoader.yaml_implicit_resolvers = {}
@@ -79,7 +89,11 @@ def read_yaml(text: str, file: str, *, first_line: int, as_text: Callable[[Path]
         text_lines[path] = mark(node)[0] + (getattr(node, "style", None) in ("|", ">"))
         if path and as_text(path) and node.tag != "tag:yaml.org,2002:null":
             return node.value
-        return _number_or(loader, node)
+        try:
+            return _number_or(loader, node)
+        except ValueError as error:  # `!!int x`, or more digits than Python reads
+            faults.append(Fault(file, *mark(node), f"not a number: {error}"))
+            return None
 
     try:
         node = loader.get_single_node()

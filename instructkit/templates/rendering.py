@@ -15,8 +15,9 @@ import orjson
 from jinja2.runtime import Context
 
 from instructkit.hashing import canonical_json
+from instructkit.templates.charging import Own
 from instructkit.templates.check import role_of
-from instructkit.templates.environment import Own, Sandbox
+from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import fits
 from instructkit.templates.head import read_head
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS, TooLong
@@ -24,10 +25,11 @@ from instructkit.templates.options import NotAChoiceError
 from instructkit.templates.phrasings import NUMBER
 from instructkit.templates.template import Template, from_sources
 from instructkit.templates.toolcalls import BadToolCallError, Tools
-from instructkit.templates.turns import Refusal, Rendered, Turn
+from instructkit.templates.turns import Refusal, Rendered, Turn, shortened
 
 OF_THE_DOCUMENT = ("text", "source", "language", "id")
 """Inputs that are the document's own; they stand before fields of the same name."""
+_new = tuple.__new__  # a named tuple's own takes twice the time
 
 
 class Compiled:
@@ -45,6 +47,7 @@ class Compiled:
         texts = {**template.sources, template.file: head.body}
         wordings = {template.file: head.wordings} if head.wordings else {}
         self._sandbox = Sandbox(texts.get, wordings=wordings, formats=template.formats)
+        self._budget = self._sandbox.budget
         self._jinja = self._sandbox.get_template(template.file)
         self._imported = [self._sandbox.get_template(name) for name in template.stateful_imports]
         self._globals = dict(self._sandbox.globals)
@@ -56,6 +59,7 @@ class Compiled:
         self._rendered: list[Turn] = []
         self._blocks = [(role_of(turn), front.weights.get(turn), self._jinja.blocks[turn]) for turn in template.turns]
         self._answered = front.answer == "data"
+        self._always_answers = template.blocks_only  # there is an assistant block, or none is needed
         self._empty_context()
 
     def render(
@@ -84,7 +88,7 @@ class Compiled:
                 return Refusal("wrong_type", name, kind, detail)
             row[name] = value
         draws = self._sandbox.draws
-        self._sandbox.budget.reset()
+        self._budget.reset()
         draws.begin(seed, example_id, options)
         if self._choices is not None and not self._has_choices(row):
             return Refusal("wrong_type", self._choices, "list", f"'{self._choices}' must be a list of texts")
@@ -101,32 +105,43 @@ class Compiled:
             self._sandbox.tool_calls.begin(toolbox)
         try:
             turns = self._turns(row)
-        except TooLong as error:
-            self._empty_context()
-            return self._too_long(error.characters)
-        except BadToolCallError as error:
-            place = self._place(error)
-            self._empty_context()
-            return Refusal("bad_tool_call", error.tool, None, f"{place}: {error}")
-        except NotAChoiceError as error:
-            self._empty_context()
-            return Refusal("not_a_choice", error.answer, None, str(error))
         except MemoryError:
             raise
         except Exception as error:
-            place = self._place(error)
+            refusal = self._refusal(error)
             self._empty_context()
-            return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {error}")
-        return self._fault_of(turns) or Rendered(turns, tools, self._variant(phrasing, draws.drawn_format))
+            return refusal
+        variant = self._variant(phrasing, draws.drawn_format) if self._phrasings or draws.drawn_format else None
+        for turn in turns:
+            if not turn[1] or not turn[1].isascii():
+                break
+        else:
+            if self._always_answers:
+                return _new(Rendered, (turns, tools, variant))
+        return self._fault_of(turns) or Rendered(turns, tools, variant)
+
+    def _refusal(self, error: Exception) -> Refusal:
+        """Why a row was not rendered, by what was raised."""
+        place = self._place(error)
+        if isinstance(error, TooLong):
+            limit = str(MAX_MESSAGE_CHARACTERS)
+            way_out = "show less of the row, or cut the document into parts"
+            detail = f"{place}: a message of {error.characters:,} characters; {way_out}"
+            return Refusal("output_too_long", str(error.characters), limit, detail)
+        if isinstance(error, NotAChoiceError):
+            return Refusal("not_a_choice", shortened(error.answer), None, f"{place}: {error}")
+        if isinstance(error, BadToolCallError):
+            return Refusal("bad_tool_call", shortened(error.tool), None, f"{place}: {shortened(str(error))}")
+        return Refusal("template_error", place, None, f"{place}: {type(error).__name__}: {shortened(str(error))}")
 
     def _has_choices(self, row: dict[str, Any]) -> bool:
         """Sets the variable `choices`; whether it is a list of texts, or missing where it may be."""
         found = row["choices"] = row[self._choices or ""]
         return found is None or (isinstance(found, list) and all(type(text) is str and text for text in found))
 
-    def _variant(self, phrasing: str | None, options: str | None) -> str | None:
+    def _variant(self, phrasing: str | None, options: str | None) -> str:
         if not self._phrasings:
-            return f"options={options}" if options else None
+            return f"options={options}"
         return f"phrasing={phrasing},options={options}" if options else f"phrasing={phrasing}"
 
     def _fault_of(self, turns: list[Turn]) -> Refusal | None:
@@ -140,10 +155,9 @@ class Compiled:
             if not content and turn.tool_calls is None:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")
-            if len(content) > MAX_MESSAGE_CHARACTERS:
-                return self._too_long(len(content))
             if not content.isascii() and not _is_unicode(content):
-                return Refusal("template_error", self.template.file, None, "the message holds half of a surrogate pair")
+                detail = f"{self.template.file}: the message holds half of a surrogate pair"
+                return Refusal("template_error", self.template.file, None, detail)
         if not answered and self._answered:
             return Refusal("empty_answer", None, None, "the template made no assistant message of this row")
         return None
@@ -155,7 +169,10 @@ class Compiled:
             imported._module = None
         if self.template.blocks_only:
             if self._tools is None:
-                return [Turn(role, self._message(block(context)), weight) for role, weight, block in self._blocks]
+                message, rest = self._message, (None, None, None)
+                return [
+                    _new(Turn, (role, message(block(context)), weight, *rest)) for role, weight, block in self._blocks
+                ]
             return [self._calling_turn(*block) for block in self._blocks]
         context.vars.clear()
         context.exported_vars.clear()
@@ -176,7 +193,7 @@ class Compiled:
         author wrote before the first word is layout, and goes.
         """
         parts = list(pieces)
-        text = self._sandbox.budget.join(parts)
+        text = self._budget.join(parts)
         if text[:1].isspace():
             for i, part in enumerate(parts):
                 if type(part) is Own:
@@ -206,10 +223,6 @@ class Compiled:
             return iter(())
 
         return run
-
-    def _too_long(self, characters: int) -> Refusal:
-        limit = str(MAX_MESSAGE_CHARACTERS)
-        return Refusal("output_too_long", str(characters), limit, f"a message of {characters:,} characters")
 
     def _place(self, error: Exception) -> str:
         """File and line of the innermost template code in the traceback."""

@@ -17,6 +17,7 @@ from instructkit.templates.head import Head, read_head
 from instructkit.templates.options import FORMATS
 
 SUFFIX = ".jinja"
+MAX_SOURCE_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,10 @@ def from_sources(name: str, sources: dict[str, str]) -> Template:
 def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path | None = None) -> Template:
     """Check a template and what it imports. `shown` says how each source is called in a fault. Raises TemplateFault."""
     file = name + SUFFIX
+    long = [key for key, text in sources.items() if len(text) > MAX_SOURCE_CHARACTERS]
+    if long:
+        message = f"more than {MAX_SOURCE_CHARACTERS:,} characters; what is so long belongs into the documents"
+        raise TemplateFault([Fault(shown[key], 1, 0, message) for key in long])
     head = read_head(sources[file], shown[file])
     if head.front is None and not head.positions:
         raise TemplateFault(head.faults)  # nothing in it has been read: further faults would only be noise
@@ -146,13 +151,15 @@ def _formats(bodies: dict[str, Body], shown: dict[str, str]) -> tuple[tuple[str,
 
 def _cycles(file: str, bodies: dict[str, Body], shown: dict[str, str]) -> list[Fault]:
     found: list[Fault] = []
+    done: set[str] = set()
 
     def visit(key: str, above: Sequence[str]) -> None:
         for imported, line in bodies[key].imports:
             if imported in (*above, key):
                 found.append(Fault(shown[key], line, 0, f"'{imported}' imports itself, by way of '{key}'"))
-            elif imported in bodies:
+            elif imported in bodies and imported not in done:
                 visit(imported, (*above, key))
+        done.add(key)
 
     visit(file, ())
     return found
@@ -164,7 +171,7 @@ def _compile_faults(head: Head, file: str, sources: dict[str, str], shown: dict[
             wordings = {file: head.wordings} if head.wordings else {}
             Sandbox(wordings=wordings).compile(head.body if key == file else text, key, key)
         except TemplateError as error:
-            return [Fault(shown[key], getattr(error, "lineno", 0) or 0, 0, f"not a Jinja template: {error.message}")]
-        except (SyntaxError, RecursionError, OverflowError) as error:
-            return [Fault(shown[key], 0, 0, f"too deeply nested to be compiled ({type(error).__name__})")]
+            return [Fault(shown[key], getattr(error, "lineno", 1) or 1, 0, f"not a Jinja template: {error.message}")]
+        except (SyntaxError, RecursionError, OverflowError, MemoryError) as error:
+            return [Fault(shown[key], 1, 0, f"too deeply nested to be compiled ({type(error).__name__})")]
     return []

@@ -14,7 +14,7 @@ import orjson
 from instructkit.errors import did_you_mean
 from instructkit.hashing import canonical_json
 from instructkit.templates.tools import Spend, Toolbox, read_tools
-from instructkit.templates.turns import Refusal, Turn
+from instructkit.templates.turns import Refusal, Turn, shortened
 
 
 class BadToolCallError(Exception):
@@ -82,7 +82,9 @@ class ToolCalls:
         except TypeError as error:
             raise BadToolCallError(name, f"{name}: the arguments are no JSON ({error})") from None
         if not isinstance(given, dict):
-            raise BadToolCallError(name, f"{name}: arguments are an object of names and values, not {given!r:.80}")
+            raise BadToolCallError(
+                name, f"{name}: arguments are an object of names and values, not {shortened(repr(given), 80)}"
+            )
         misfit = self.toolbox.misfit(name, given)
         if misfit:
             raise BadToolCallError(name, f"{name}: {misfit}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from instructkit.hashing import canonical_json
 from instructkit.templates.limits import STEP_COST
+from instructkit.templates.turns import shortened
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 UNSUPPORTED = ("$dynamicRef", "$recursiveRef", "patternProperties", "unevaluatedItems", "unevaluatedProperties")
@@ -44,6 +45,11 @@ def read_tools(given: Any) -> tuple[list[dict[str, Any]], list[Problem]]:
             continue
         if not bare and tool.get("type", "function") != "function":
             problems.append(((i, "type"), f"a tool is of type 'function', not {tool['type']!r}"))
+        try:
+            canonical_json(tool)
+        except TypeError as error:
+            problems.append((path, f"{shortened(function['name'], 64)}: no JSON ({error})"))
+            continue
         name = function["name"]
         if not NAME.match(name):
             problems.append(((*path, "name"), f"'{name}': at most 64 letters, digits, '_', '.' and '-'"))
@@ -61,7 +67,8 @@ class Toolbox:
     def __init__(self, definitions: list[dict[str, Any]], spend: Spend) -> None:
         self.json = canonical_json(definitions)
         """For `Example.tools`."""
-        validator = _validator(spend)
+        self._size = 0
+        validator = _validator(lambda items: spend(items + self._size))
         parameters = {tool["function"]["name"]: tool["function"].get("parameters") for tool in definitions}
         self._validators = {name: validator(schema or {}) for name, schema in parameters.items()}
 
@@ -72,12 +79,12 @@ class Toolbox:
 
     def misfit(self, name: str, arguments: dict[str, Any]) -> str | None:
         """Why these arguments do not fit the tool's parameters."""
+        self._size = len(self.json) + len(canonical_json(arguments))  # a message may hold both
         error = next(self._validators[name].iter_errors(arguments), None)
         if error is None:
             return None
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-        said = error.message if len(error.message) <= 300 else error.message[:299] + "…"
-        return f"arguments{where}: {said}"
+        return f"arguments{where}: {shortened(error.message, 300)}"
 
 
 def _schema_problems(schema: Any) -> list[Problem]:
@@ -94,7 +101,7 @@ def _schema_problems(schema: Any) -> list[Problem]:
         if not found:
             Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return [(tuple(error.absolute_path), f"not a JSON Schema: {error.message[:300]}")]
+        return [(tuple(error.absolute_path), f"not a JSON Schema: {shortened(error.message, 300)}")]
     except RecursionError:
         return [((), "nested too deeply")]
     return found

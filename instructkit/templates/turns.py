@@ -34,3 +34,8 @@ class Refusal(NamedTuple):
     value: str | None
     threshold: str | None
     detail: str
+
+
+def shortened(text: str, characters: int = 1_000) -> str:
+    """A text for a message about it: its beginning, and `…` where there is more."""
+    return text if len(text) <= characters else text[: characters - 1] + "…"

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
-from instructkit.hashing import canonical_json, record_hash
+from instructkit.hashing import json_hash, record_hash
 from instructkit.schema import Message
+
+
+class Spoken(Protocol):
+    """What tells how much of a message is trained on: a `Message`, or a turn that becomes one."""
+
+    @property
+    def role(self) -> str: ...  # noqa: D102
+
+    @property
+    def weight(self) -> float | None: ...  # noqa: D102
 
 
 def content_hash(messages: Iterable[Message], tools: str | None) -> str:
@@ -17,7 +28,12 @@ def content_hash(messages: Iterable[Message], tools: str | None) -> str:
     the messages' `tool_calls` are canonical JSON already. 32 hexadecimal digits.
     """
     spoken = [{name: v for name, v in msgspec.to_builtins(m).items() if v is not None} for m in messages]
-    return record_hash(canonical_json(spoken), *([tools] if tools else []))
+    return spoken_hash(spoken, tools)
+
+
+def spoken_hash(spoken: Sequence[dict[str, Any]], tools: str | None) -> str:
+    """`content_hash` of messages as plain data, without the fields that have their default."""
+    return json_hash(spoken, *([tools] if tools else []))
 
 
 def conversation_group(messages: Iterable[Message]) -> str:
@@ -25,7 +41,7 @@ def conversation_group(messages: Iterable[Message]) -> str:
     return record_hash(*(part for m in messages for part in (m.role, m.content, m.tool_calls or "")))
 
 
-def trained_weight(message: Message) -> float:
+def trained_weight(message: Spoken) -> float:
     """The weight of a message's loss, with the default spelled out: 1 for the assistant, 0 for everyone else."""
     if message.weight is not None:
         return message.weight

@@ -119,7 +119,7 @@ def test_a_broken_template_found_in_a_worker_is_told_with_its_step(tmp_path, wor
         verb="apply",
         step="pairs",
         where="shard 1 of 2",
-        stage="instructkit.stages.render:RenderTemplate",
+        stage="instructkit.stages.render.template:RenderTemplate",
         fields=canonical_json(fields),
         shards=[shard],
     )

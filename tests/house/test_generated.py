@@ -3,12 +3,16 @@
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from docs.command_page import every_command
 from docs.generate import generated
 from docs.stage_versions import RECORD
+from docs.template_pages import fenced
 from instructkit.recipe.reference import field_docs
 from instructkit.stages.table import STAGES, stage_class
+from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.library import template_names
 
 
@@ -78,6 +82,21 @@ def test_every_command_has_a_section_with_its_options(name, reference):
         assert option.help
 
 
-def test_every_template_is_listed(root, reference):
+def test_every_template_is_listed_with_a_sample(root):
+    page = (root / "docs/templates.md").read_text(encoding="utf-8")
     for name in template_names([root / "templates"]):
+        section = page.partition(f"\n### `{name}`\n")[2].partition("\n### ")[0]
+        assert "\n**" in section, name
+
+
+def test_every_key_of_a_template_is_documented(reference):
+    for name in FrontMatter.__struct_fields__:
         assert f"| `{name}` |" in reference["templates"]
+
+
+@given(st.text(st.sampled_from("`ab\n"), max_size=30))
+def test_no_text_ends_its_block(text):
+    head, *lines, fence = fenced(text)
+    assert head == f"{fence}text"
+    assert "\n".join(lines) == text
+    assert not any(line.strip().startswith(fence) for line in lines)

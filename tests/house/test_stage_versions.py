@@ -68,4 +68,4 @@ def test_the_source_of_a_stage_holds_what_it_imports_at_any_depth():
     assert "instructkit.minhash.verify" in found
     assert "instructkit.minhash.kernels" in found
     assert "instructkit.stages.filter.length" not in found
-    assert "instructkit.templates.environment" in closure("instructkit.stages.render")
+    assert "instructkit.templates.environment" in closure("instructkit.stages.render.render")

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from instructkit.errors import UsageFault
+from instructkit.recipe.inputs import missing_inputs
 from instructkit.recipe.recipe import load_recipe
 from instructkit.recipe.schema import recipe_schema
 from instructkit.recipe.starter import shipped_recipes, write_starter
@@ -34,6 +35,21 @@ def test_a_shipped_recipe_is_copied_whole(tmp_path):
     shipped = shipped_recipes()["quickstart"].read_text(encoding="utf-8")
     assert (tmp_path / recipe).read_text(encoding="utf-8").endswith(shipped)
     assert yaml.safe_load(shipped)["recipe"] == "quickstart"
+
+
+def test_the_data_of_a_shipped_recipe_comes_with_it(tmp_path):
+    _, _, recipe = write_starter(tmp_path, "library")
+    shipped = shipped_recipes()["library"]
+    expected = {
+        path.relative_to(shipped.parent): path.read_bytes() for path in (shipped.parent / "library").rglob("*.*")
+    }
+    assert len(expected) > 20
+    copied = {
+        path.relative_to(tmp_path / "recipes"): path.read_bytes()
+        for path in (tmp_path / "recipes/library").rglob("*.*")
+    }
+    assert copied == expected
+    assert not missing_inputs(load_recipe(tmp_path / recipe))
 
 
 def test_nothing_that_is_there_is_overwritten(tmp_path):

@@ -87,6 +87,28 @@ def test_a_variable_of_another_block_is_pointed_at_where_it_is_missing():
 
 
 @pytest.mark.parametrize(
+    ("inner", "known"),
+    [
+        ("{% if answer %}{% set x = answer %}{{ x }}{% endif %}", True),
+        (
+            "{% if answer %}{% set x = 1 %}{% else %}{% set x = 2 %}{% endif %}{{ x }}{% for i in [1] %}{{ x }}{% endfor %}",
+            True,
+        ),
+        ("{% for i in answer %}{% if i %}{% set x = i %}{{ x }}{% endif %}{% endfor %}", True),
+        ("{% for x in answer %}{% endfor %}{{ x }}", False),
+        ("{% for i in answer %}{% if i %}{% set x = i %}{% endif %}{% endfor %}{{ x }}", False),
+        ("{% with x = answer %}{% endwith %}{{ x }}", False),
+        ("{% macro m(x) %}{% endmacro %}{{ m(answer) }}{{ x }}", False),
+        ("{% macro m(y) %}{% if y %}{% set x = y %}{{ x }}{% endif %}{% endmacro %}{{ m(answer) }}", True),
+        ("{% set ns.x = answer %}", False),
+    ],
+)
+def test_a_variable_is_known_where_it_may_be_set(inner, known):
+    found = faults(GOOD.replace("{{ answer }}", inner + "{{ answer }}"))
+    assert found == [] if known else "which is not in inputs" in found[0]
+
+
+@pytest.mark.parametrize(
     "expression",
     ["''.__class__", "''['__class__']", "answer._x", "[].__class__.__mro__", "range.__self__", "''|map(attribute='x')"],
 )

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,9 @@ import pytest
 from instructkit.errors import TemplateFault
 from instructkit.templates.cases import run_tests
 from instructkit.templates.library import find_templates, library_folder, template_names
+from instructkit.templates.options import FORMATS
 from instructkit.templates.rendering import Compiled
+from instructkit.templates.template import from_sources
 from instructkit.templates.turns import Turn
 
 MACRO = "{% macro f(x) %}{{ x }}{% endmacro %}"
@@ -19,7 +22,8 @@ def messages(fault):
 
 
 def test_the_page_about_templates_shows_a_template_and_a_fault_as_they_are(project):
-    page = (Path(__file__).parents[2] / "docs/templates.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/writing-templates.md").read_text(encoding="utf-8")
+    page = re.sub(r"```jinja\n.*?```", "", page, flags=re.DOTALL)
     shown = [line[4:] for line in page.splitlines() if line.startswith("    ")]
     project.write("qa/open.jinja", "\n".join(shown[:-1]))
     (template,) = project.find("qa/open")
@@ -32,6 +36,14 @@ def test_the_page_about_templates_shows_a_template_and_a_fault_as_they_are(proje
     with pytest.raises(TemplateFault) as fault:
         project.find("qa/open")
     assert [str(f)[str(f).index("templates/qa/") :] for f in fault.value.faults] == [shown[-1]]
+
+
+def test_the_examples_of_the_page_pass_their_own_tests():
+    page = (Path(__file__).parents[2] / "docs/writing-templates.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```jinja\n(.*?)```", page, re.DOTALL)
+    results = [result for text in examples for result in run_tests(from_sources("t", {"t.jinja": text}))]
+    assert [result.difference for result in results] == ["", ""]
+    assert all(f"`{name}`" in page for name in FORMATS)
 
 
 def test_names_and_globs_are_found_in_the_order_of_the_patterns_and_none_twice(project):

@@ -89,7 +89,7 @@ def test_choices_may_be_the_list_of_an_input(make):
 def test_an_answer_that_is_no_choice_is_a_drop_of_its_own(make):
     refusal = make(BODY, more=CHOICES).render({"text": "neutral"}, "id", 0)
     assert refusal[:2] == ("not_a_choice", "neutral")
-    assert refusal.detail == "'neutral' is none of the choices: negative, positive"
+    assert refusal.detail == "t.jinja:7: 'neutral' is none of the choices: negative, positive"
 
 
 def test_a_shuffled_list_keeps_its_labels(make):

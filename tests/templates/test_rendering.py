@@ -9,6 +9,10 @@ from jinja2 import DictLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from instructkit.hashing import uniform
+from instructkit.templates.environment import Sandbox
+from instructkit.templates.head import read_head
+from instructkit.templates.library import find_templates, library_folder
+from instructkit.templates.rendering import Compiled
 from instructkit.templates.turns import Refusal
 
 MACROS = "{% macro twice(x, y='-') %}{{ x }}{{ y }}{{ x }}{% endmacro %}{% set constant = 'c' %}"
@@ -268,3 +272,49 @@ def test_choice_is_even(make):
 def test_a_draw_of_too_little_is_an_error(make, draw):
     refusal = make("{% block assistant %}{{ " + draw + " }}{% endblock %}", inputs="{}").said({})
     assert refusal.rule == "template_error"
+
+
+def as_jinja_itself_does(template, row, seed, phrasing, options):
+    """A template's turns by one call of Jinja's own `render` in a new environment, its wording put in as text.
+
+    Only what draws is ours; neither is the tree rewritten, nor a context kept.
+    """
+    head = read_head(template.sources[template.file], template.file)
+    body = head.body
+    for wording in head.wordings:
+        if wording.name == phrasing:
+            body = body.replace("{{ phrasing }}", wording.text.removesuffix("\n"))
+    marked = re.sub(r"{%(-?) *block (\w+) *(-?)%}", "{%\\1 block \\2 \\3%}\x01\\2\x02", body)
+    ours = Sandbox(formats=template.formats)
+    ours.draws.begin(seed, "id", options)
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=DictLoader(template.sources)
+    )
+    environment.filters.update(
+        {name: ours.filters[name] for name in ("choice", "shuffle", "sample", "options", "option", "tojson", "indent")}
+    )
+    given = {name: row.get(name) for name in template.front.declared()}
+    given = {n: v if v not in (None, "", [], {}) else template.front.declared()[n].default for n, v in given.items()}
+    choices = template.front.choices
+    more = {"choices": given[choices] if isinstance(choices, str) else choices, "phrasing_name": phrasing}
+    rendered = environment.from_string(marked).render(given | more | {"tool_call": lambda *_: ""})
+    return [tuple(part.strip() for part in turn.split("\x02")) for turn in rendered.split("\x01")[1:]]
+
+
+@pytest.mark.parametrize("template", find_templates(["*"], [library_folder()]), ids=lambda t: t.name)
+def test_every_template_of_the_library_gives_what_jinja_itself_does(template):
+    compiled = Compiled(template)
+    rendered = 0
+    for seed in range(2):
+        for case in template.front.tests:
+            for phrasing in template.front.wordings() or [None]:
+                for options in template.formats[:2] if seed == 0 and template.front.choices else (None,):
+                    result = compiled.render(case.given, "id", seed, phrasing, options)
+                    if isinstance(result, Refusal):
+                        continue
+                    rendered += 1
+                    expected = as_jinja_itself_does(template, case.given, seed, phrasing, options)
+                    assert [(re.sub(r"_.*", "", name), text) for name, text in expected] == [
+                        (t.role, t.content.strip()) for t in result.turns
+                    ]
+    assert rendered

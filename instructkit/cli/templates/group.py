@@ -8,10 +8,11 @@ from instructkit.cli.lazy import LazyGroup
 
 COMMANDS: dict[str, str] = {
     "ls": "List the templates of a project and of the library.",
+    "new": "Draft a template from a data file.",
     "lint": "Say what is wrong, or likely to be, in templates.",
     "preview": "Show what templates make of real rows.",
-    "import": "Convert the templates of other collections.",
     "test": "Run the tests that templates carry.",
+    "import": "Convert the templates of other collections.",
 }
 
 

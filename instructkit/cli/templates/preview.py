@@ -38,7 +38,7 @@ from instructkit.cli.templates.options import print_json, project_option
 @click.option(
     "--source",
     metavar="NAME",
-    help="Of a file: what ids, and so draws, begin with; a build takes the ingest step's name. Default: the file's name.",
+    help="Of a file: what ids, and so draws, begin with; a build takes its step's name. Default: the file's name.",
 )
 @click.option("--limit", "-n", type=click.IntRange(min=1), default=10, show_default=True, help="Rows to show.")
 @click.option("--ids", metavar="ID", multiple=True, help="Only the row with this id; may be given several times.")

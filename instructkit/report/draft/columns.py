@@ -49,6 +49,10 @@ class Column:
     spaced: float
     """Share of texts that have a space, or are of a script without: prose, no keys."""
     script: Script
+    lines: float
+    """Share of texts of more than one line."""
+    sentences: float
+    """Share of texts of one line with more than one sentence, or of several lines."""
 
     @property
     def nested(self) -> bool:
@@ -101,7 +105,14 @@ def _column(expression: str, root: str, name: str, present: list[Any], records: 
         distinct=len(seen),
         spaced=sum(" " in text.strip() or not text.isascii() for text in texts) / len(texts) if texts else 0.0,
         script=script_of(texts),
+        lines=_share(texts, r"\S\s*\n\s*\S"),
+        sentences=_share(texts, r"\S\s*\n\s*\S|\. +\S|。\s*\S"),
     )
+
+
+def _share(texts: Sequence[str], pattern: str) -> float:
+    found = sum(re.search(pattern, text) is not None for text in texts)
+    return found / len(texts) if texts else 0.0
 
 
 def _shown(value: Any) -> str:

@@ -16,7 +16,7 @@ from instructkit.report.draft.columns import Column
 Role = Literal["question", "passage", "title", "summary", "answer", "label", "options", "left_out"]
 Task = Literal[
     "classification", "multiple_choice", "qa", "reading", "instruction", "summary", "title", "translation", "pair",
-    "continue",
+    "continue", "ask",
 ]  # fmt: skip
 
 WORDS: dict[Role, str] = {
@@ -58,7 +58,7 @@ class Guess:
     material: list[Column]
     """What the prompt shows, the main one first."""
     target: Column
-    """What the answer is made of; for `continue` the one text itself."""
+    """What the answer is made of; for `continue` and `ask`, which have none, the text itself."""
     choices: list[str] | None = None
     """The answers, where there are few."""
     options: Column | None = None
@@ -101,7 +101,7 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
     reasons: dict[str, str] = {}
     usable = [column for column in columns if _is_usable(column, columns, reasons)]
     prose = [c for c in usable if c.kind == "string"]
-    roles = {c.expression: role_of(c) for c in usable}
+    roles = {c.expression: None if _is_named_left_out(c) else role_of(c) for c in usable}
 
     def having(role: Role, kinds: Sequence[str | None] = ("string",)) -> list[Column]:
         return [c for c in usable if roles[c.expression] == role and c.kind in kinds]
@@ -117,14 +117,14 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
         reasons[options.expression] = "the answers to choose from: a list in every row"
         return _with(answers[0], "multiple_choice", prose, roles, reasons, options=options)
     few = having("label", ("string", "integer", "boolean")) + having("answer", ("string", "integer", "boolean"))
-    if labels := [c for c in few if _is_few(c)]:
+    if labels := [c for c in few if _is_few(c, rows_each=2)]:
         return _with(labels[0], "classification", prose, roles, reasons, choices=_choices(labels[0]))
     if targets := having("answer"):
         return _with(targets[0], "qa", prose, roles, reasons)
     if (targets := having("summary")) and having("passage"):
         return _with(targets[0], "summary", prose, roles, reasons)
-    unnamed = [c for c in usable if roles[c.expression] is None and c.kind in ("string", "boolean") and _is_few(c)]
-    unnamed = [c for c in unnamed if not c.nested]
+    unnamed = [c for c in usable if roles[c.expression] is None and c.kind in ("string", "boolean")]
+    unnamed = [c for c in unnamed if not c.nested and _is_few(c, rows_each=4)]
     if unnamed and any(c not in unnamed for c in prose) and not having("title"):
         return _with(unnamed[0], "classification", prose, roles, reasons, choices=_choices(unnamed[0]))
     if (targets := having("title")) and len(prose) > 1:
@@ -137,6 +137,9 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
         target = prose[-1]
         reasons[target.expression] = "the answer: no name says so; it is the last column of texts"
         return _with(target, "pair", prose, roles, reasons)
+    if roles[prose[0].expression] == "question":
+        reasons[prose[0].expression] = "questions, by its name; no column holds answers"
+        return Guess(task="ask", material=prose, target=prose[0], reasons=reasons)
     reasons[prose[0].expression] = "the only column of texts; nothing looks like an answer to it"
     return Guess(task="continue", material=prose, target=prose[0], reasons=reasons)
 
@@ -159,7 +162,7 @@ def _with(
     order: list[Role | None] = (
         ["passage", "title", None, "question"] if task == "qa" else ["question", "passage", None, "title"]
     )
-    material = sorted(shown, key=lambda c: order.index(roles[c.expression]))
+    material = sorted(shown, key=lambda c: (*order, roles[c.expression]).index(roles[c.expression]))
     for column in material:
         role = roles[column.expression]
         reasons.setdefault(
@@ -183,7 +186,7 @@ def _is_usable(column: Column, columns: Sequence[Column], reasons: dict[str, str
         reasons[column.expression] = f"left out: missing in {column.missing:.0%} of the rows"
     elif column.kind is None:
         reasons[column.expression] = "left out: its values are of several types"
-    elif role_of(column) == "left_out":
+    elif _is_named_left_out(column) and not _is_prose(column):
         reasons[column.expression] = "left out: by its name it is about the record"
     elif column.kind == "string" and column.spaced < 0.1 and column.distinct > MOST_CHOICES and column.length > 8:
         reasons[column.expression] = "left out: looks like keys or links"
@@ -192,10 +195,19 @@ def _is_usable(column: Column, columns: Sequence[Column], reasons: dict[str, str
     return False
 
 
-def _is_few(column: Column) -> bool:
-    """Whether the values look like classes: few, short, and each in several rows."""
+def _is_named_left_out(column: Column) -> bool:
+    return role_of(column) == "left_out"
+
+
+def _is_prose(column: Column) -> bool:
+    """Whether it holds sentences whatever its name is: a `source` may be where a row is from, or what to translate."""
+    return column.kind == "string" and column.spaced > 0.5 and column.length > 20 and column.distinct > MOST_CHOICES
+
+
+def _is_few(column: Column, rows_each: int) -> bool:
+    """Whether the values look like classes: few, short, and each in several rows (on average)."""
     counts = column.values.values()
-    if not 2 <= len(counts) <= MOST_CHOICES or sum(counts) < 4 * len(counts):
+    if not 2 <= len(counts) <= MOST_CHOICES or sum(counts) < rows_each * len(counts):
         return False
     return max(map(len, column.values)) <= MOST_CHARACTERS
 

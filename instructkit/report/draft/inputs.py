@@ -17,6 +17,8 @@ from instructkit.report.draft.columns import Column
 from instructkit.report.draft.guess import Guess, role_of
 from instructkit.templates.frontcheck import NAME, RESERVED
 
+OFTEN = 0.02
+"""Share of rows without a value from which on a prompt goes without it, instead of the rows being dropped."""
 TAKEN = frozenset({"text", "id", "source", "language", "phrasing", "phrasing_name"})
 PLACE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 """Of a nested text that an ingest can reach: a dotted path through objects."""
@@ -73,8 +75,8 @@ def _text(guess: Guess, columns: Sequence[Column]) -> str:
     """The column `text` if there is one; else one that has to be, for its name; else the main one of the prompt."""
     if any(c.expression == "text" for c in columns):
         return "text"
-    used = [c for c in [*guess.material[:1], guess.target, *guess.material[1:]] if c.kind == "string"]
-    whole = [c for c in used if not c.nested]
+    used = [c for c in [*guess.material, guess.target] if c.kind == "string"]
+    whole = sorted((c for c in used if not c.nested), key=lambda c: c.missing > OFTEN)
     unnamed = [c for c in whole if not _is_name(c.root, guess)]
     placed = [c for c in used if c.nested and PLACE.fullmatch(c.expression)]
     # A document has a text in any case.

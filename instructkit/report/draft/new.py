@@ -19,7 +19,6 @@ from instructkit.report.yaml_text import flow
 from instructkit.stages.ingest.columns import MISSING, pick, without
 from instructkit.stages.ingest.conversations import detect
 from instructkit.stages.ingest.documents import Record
-from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import SUFFIX, from_sources
 from instructkit.templates.turns import Rendered
@@ -65,9 +64,11 @@ def new_template(data: DataFile, name: str | None = None, conversations: bool = 
     notes = _notes(data, records, columns, found, inputs)
     task = TASKS[found.task]
     chosen = name or f"{task}/{_plain(source_name(data.path))}"
-    text = _without_unknown(draft(found, inputs, notes))
+    text = draft(found, inputs, notes)
     tests = _tests(chosen, text, found, inputs, records)
-    text = _without_unknown(draft(found, inputs, notes, tests))
+    if len(tests) < 2:
+        notes.append(f"{len(tests)} tests: no more rows could be rendered; write some by hand.")
+    text = draft(found, inputs, notes, tests)
     from_sources(chosen, {chosen + SUFFIX: text})
     return Draft(name=chosen, text=text, notes=notes, inputs=inputs, data=data, renames=inputs.renames)
 
@@ -82,13 +83,6 @@ def write_draft(made: Draft, folder: Path) -> Path:
     except FileExistsError:
         raise UsageFault(f"{path}: is there already and is not overwritten; choose another --name task/name") from None
     return path
-
-
-def _without_unknown(text: str) -> str:
-    """Without the key `targets` where front matter does not know it."""
-    if "targets" in FrontMatter.__struct_fields__:
-        return text
-    return "\n".join(line for line in text.split("\n") if not line.startswith("targets: ["))
 
 
 def _refuse_conversations(data: DataFile, values: Sequence[dict[str, Any]]) -> None:
@@ -148,6 +142,8 @@ def _notes(
         notes.append(
             "With one column of texts and no answer, this asks to continue each from its beginning; replace it."
         )
+    if found.task == "ask":
+        notes.append("Nothing answers the questions, so nothing is trained on: the examples are for a model to answer.")
     if found.task == "classification" and found.choices and all(c.lstrip("-").isdigit() for c in found.choices):
         notes.append("The answers are numbers: say what they mean, in `choices` and in the assistant block.")
     if found.target.script not in ("Latin", "Chinese"):
@@ -218,6 +214,8 @@ def _target(found: Guess, inputs: Inputs) -> str:
 
 def _is_told(made: Rendered, with_options: bool) -> bool:
     """Whether the prompt gives the answer away."""
+    if made.turns[-1].role != "assistant":
+        return False
     asked = "\n".join(turn.content for turn in made.turns if turn.role == "user")
     return not with_options and made.turns[-1].content in asked
 

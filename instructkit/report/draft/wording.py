@@ -5,6 +5,7 @@ They are there to be rewritten; two wordings each show where others go.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 Language = Literal["en", "zh"]
@@ -63,6 +64,9 @@ ENGLISH: dict[str, Wording] = {
         "Ask for TARGET.",
         {"plain": "MATERIAL\n\nGive TARGET.", "write": "Write TARGET for the following.\n\nMATERIAL"},
     ),
+    "ask": Wording(
+        "Ask a question, for a model to answer.", {"plain": "MATERIAL", "answer": "Answer this.\n\nMATERIAL"}
+    ),
     "continue": Wording(
         "Ask to continue a text from its beginning.",
         {"plain": "Continue this text.\n\nMATERIAL", "after": "MATERIAL\n\nHow might this go on?"},
@@ -101,6 +105,7 @@ CHINESE: dict[str, Wording] = {
         "要求写出 TARGET。",
         {"plain": "MATERIAL\n\n请写出 TARGET。", "write": "根据下面的内容写出 TARGET。\n\nMATERIAL"},
     ),
+    "ask": Wording("提出问题，由模型回答。", {"plain": "MATERIAL", "answer": "请回答下面的问题。\n\nMATERIAL"}),
     "continue": Wording(
         "要求续写。", {"plain": "请续写下面的内容。\n\nMATERIAL", "after": "MATERIAL\n\n接下来会怎样？"}
     ),
@@ -114,6 +119,7 @@ LABELS: dict[str, str] = {
 
 def label_of(name: str, language: Language) -> str:
     """What stands before a value in the prompt: `Premise:`."""
+    name = re.sub(r"[{}%#]", "", name)  # what Jinja would take for its own
     if language == "zh":
         return LABELS.get(name.lower(), name) + "："
     spaced = name.replace("_", " ").strip()
@@ -122,4 +128,4 @@ def label_of(name: str, language: Language) -> str:
 
 def article(name: str) -> str:
     """`title` → the title."""
-    return "the " + name.replace("_", " ").lower()
+    return "the " + re.sub(r"[{}%#]", "", name).replace("_", " ").lower()

@@ -9,7 +9,7 @@ from typing import Any
 
 from instructkit.report.draft.columns import Column
 from instructkit.report.draft.guess import Guess
-from instructkit.report.draft.inputs import Inputs
+from instructkit.report.draft.inputs import OFTEN, Inputs
 from instructkit.report.draft.wording import MATERIAL, WORDINGS, Language, article, label_of
 from instructkit.report.yaml_text import entry, flow, scalar
 
@@ -25,9 +25,15 @@ TASKS = {
     "translation": "translation",
     "pair": "generation",
     "continue": "continuation",
+    "ask": "prompts",
 }
-OPTIONAL = 0.02
-"""Share of rows without a value from which on the draft goes without it, instead of dropping them."""
+METRICS = {
+    "classification": ["accuracy"],
+    "multiple_choice": ["accuracy"],
+    "reading": ["exact_match", "token_f1"],
+    "summary": ["rougeL"],
+    "translation": ["chrf"],
+}
 
 
 def language_of(guess: Guess) -> Language:
@@ -51,7 +57,10 @@ def draft(guess: Guess, inputs: Inputs, notes: Sequence[str], tests: Sequence[di
     lines += ["inputs:"]
     for column, name in inputs.names.items():
         lines.append(f"  {name}: {flow(_input(column, name, guess))}")
-    lines += [f"targets: {flow([_root(inputs.expression(guess.target))])}"]
+    if guess.task == "ask":
+        lines += ["answer: model"]
+    elif guess.task != "continue":
+        lines += [f"targets: {flow([_root(inputs.expression(guess.target))])}"]
     if guess.options is not None:
         lines += [f"choices: {inputs.names[guess.options.root]}"]
     elif guess.choices:
@@ -59,6 +68,7 @@ def draft(guess: Guess, inputs: Inputs, notes: Sequence[str], tests: Sequence[di
     lines += ["phrasings:"]
     for name, text in phrasings.items():
         lines += entry(name, text, 2)
+    lines += [f"metrics: {flow(METRICS[guess.task])}"] if guess.task in METRICS else []
     lines += [f"languages: [{language}]"]
     if tests:
         lines += ["tests:", *(line for test in tests for line in _test(test))]
@@ -104,7 +114,8 @@ def _input(column: str, name: str, guess: Guess) -> dict[str, Any]:
 
 def is_optional(column: Column, guess: Guess) -> bool:
     """Whether a row without the value is rendered all the same."""
-    return column in guess.material[1:] and column.missing > OPTIONAL
+    others = [other for other in guess.material if other is not column]
+    return column in guess.material and column.missing > OFTEN and any(other.missing <= OFTEN for other in others)
 
 
 def _is_list(column: Column) -> bool:
@@ -127,7 +138,7 @@ def _material(guess: Guess, inputs: Inputs, language: Language) -> str:
         label = label_of(inputs.renames.get(column.root, column.name), language)
         between = "\n" if column.length > 60 else " " if language == "en" else ""
         part = value if guess.task == "instruction" else f"{label}{between}{value}"
-        if is_optional(column, guess):
+        if column.expression != inputs.text and is_optional(column, guess):
             given = inputs.expression(column)
             given = f"{given} is defined and {given}" if column.nested else given
             part = f"{{% if {given} %}}\n{part}\n{{% endif %}}"
@@ -136,33 +147,38 @@ def _material(guess: Guess, inputs: Inputs, language: Language) -> str:
 
 
 def _blocks(guess: Guess, inputs: Inputs) -> list[str]:
-    lines = []
-    if guess.task == "continue":
-        lines += _halves(guess, inputs)
-    return [
-        *lines,
-        "{% block user %}",
-        "{{ phrasing }}",
-        "{% endblock %}",
-        f"{{% block assistant %}}{_answer(guess, inputs)}{{% endblock %}}",
-    ]
+    lines = _halves(guess, inputs) if guess.task == "continue" else []
+    lines += ["{% block user %}", "{{ phrasing }}", "{% endblock %}"]
+    if guess.task != "ask":
+        lines.append(f"{{% block assistant %}}{_answer(guess, inputs)}{{% endblock %}}")
+    return lines
 
 
 def _halves(guess: Guess, inputs: Inputs) -> list[str]:
-    """A text cut behind its first line, or where it has but one, behind its first sentence."""
-    value = inputs.expression(guess.target)
-    stop = "。" if guess.target.script in ("Chinese", "Japanese") else ". "
+    """A text cut behind its first line; where most have but one, behind the first sentence; else in its middle."""
+    column, value = guess.target, inputs.expression(guess.target)
+    stop = "。" if column.script in ("Chinese", "Japanese") else ". "
+    if column.lines >= 0.5:
+        return [f'{{% set beginning, _, rest = {value}.partition("\\n") %}}']
+    if column.sentences >= 0.5:
+        return [
+            f'{{% set first, stop, rest = {value}.partition("{stop}") %}}',
+            "{% set beginning = (first ~ stop).strip() %}",
+        ]
+    if stop == "。":
+        half = f"{value} | length // 2"
+        return [f"{{% set beginning, rest = {value}[:{half}], {value}[{half}:] %}}"]
     return [
-        f'{{% set lines = {value}.partition("\\n") %}}',
-        f'{{% set parts = lines if lines[2].strip() else {value}.partition("{stop}") %}}',
-        "{% set beginning = (parts[0] ~ parts[1]).strip() %}",
+        f"{{% set words = {value}.split() %}}",
+        "{% set half = words | length // 2 %}",
+        '{% set beginning, rest = words[:half] | join(" "), words[half:] | join(" ") %}',
     ]
 
 
 def _answer(guess: Guess, inputs: Inputs) -> str:
     value = inputs.expression(guess.target)
     if guess.task == "continue":
-        return "{{ parts[2].strip() }}"
+        return "{{ rest.strip() }}"
     if guess.task == "classification":
         if guess.target.kind == "boolean":
             value = f'("yes" if {value} else "no")'

@@ -12,7 +12,8 @@ import polars as pl
 
 from instructkit.report.preview.rows import Rows, spread
 from instructkit.schema import Drop, Example, records
-from instructkit.stages.render import RenderTemplate
+from instructkit.stages.contract import Outcome
+from instructkit.stages.render.template import RenderTemplate
 from instructkit.templates.template import Template
 from instructkit.text.conversation import trained_weight
 
@@ -46,15 +47,23 @@ class Rendered:
 
 def render(template: Template, rows: Rows, limit: int, every_phrasing: bool = False) -> list[Rendered]:
     """A template on all rows, `limit` of them to be shown; with `every_phrasing` a result for each wording."""
-    plain = RenderTemplate(
-        template=template.name, template_hash=template.hash, sources=template.sources, seed=rows.seed
+    names: list[str | None] = [*template.front.wordings()] if every_phrasing else []
+    return [_rendered(template, name, rows, limit) for name in names or [None]]
+
+
+def _rendered(template: Template, phrasing: str | None, rows: Rows, limit: int) -> Rendered:
+    stage = RenderTemplate(
+        template=template.name,
+        template_hash=template.hash,
+        sources=template.sources,
+        phrasing=phrasing,
+        seed=rows.seed,
     )
-    stages: list[tuple[str | None, RenderTemplate]] = [(None, plain)]
-    return [_render(template, stage, phrasing, rows, limit) for phrasing, stage in stages]
+    return _counted(template, phrasing, stage.apply(rows.documents), rows, limit)
 
 
-def _render(template: Template, stage: RenderTemplate, phrasing: str | None, rows: Rows, limit: int) -> Rendered:
-    kept, dropped = stage.apply(rows.documents)
+def _counted(template: Template, phrasing: str | None, outcome: Outcome, rows: Rows, limit: int) -> Rendered:
+    kept, dropped = outcome
     chosen = rows.documents["id"].gather(spread(rows.documents.height, limit)).to_list()
     about = kept["document_ids"].list.first()
     found: dict[str, Example | Drop] = {}

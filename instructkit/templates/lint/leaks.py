@@ -32,13 +32,17 @@ def answer_in_prompt(subject: Subject) -> Iterator[Hit]:
 
 
 def _shown_targets(subject: Subject) -> Iterator[Hit]:
-    inputs = set(subject.front.declared())
+    # Joined or looped over, an object gives its keys, which the prompt may name.
+    inputs = {name for name, given in subject.front.declared().items() if given.type != "object"}
+    inputs -= {n for case in subject.front.tests for n, value in case.given.items() if isinstance(value, dict)}
     said: set[tuple[str, str]] = set()
     for i, answer in enumerate(subject.blocks):
         if answer.role != "assistant" or not subject.trains_on(answer):
             continue
         used = {name.name for name in answer.node.find_all(nodes.Name)}
-        targets = set(subject.front.targets) & used if subject.front.targets else _only_input(answer, subject) & inputs
+        targets = (
+            set(subject.front.targets) & used if subject.front.targets else _only_input(answer, subject)
+        ) & inputs
         for prompt in subject.blocks[:i]:
             if prompt.role == "assistant" or not prompt.stands_with(answer):
                 continue

@@ -82,12 +82,14 @@ def single_sets(nodes_: Iterable[nodes.Node]) -> dict[str, nodes.Node]:
 
 class _Reader:
     def __init__(self) -> None:
+        self.line = 0
         self.apart: list[Wording] = []
 
     def body(self, body: Iterable[nodes.Node]) -> str:
         return "".join([self.statement(node) for node in body])
 
     def statement(self, node: nodes.Node) -> str:
+        self.line = node.lineno or self.line
         if isinstance(node, nodes.Output):
             return "".join([self.expression(part) for part in node.nodes])
         if isinstance(node, nodes.If):
@@ -141,6 +143,7 @@ class _Reader:
             value = item.value if isinstance(item, nodes.Pair) else item
             self._keep(self.expression(value), value.lineno)
 
-    def _keep(self, text: str, line: int) -> None:
+    def _keep(self, text: str, line: int | None) -> None:
         if any(char.isalpha() for char in text):
-            self.apart.append(Wording(text, line))
+            # Jinja gives the operands of `if … else` no line.
+            self.apart.append(Wording(text, line or self.line))

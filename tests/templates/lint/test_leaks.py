@@ -37,6 +37,12 @@ def test_what_tells_of_the_answer_without_saying_it(rules, prompt):
     assert rules(body(prompt)) == []
 
 
+def test_the_keys_of_an_object_may_be_asked_for(rules):
+    asked = body("Find {{ title | join(', ') }} in {{ text }}.", "{{ title | tojson }}")
+    assert rules(asked, targets="[title]", inputs="{text: , title: {type: object}}", tests="[]") == ["missing_tests"]
+    assert rules(asked, targets="[title]", tests="[]") == ["missing_tests", "answer_in_prompt"]
+
+
 def test_declared_targets_count_and_nothing_else(rules):
     asked = body("Correct {{ text }} ({{ title }})", "{{ title }}: {{ text }}")
     assert rules(asked) == []

@@ -1,6 +1,8 @@
 import pytest
 
 USER = "{% block user %}About {{ text }}?{% endblock %}"
+TOOLS = "[{name: count}]"
+CALL = "{% block assistant %}{{ tool_call('count', {}) }}{{ title }}{% endblock %}"
 ANSWER = "{% block assistant %}{{ title }}{% endblock %}"
 
 
@@ -16,7 +18,7 @@ def test_a_clean_template_is_clean(rules):
         USER + "{% if text %}{% block user_2 %}More.{% endblock %}{% endif %}" + ANSWER,
         USER + ANSWER + "{% block assistant_2 %}And {{ text }}.{% endblock %}",
         USER + "{% block tool %}3{% endblock %}" + ANSWER,
-        USER + ANSWER + "{% block tool %}3{% endblock %}{% block user_2 %}So?{% endblock %}"
+        USER + CALL + "{% block tool %}3{% endblock %}{% block user_2 %}So?{% endblock %}"
         "{% block assistant_2 %}{{ text }}{% endblock %}",
         # With no detour in between, the user speaks twice.
         USER + "{% if title == 'x' %}" + ANSWER + "{% endif %}{% block user_2 %}And?{% endblock %}"
@@ -24,14 +26,15 @@ def test_a_clean_template_is_clean(rules):
     ],
 )
 def test_turns_that_may_not_follow_one_another(rules, body):
-    assert "role_order" in rules(body)
+    tools = {"tools": TOOLS} if "tool" in body else {}
+    assert "role_order" in rules(body, **tools)
 
 
 @pytest.mark.parametrize(
     "body",
     [
         "{% block system %}Be kind.{% endblock %}" + USER + ANSWER,
-        USER + ANSWER + "{% block tool %}3{% endblock %}{% block tool_2 %}4{% endblock %}"
+        USER + CALL + "{% block tool %}3{% endblock %}{% block tool_2 %}4{% endblock %}"
         "{% block assistant_2 %}{{ text }}{% endblock %}",
         # Either the one user turn or the other.
         "{% if text == 'a' %}{% block user %}A {{ text }}{% endblock %}{% else %}{% block user_2 %}B {{ text }}"
@@ -44,7 +47,8 @@ def test_turns_that_may_not_follow_one_another(rules, body):
     ],
 )
 def test_turns_that_may(rules, body):
-    assert "role_order" not in rules(body)
+    tools = {"tools": TOOLS} if "tool" in body else {}
+    assert "role_order" not in rules(body, **tools)
 
 
 def test_an_order_that_only_rendering_shows(found):

@@ -1,16 +1,14 @@
 import json
 
-import msgspec
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructkit.errors import StageError, TemplateFault
+from instructkit.errors import StageError
 from instructkit.hashing import canonical_json
 from instructkit.schema import Document, Drop, Example, Origin, check, frame, records
-from instructkit.stages.contract import ShardStage
-from instructkit.stages.render import Render, RenderTemplate
+from instructkit.stages.render.template import RenderTemplate
 from instructkit.text.conversation import content_hash
 
 SOURCE = """---
@@ -176,34 +174,3 @@ def test_an_empty_shard_gives_empty_frames():
     check(Example, outcome.kept, "render")
     check(Drop, outcome.dropped, "render")
     assert outcome.kept.height == outcome.dropped.height == 0
-
-
-def test_a_stage_survives_json_and_is_keyed_by_text_not_place(tmp_path):
-    outcomes = []
-    for name in ("one", "two"):
-        folder = tmp_path / name / "templates/qa"
-        folder.mkdir(parents=True)
-        (folder / "open.jinja").write_text(SOURCE)
-        (unfolded,) = Render(templates=["qa/*"], seed=3).unfold(tmp_path / name)
-        assert isinstance(unfolded, ShardStage)
-        outcomes.append(msgspec.to_builtins(unfolded))
-    assert outcomes[0] == outcomes[1]
-    again = msgspec.convert(json.loads(json.dumps(outcomes[0])), RenderTemplate)
-    assert again == unfolded
-    assert again.apply(frame(Document, [document(answer="a")])).kept.height == 1
-
-
-def test_a_recipe_step_unfolds_into_a_stage_for_each_template(tmp_path):
-    stages = Render(templates=["python/explain_function", "python/*"]).unfold(tmp_path)
-    assert stages[0].template == "python/explain_function"
-    assert len({stage.template for stage in stages}) == len(stages) > 5
-
-
-def test_faulty_templates_and_unknown_names_stop_before_any_work(tmp_path):
-    (tmp_path / "templates/qa").mkdir(parents=True)
-    (tmp_path / "templates/qa/open.jinja").write_text(SOURCE.replace("{{ answer }}", "{{ answr }}"))
-    with pytest.raises(TemplateFault, match="3 problems") as fault:
-        Render(templates=["qa/open", "qa/opn"]).unfold(tmp_path)
-    assert "did you mean 'answer'?" in str(fault.value)
-    assert "no template matches 'qa/opn'" in str(fault.value)
-    assert Render(templates=[]).faults()

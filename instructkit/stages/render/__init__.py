@@ -1,0 +1,1 @@
+"""`render`: documents become examples, with templates and, where asked for, exemplars."""

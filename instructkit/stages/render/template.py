@@ -1,0 +1,57 @@
+"""The shard stage that renders with one template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from instructkit.schema import Document, Example, Noun
+from instructkit.stages.contract import Outcome
+from instructkit.stages.render.conversations import Conversations
+from instructkit.stages.render.values import rows_of
+from instructkit.templates.rendering import compiled
+from instructkit.templates.turns import Refusal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderTemplate:
+    """Render each document with one template. A recipe says `render`; this is what it unfolds into."""
+
+    version: ClassVar[int] = 5
+    reads: ClassVar[tuple[Noun, ...]] = (Document,)
+    yields: ClassVar[Noun | None] = Example
+
+    template: str
+    """Name of the template: its path in the template folder, without `.jinja`."""
+    template_hash: str
+    """Content hash of the template and of everything it imports; stands on every example."""
+    sources: dict[str, str]
+    """Text of the template and of everything it imports, by path in the template folder: no worker reads a file."""
+    phrasing: str | None = None
+    """The wording to render with; None: one drawn for each document."""
+    seed: int = 0
+    """Seed of what the template draws."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What the output depends on."""
+        return packages_of(self.template, self.sources)
+
+    def apply(self, shard: pl.DataFrame) -> Outcome:
+        """One example or one drop for each document, in the documents' order."""
+        template = compiled(self.template, self.sources)
+        made = Conversations(shard, self.template, self.template_hash, template.template.front.task, self.phrasing)
+        for i, (values, example_id) in enumerate(zip(rows_of(template, shard), made.ids, strict=True)):
+            result = template.render(values, example_id, self.seed, self.phrasing)
+            if isinstance(result, Refusal):
+                made.refuse(i, result)
+            else:
+                made.add(i, *result)
+        return made.outcome()
+
+
+def packages_of(template: str, sources: dict[str, str]) -> tuple[str, ...]:
+    """Jinja, and what checks arguments of tools where the template may have any."""
+    return ("jinja2", "jsonschema") if "tools:" in sources[f"{template}.jinja"] else ("jinja2",)

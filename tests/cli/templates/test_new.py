@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from instructkit.cli.main import main
+
+
+@pytest.fixture
+def called(tmp_path, monkeypatch, capsys):
+    """Calls `instructkit templates` in a folder with a data file."""
+    monkeypatch.chdir(tmp_path)
+    rows = [{"question": f"What is {n} and {n}?", "answer": f"It is {2 * n}."} for n in range(30)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def call(*arguments):
+        code = 0
+        try:
+            main(["templates", *arguments])
+        except SystemExit as leave:
+            code = leave.code or 0
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_draft_passes_its_tests_and_can_be_previewed_by_the_line_that_is_printed(called):
+    code, said, _ = called("new", "sums.jsonl")
+    assert code == 0
+    assert "wrote templates/question_answering/sums.jinja" in said
+    assert called("test", "question_answering/sums")[0] == 0
+    words = said.strip().splitlines()[-1].split()
+    assert words[:3] == ["instructkit", "templates", "preview"]
+    code, shown, _ = called(*words[2:-1])
+    assert (code, words[-1]) == (0, "--watch")
+    assert "30 rows: 30 examples, 0 dropped" in shown
+
+
+def test_name_and_folder_may_be_chosen_and_nothing_is_overwritten(called, tmp_path):
+    assert called("new", "sums.jsonl", "--name", "math/add", "--out", "mine")[0] == 0
+    assert (tmp_path / "mine/math/add.jinja").is_file()
+    code, _, error = called("new", "sums.jsonl", "--name", "math/add", "--out", "mine")
+    assert code == 2
+    assert "is there already" in error
+
+
+def test_names_outside_of_the_folder_are_refused(called):
+    assert called("new", "sums.jsonl", "--name", "../x")[0] == 2
+
+
+def test_conversations_are_pointed_to_ingest_chat(called, tmp_path):
+    (tmp_path / "chat.jsonl").write_text('{"prompt": "Hi", "completion": "Ho"}\n')
+    code, _, error = called("new", "chat.jsonl")
+    assert code == 2
+    assert "ingest.chat" in error

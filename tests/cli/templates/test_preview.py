@@ -1,0 +1,101 @@
+import json
+import subprocess
+import sys
+import threading
+from queue import Empty, Queue
+
+import pytest
+
+WAIT_S = 60
+
+
+@pytest.fixture
+def rows(run, tmp_path):
+    path = tmp_path / "notes.jsonl"
+    path.write_text('{"text": "The sea. "}\n{"text": "A bridge."}\n{"text": ""}\n')
+    return str(path)
+
+
+def test_conversations_drops_and_counts_are_printed(run, rows):
+    done = run("preview", "mine/say", "--rows", rows)
+    assert done.exit_code == 0
+    assert "  assistant  trained, 2 words, 8 characters\n  │ The sea.\n" in done.output
+    assert "not read: 1 empty_text, first notes.jsonl:3" in done.output
+    assert "mine/say: 2 rows: 2 examples, 0 dropped" in done.output
+
+
+def test_a_file_may_be_named_by_its_path(run, rows):
+    assert "mine/say: 2 rows" in run("preview", str(run.file), "--rows", rows).output
+
+
+def test_json_is_for_scripts(run, rows):
+    found = json.loads(run("preview", "mine/say", "--rows", rows, "--json", "--limit", "1").output)
+    (template,) = found["templates"]
+    assert (template["rendered"], len(template["rows"]), found["faults"]) == (2, 1, [])
+
+
+def test_a_faulty_template_exits_2_beside_the_others(run, rows):
+    other = run.file.with_name("other.jinja")
+    other.write_text(run.file.read_text().replace("{{ text }}", "{{ txt }}{{ text }}"))
+    done = run("preview", "mine/*", "--rows", rows)
+    assert done.exit_code == 2
+    assert "mine/say: 2 rows" in done.output
+    assert "other.jinja:9:25: block 'assistant' uses 'txt'" in done.stderr
+
+
+def test_unknown_names_and_rows_exit_2(run, rows):
+    assert "did you mean 'mine/say'?" in run("preview", "mine/sya", "--rows", rows).stderr
+    assert run("preview", "mine/say", "--rows", "no-such-step").exit_code == 2
+
+
+def test_tokens_need_a_tokenizer_that_is_there(run, rows, tmp_path):
+    done = run("preview", "mine/say", "--rows", rows, "--tokenizer", str(tmp_path / "none"))
+    assert done.exit_code == 1
+
+
+@pytest.fixture
+def watching(run, rows, tmp_path, environment):
+    """The real process, and a way to wait for what it prints."""
+    words = [sys.executable, "-u", "-m", "instructkit", "templates", "preview", "mine/say", "--rows", rows]
+    process = subprocess.Popen(
+        [*words, "--watch", "--project", str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    lines: Queue[str] = Queue()
+    reader = threading.Thread(target=lambda: [lines.put(line) for line in process.stdout], daemon=True)
+    reader.start()
+
+    def wait_for(text):
+        seen = ""
+        while text not in seen:
+            try:
+                seen += lines.get(timeout=WAIT_S)
+            except Empty:
+                pytest.fail(f"never printed {text!r}, but {seen!r}")
+        return seen
+
+    yield wait_for
+    process.kill()
+    process.wait()
+    reader.join()
+    process.stdout.close()
+
+
+def test_watch_redraws_on_save_and_survives_faults_and_renames(run, watching):
+    good = run.file.read_text()
+    assert "The sea." in watching("Ctrl-C ends")
+    run.file.write_text(good.replace("{{ text }}", "Said: {{ text }}"))
+    watching("│ Said: The sea.")
+    run.file.write_text(good.replace("{{ text }}", "{{ txt }}{{ text }}"))
+    watching("block 'assistant' uses 'txt'")
+    beside = run.file.with_name("say.jinja~")
+    beside.write_text(good.replace("{{ text }}", "Again: {{ text }}"))
+    beside.replace(run.file)
+    watching("│ Again: The sea.")
+    run.file.unlink()
+    watching("the file is gone")
+    run.file.write_text(good)
+    watching("│ The sea.")
+
+
+def test_watch_and_json_exclude_each_other(run, rows):
+    assert "leave --json out" in run("preview", "mine/say", "--rows", rows, "--watch", "--json").stderr
