@@ -8,6 +8,7 @@ from jinja2 import nodes
 
 from instructkit.templates.lint.finding import Hit
 from instructkit.templates.lint.subject import Block, Subject
+from instructkit.templates.lint.wording import DRAWING
 
 
 def constant_answer(subject: Subject) -> Iterator[Hit]:
@@ -32,24 +33,46 @@ def constant_prompt(subject: Subject) -> Iterator[Hit]:
 
 
 def _reads(block: Block, subject: Subject) -> bool:
-    """Whether a block's text depends on the row; drawing alone does not make it so."""
-    known = set(subject.front.declared()) | {"choices"}
+    """Whether a block's text depends on the row, or on what was drawn above all blocks; its own draws do not count.
+
+    Which turn is there at all depends on the row as well, where an `if` around it does.
+    """
+    if block.branch:
+        return True
+    known = {*subject.front.declared(), "choices", *_drawn_above(subject)}
+    made_of = _made_of(subject.tree)
     pending = [name.name for name in block.node.find_all(nodes.Name)]
-    # Which turn is there at all depends on the row as well, where an `if` around it does.
     seen: set[str] = set()
-    assigned: dict[str, set[str]] = {}
-    for node in subject.tree.find_all((nodes.Assign, nodes.AssignBlock, nodes.For, nodes.Macro)):
-        targets = [n.name for n in node.find_all(nodes.Name) if n.ctx != "load"] + [getattr(node, "name", "")]
-        for target in targets:
-            assigned.setdefault(target, set()).update(n.name for n in node.find_all(nodes.Name) if n.ctx == "load")
     while pending:
         name = pending.pop()
         if name in known:
             return True
         if name not in seen:
             seen.add(name)
-            pending += sorted(assigned.get(name, ()))
-    return bool(block.branch)
+            pending += sorted(made_of.get(name, ()))
+    return False
+
+
+def _drawn_above(subject: Subject) -> set[str]:
+    """Variables that the top level draws: what one block says of them another may be about."""
+    return {
+        node.target.name
+        for node in subject.tree.body
+        if isinstance(node, nodes.Assign) and isinstance(node.target, nodes.Name)
+        if any(each.name in DRAWING for each in node.find_all(nodes.Filter))
+    }
+
+
+def _made_of(tree: nodes.Template) -> dict[str, set[str]]:
+    """Of each variable, loop variable and macro, the names in what it is made of, and in the conditions around that."""
+    found: dict[str, set[str]] = {}
+    for node in tree.find_all((nodes.Assign, nodes.AssignBlock, nodes.For, nodes.Macro, nodes.If)):
+        read = {name.name for name in node.find_all(nodes.Name) if name.ctx == "load"}
+        given = {name.name for name in node.find_all(nodes.Name) if name.ctx != "load"}
+        given |= {name.name for name in node.find_all(nodes.NSRef)}  # set state.rest = …
+        for target in given | ({node.name} if isinstance(node, nodes.Macro) else set()):
+            found.setdefault(target, set()).update(read)
+    return found
 
 
 def unguarded_input(subject: Subject) -> Iterator[Hit]:

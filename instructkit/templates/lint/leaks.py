@@ -20,7 +20,8 @@ from instructkit.text.words import UNSPACED, word_count
 LEAK_WORDS = 8
 LEAK_CHARACTERS = 16
 """Of an answer, from which on it is told from words that any passage may hold: an extracted span is mostly shorter."""
-LEAK_SHARE = 0.5
+LEAK_SHARE = {"test": 1.0, "row": 0.5}
+"""Of the answers, from which on they leak: a test may show the one case that copies (a text without any mistake)."""
 
 
 def answer_in_prompt(subject: Subject) -> Iterator[Hit]:
@@ -79,30 +80,29 @@ def _rendered_leaks(subject: Subject) -> Iterator[Hit]:
     for kind, group in groupby(subject.samples, key=lambda sample: sample.kind):
         judged = [(sample, leak) for sample in group for leak in _leaks(sample, subject)]
         leaking = [sample for sample, leak in judged if leak]
-        if leaking and len(leaking) >= LEAK_SHARE * len(judged):
+        if leaking and len(leaking) >= LEAK_SHARE[kind] * len(judged):
             answers = [block for block in subject.blocks if block.role == "assistant"]
-            count = f"{len(leaking)} of {len(judged)} answers" if kind == "row" else "the answer"
-            where = f"first {leaking[0].where}" if kind == "row" else f"{leaking[0].where}"
             message = (
-                f"{count} of {LEAK_WORDS} words or more stands word for word in the prompt ({where}); ask without it, "
-                "or say `allow: [answer_in_prompt]` where copying is the task"
+                f"the answer stands word for word in the prompt in {len(leaking)} of {len(judged)} answers (first "
+                f"{leaking[0].where}); ask without it, or say `allow: [answer_in_prompt]` where copying is the task"
             )
             yield subject.at_block(answers[0], message)
 
 
 def _leaks(sample: Sample, subject: Subject) -> Iterator[bool]:
-    """Of each answer that is long enough, whether it stands in a turn before it that is not the assistant's."""
+    """Of each answer, whether it is long and stands in a turn before it that is not the assistant's."""
     if not isinstance(sample.result, Rendered):
         return
     choices = row_choices(sample, subject)
     turns = sample.result.turns
     for i, turn in enumerate(turns):
-        if turn.role != "assistant" or turn.weight == 0 or not _is_long(turn.content):
+        if turn.role != "assistant" or turn.weight == 0:
             continue
-        if turn.content.endswith(choices):  # "B. positive": an option with its label
+        if not _is_long(turn.content) or turn.content.endswith(choices):  # "B. positive": an option with its label
+            yield False
             continue
         answer, prompt = _plain([turn.content, "\n".join(t.content for t in turns[:i] if t.role != "assistant")])
-        yield f" {answer} " in f" {prompt} "
+        yield answer in prompt
 
 
 def _is_long(answer: str) -> bool:

@@ -42,8 +42,8 @@ RULES: dict[str, Rule] = {
     "answer_in_prompt": Rule(
         "error",
         "The answer stands in the prompt: an input of `targets` (or the one input that is all of the answer) is "
-        "printed in a turn before it, or the rendered answer stands there word for word in the template's tests or in "
-        "half of the rows of `--rows` or more.",
+        "printed in a turn before it, or the rendered answer stands there word for word in all of the template's "
+        "tests, or in half of the rows of `--rows` or more.",
         "The model would learn to copy. Answers of fewer than 8 words (16 characters in scripts without spaces) and "
         "answers among `choices` count only where the input itself is printed.",
     ),
@@ -128,7 +128,7 @@ RULES: dict[str, Rule] = {
     "no_rows": Rule(
         "warning",
         "Of the rows of `--rows` that have all inputs, none gives a conversation.",
-        "The drops' rules are counted in the message.",
+        "The drops' rules are counted in the message. Rows that the template's own conditions leave out do not count.",
     ),
 }
 """Rules by name, in the order in which findings at one place are shown."""

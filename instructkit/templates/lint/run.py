@@ -27,6 +27,7 @@ from instructkit.templates.turns import Refusal
 def no_rows(subject: Subject) -> Iterator[Hit]:
     """Rows that have all inputs, and of which none became a conversation."""
     rows = [sample.result for sample in subject.samples if sample.kind == "row"]
+    rows = [row for row in rows if not isinstance(row, Refusal) or row.rule != "not_applicable"]
     refused = Counter(result.rule for result in rows if isinstance(result, Refusal))
     if rows and refused.total() == len(rows):
         counted = ", ".join(f"{rule} {count}" for rule, count in refused.most_common())

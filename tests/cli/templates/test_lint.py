@@ -18,7 +18,9 @@ tests:
 
 
 @pytest.fixture
-def lint(run):
+def lint(run, monkeypatch, tmp_path):
+    """Lints the project's templates; beside a library of none, since all of it is read to find duplicates."""
+    monkeypatch.setattr("instructkit.templates.library.library_folder", lambda: tmp_path / "library")
     run.file.write_text(CLEAN)
 
     def lint(*arguments):

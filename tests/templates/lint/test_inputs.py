@@ -7,6 +7,20 @@ def test_the_same_answer_for_all_rows(rules):
     assert "constant_answer" not in rules(above + ask + "{% block assistant %}{{ said[1:] }}{% endblock %}")
 
 
+def test_what_is_drawn_above_or_remembered_in_a_loop_makes_no_constant(rules):
+    drawn = "{% set first = [true, false] | choice %}"
+    drawn += "{% block user %}Which is better? {% if first %}{{ text }} {{ title }}{% else %}{{ title }} {{ text }}"
+    drawn += "{% endif %}{% endblock %}{% block assistant %}{{ 1 if first else 2 }}{% endblock %}"
+    assert rules(drawn) == []
+    named = drawn.replace(
+        "{% block user %}", "{% set best = 2 %}{% if first %}{% set best = 1 %}{% endif %}{% block user %}"
+    )
+    assert rules(named.replace("{{ 1 if first else 2 }}", "{{ best }}")) == []
+    looped = "{% set state = namespace(last='') %}{% set _ %}{% for c in text %}{% set state.last = c %}{% endfor %}"
+    looped += "{% endset %}{% block user %}Last letter of {{ text }}? {{ title }}{% endblock %}"
+    assert rules(looped + "{% block assistant %}{{ state.last }}{% endblock %}") == []
+
+
 def test_a_first_answer_that_says_nothing_yet_is_no_constant_answer(rules):
     talk = "{% block user %}Help?{% endblock %}{% block assistant %}Sure.{% endblock %}"
     talk += "{% block user_2 %}{{ text }}{% endblock %}{% block assistant_2 %}{{ title }}{% endblock %}"

@@ -74,7 +74,7 @@ def test_an_answer_of_the_tests_that_stands_in_the_prompt(found):
     hidden = body("Repeat: {{ text | replace('x', 'y') }}", "{{ title[:999] }}")
     ((rule, message),) = found(hidden, tests=given(LONG))
     assert rule == "answer_in_prompt"
-    assert "(test 1)" in message
+    assert "in 1 of 1 answers (first test 1)" in message
 
 
 def test_short_answers_that_stand_in_the_prompt_are_what_extraction_is_about(rules):
@@ -94,9 +94,16 @@ def test_rows_leak_when_half_of_them_do(found):
     leak, fine = {"text": LONG, "title": LONG}, {"text": LONG, "title": LONG[::-1] + " a b c d e f g h i"}
     ((rule, message),) = found(hidden, rows=[leak, fine])
     assert rule == "answer_in_prompt"
-    assert message.startswith("1 of 2 answers of 8 words or more")
+    assert "in 1 of 2 answers (first row 1)" in message
     assert found(hidden, rows=[leak, fine, fine]) == []
-    assert found(hidden, rows=[{"text": LONG, "title": "tides"}]) == []
+    assert found(hidden, rows=[leak, *[{"text": LONG, "title": "tides"}] * 2]) == []
+
+
+def test_a_test_that_shows_the_one_case_that_copies_is_no_leak(rules):
+    hidden = body("Correct: {{ text | replace('x', 'y') }}", "{{ title[:999] }}")
+    other = "{given: {text: The sea, title: Der See}, expect: [{role: user, content: x}]}"
+    assert rules(hidden, tests=given(LONG)) == ["answer_in_prompt"]
+    assert rules(hidden, tests=given(LONG).replace("]}]", "]}, " + other + "]")) == []
 
 
 def test_a_chinese_answer_is_long_by_its_characters(rules):

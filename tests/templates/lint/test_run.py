@@ -27,6 +27,8 @@ def test_rows_of_which_none_is_rendered(found):
     )
     assert found(rows=[{"text": "", "title": "a"}, {"text": "a", "title": "b"}]) == []
     assert found(rows=[{"other": 1}]) == []  # not the template's rows
+    ask = "{% if text == 'a' %}{% block user %}{{ text }}{% endblock %}{% block assistant %}{{ title }}{% endblock %}"
+    assert found(ask + "{% endif %}", rows=[{"text": "b", "title": "a"}], tests="[]")[1:] == []
 
 
 def test_every_rule_but_a_fault_can_be_allowed(rules):
