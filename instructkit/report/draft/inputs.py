@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from instructkit.report.draft.columns import Column
 from instructkit.report.draft.guess import Guess, role_of
-from instructkit.templates.frontcheck import NAME, RESERVED
+from instructkit.templates.frontcheck import RESERVED, is_name
 
 OFTEN = 0.02
 """Share of rows without a value from which on a prompt goes without it, instead of the rows being dropped."""
@@ -88,7 +88,7 @@ def _text(guess: Guess, columns: Sequence[Column]) -> str:
 def _is_name(name: str, guess: Guess) -> bool:
     options = guess.options.root if guess.options else None
     is_free = name not in TAKEN and (name != "choices" or name == options or guess.choices is None)
-    return bool(NAME.match(name)) and name.lower() not in RESERVED and is_free
+    return is_name(name) and name.lower() not in RESERVED and is_free
 
 
 def _new_name(column: Column, taken: set[str], guess: Guess) -> str:
