@@ -118,8 +118,7 @@ def test_a_template_at_fault_stops_the_recipe(load, project):
 def test_a_column_for_an_input_that_no_template_has_is_named_at_its_key(load):
     render = "  b:\n    stage: render\n    templates: [notes/*]\n    columns: {titel: Head Line}\n"
     assert faults(load, f"steps:\n  a: {{stage: ingest.jsonl, path: x, text: t}}\n{render}") == [
-        "6:14: step 'b': columns: no template of the step has an input 'titel'; did you mean 'title'? "
-        "(inputs: title, text)"
+        "6:14: step 'b': columns: no template here has an input 'titel'; did you mean 'title'? (inputs: title, text)"
     ]
 
 

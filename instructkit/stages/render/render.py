@@ -153,7 +153,7 @@ def unread_columns(columns: dict[str, str], templates: list[Template]) -> list[s
     """A message for each name that is no input of these templates."""
     inputs = dict.fromkeys(name for template in templates for name in template.front.declared())
     return [
-        f"columns: no template of the step has an input '{name}'{did_you_mean(name, inputs)} "
+        f"columns: no template here has an input '{name}'{did_you_mean(name, inputs)} "
         f"(inputs: {', '.join(inputs) or 'none'})"
         for name in columns
         if name not in inputs
