@@ -222,7 +222,16 @@ def _count_lines(result: Rendered, rows: Rows, look: Look) -> Iterator[str]:
         yield from _filled(_reason(reason), look, indent="  ")
     text = (rows.read_by or {}).get("text")
     missing = [str(reason.value) for reason in result.refused if reason.rule == "missing_input"]
-    if name := next((name for name in missing if text and rows.read_from.get(name, name) == text), None):
+    for name in missing:
+        if rows.columns and name not in {*rows.columns, *rows.read_from, *OF_THE_DOCUMENT}:
+            yield from _filled(
+                f"the file has no column '{name}' (it has {', '.join(rows.columns)}); --column {name}=COLUMN reads "
+                "the input from another",
+                look,
+                indent="  ",
+                fg="yellow",
+            )
+    for name in [name for name in missing if text and rows.read_from.get(name, name) == text][:1]:
         yield from _filled(
             f"column '{text}' is the document's text here, so it is no field: read '{name}' from the text (--column "
             f"{name}=text, in a recipe columns: {_yaml({name: 'text'})}), or list the column under `fields` in the "

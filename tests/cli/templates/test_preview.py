@@ -139,3 +139,8 @@ def test_columns_that_say_nothing_exit_2(run, odd, words, said):
     done = run("preview", "mine/say", "--rows", odd, *words)
     assert (done.exit_code, said in done.stderr) == (2, True)
     assert "name --rows" in run("preview", "mine/say", "--column", "note=a").stderr
+
+
+def test_a_file_without_the_column_is_told_how_to_read_another(run, odd):
+    done = run("preview", "mine/say", "--rows", odd, "--text", "Plant name")
+    assert "has no column 'note' (it has id, Care Notes, Plant name); --column note=COLUMN reads" in done.output
