@@ -97,7 +97,7 @@ def _read_step(
     upstream = _upstream(cls, keys, place, what, names, name, above)
     runs: tuple[Any, ...] = (stage,)
     if hasattr(stage, "unfold"):
-        runs = _unfold(stage, root, place, keys.get("templates", (key, key))[1], what)
+        runs = _unfold(stage, root, place, {"": key, **{k: v for k, (_, v) in keys.items()}}, what)
     known = [steps[up] for up in upstream if up in steps]
     if stage is None or len(place.faults) > before or len(known) < len(upstream):
         return None  # an upstream step that is itself at fault has been reported already
@@ -115,15 +115,19 @@ def _read_step(
     )
 
 
-def _unfold(stage: Any, root: Path, place: Place, node: yaml.Node, what: str) -> tuple[Any, ...]:
-    """The stages that a step really runs; the faults of templates are placed in their files, all others here."""
+def _unfold(stage: Any, root: Path, place: Place, nodes: dict[str, yaml.Node], what: str) -> tuple[Any, ...]:
+    """The stages that a step really runs; the faults of templates are placed in their files, all others here.
+
+    `nodes` are the values of the step's keys: a fault without a line names the key that it is about in place of a file.
+    """
+    node = nodes.get("templates", nodes[""])
     try:
         return tuple(stage.unfold(root))
     except TemplateFault as error:
         place.faults += [fault for fault in error.faults if fault.line]
         for fault in error.faults:
             if not fault.line:
-                place.fault(node, f"{what}: {fault.message}")
+                place.fault(nodes.get(fault.file, node), f"{what}: {fault.message}")
     except InstructkitError as error:
         place.fault(node, f"{what}: {error}")
     return ()

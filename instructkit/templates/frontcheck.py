@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,7 +14,6 @@ from instructkit.templates.options import FORMATS
 from instructkit.templates.positions import Path
 from instructkit.templates.tools import read_tools
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 PHRASING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 """Stands in ids and variants, so without their separators."""
 RESERVED = frozenset(
@@ -34,6 +35,25 @@ def check_front(front: FrontMatter, fault: Report) -> None:
     _check_cases(front, fault)
 
 
+def is_name(name: str) -> bool:
+    """Whether an input may be called that, reserved words apart: an identifier of any script, as Python reads it.
+
+    Python takes names in their NFKC form, so a full-width letter would be another name than the one written.
+    """
+    return name.isidentifier() and not name.startswith("_") and unicodedata.normalize("NFKC", name) == name
+
+
+def likely_name(column: str) -> str:
+    """`Care Notes` → `care_notes`: what an input may be called that holds such a column."""
+    words = re.sub(r"[\W_]+", "_", unicodedata.normalize("NFKC", column).lower()).strip("_")
+    name = unicodedata.normalize("NFKC", words)  # lower case may come decomposed
+    if name in RESERVED:
+        return f"{name}_field"
+    if not name:
+        return "column"
+    return name if is_name(name) else f"column_{name}" if is_name(f"column_{name}") else "column"
+
+
 def _check_inputs(front: FrontMatter, fault: Report) -> None:
     names = list(front.inputs)
     taken = {"phrasing", "phrasing_name"} if front.phrasings else set()
@@ -43,18 +63,33 @@ def _check_inputs(front: FrontMatter, fault: Report) -> None:
         taken.add("tool_call")
     for i, name in enumerate(names):
         path: Path = ("inputs", name if isinstance(front.inputs, dict) else i)
-        if not NAME.match(name):
-            fault(path, f"input '{name}' is not a variable name: a letter, then letters, digits and underscores")
+        if not is_name(name):
+            fault(path, f"input '{name}' is not a variable name: {_why_no_name(name)}; {_way_out(name)}")
         elif name.lower() in RESERVED:
-            fault(path, f"input '{name}' is a word of Jinja's own; give the field another name at ingest")
+            fault(path, f"input '{name}' is a word of Jinja's own; {_way_out(name)}")
         elif name in taken:
             key = {"choices": "choices", "tool_call": "tools"}.get(name, "phrasings")
-            fault(path, f"input '{name}': with the key '{key}', '{name}' is a variable of its own; rename the field")
+            message = f"input '{name}': with the key '{key}', '{name}' is a variable of its own"
+            fault(path, f"{message}; {_way_out(name)}")
         if name in names[:i]:
             fault(path, f"input '{name}' is declared twice")
     for name, declared in front.declared().items():
         if declared.type and declared.default is not None and not fits(declared.default, declared.type):
             fault(("inputs", name, "default"), f"input '{name}': the default is not of type {declared.type}")
+
+
+def _why_no_name(name: str) -> str:
+    if name.isidentifier() and not name.startswith("_"):
+        return f"it is read as '{unicodedata.normalize('NFKC', name)}', its NFKC form"
+    return "a letter of any script, then letters, digits and underscores"
+
+
+def _way_out(name: str) -> str:
+    """How data with such a column is read all the same."""
+    free = likely_name(name)
+    free = free if free != name else f"{name}_field"
+    column = json.dumps(name, ensure_ascii=False)
+    return f"call it {free}, say, and name the column in the render step: 'columns: {{{free}: {column}}}'"
 
 
 def _check_targets(front: FrontMatter, fault: Report) -> None:

@@ -115,6 +115,13 @@ def test_a_template_at_fault_stops_the_recipe(load, project):
         load("steps:\n  a: {stage: ingest.jsonl, path: x, text: t}\n  b: {stage: render, templates: [notes/*]}\n")
 
 
+def test_a_column_for_an_input_that_no_template_has_is_named_at_its_key(load):
+    render = "  b:\n    stage: render\n    templates: [notes/*]\n    columns: {titel: Head Line}\n"
+    assert faults(load, f"steps:\n  a: {{stage: ingest.jsonl, path: x, text: t}}\n{render}") == [
+        "6:14: step 'b': columns: no template here has an input 'titel'; did you mean 'title'? (inputs: title, text)"
+    ]
+
+
 def test_a_missing_recipe_lists_those_there_are(project):
     with pytest.raises(UsageFault, match=r"no such recipe.*notes\.yaml"):
         load_recipe(project / "recipes/note.yaml")

@@ -1,7 +1,11 @@
 # ruff: noqa: E501 (faults as one line each)
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instructkit.errors import TemplateFault
+from instructkit.templates.cases import run_tests
+from instructkit.templates.frontcheck import RESERVED, is_name, likely_name
 from instructkit.templates.turns import Turn
 
 BODY = "{% block user %}{{ text }}?{% endblock %}{% block assistant %}{{ answer }}{% endblock %}"
@@ -80,3 +84,44 @@ def test_notes_of_versions_and_names_of_metrics_are_kept_as_written(make):
         ["exact_match", "rougeL"],
         ["missing_tests"],
     )
+
+
+def test_names_of_any_script_are_inputs(make):
+    body = (
+        "{% macro quoted(词) %}「{{ 词 }}」{% endmacro %}{% set 回答 = 答案 | trim %}"
+        "{% block user %}{{ phrasing }}{% endblock %}"
+        "{% block assistant %}{{ 回答 | option(choices) }}{% endblock %}"
+    )
+    more = (
+        "targets: [答案]\nchoices: 选项\nphrasings: ['{{ quoted(问题) }} {{ naïve }} {{ choices | options }}']\n"
+        "tests:\n  - given: {问题: 好吗, 选项: [好, 坏], 答案: 好, naïve: é}\n    options: dashes\n"
+        '    expect: [{role: user, content: "「好吗」 é - 好\\n- 坏"}, {role: assistant, content: 好}]\n'
+    )
+    made = make(body, inputs="{问题: , 答案: {type: string}, 选项: {type: list}, naïve: }", more=more)
+    assert [result.difference for result in run_tests(made.template)] == [""]
+    assert made.said({"问题": "好吗"}).value == "答案"
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("Care Notes", """not a variable name: a letter of any script, then letters, digits and underscores; call it care_notes, say, and name the column in the render step: 'columns: {care_notes: "Care Notes"}'"""),
+        ("Hotel.Name", "call it hotel_name, say"),
+        ("ａnswer", """not a variable name: it is read as 'answer', its NFKC form; call it answer, say, and name the column in the render step: 'columns: {answer: "ａnswer"}'"""),
+        ("_hidden", "call it hidden, say"),
+        ("2nd", "call it column_2nd, say"),
+        ("?", "call it column, say"),
+        ("loop", "is a word of Jinja's own; call it loop_field, say"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_variable_can_have_is_refused_with_the_way_out(make, name, fault):
+    with pytest.raises(TemplateFault) as raised:
+        make("{% block assistant %}{{ text }}{% endblock %}", inputs=f"[text, '{name}']")
+    assert any(fault in str(f) for f in raised.value.faults), raised.value
+
+
+@given(st.text(max_size=8) | st.sampled_from(["loop", "İ", "ﬁ x", "µ", "True", "1", "_"]))
+def test_the_name_made_for_a_column_can_always_be_an_input(column):
+    name = likely_name(column)
+    assert is_name(name)
+    assert name.lower() not in RESERVED

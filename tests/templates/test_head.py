@@ -34,7 +34,9 @@ def test_every_fault_is_reported_at_its_key_with_what_was_meant():
     assert faults(
         "summary: s\ntask: t\ninputs: [text, 2nd, text]\ntests:\n  - given: {txt: 1}\n    expect_drop: missing_input"
     ) == [
-        "t.jinja:4:16: input '2nd' is not a variable name: a letter, then letters, digits and underscores",
+        "t.jinja:4:16: input '2nd' is not a variable name: a letter of any script, then letters, digits and "
+        "underscores; call it column_2nd, say, and name the column in the render step: "
+        "'columns: {column_2nd: \"2nd\"}'",
         "t.jinja:4:21: input 'text' is declared twice",
         "t.jinja:6:13: test gives 'txt', which is not in inputs [2nd, text]; did you mean 'text'?",
     ]

@@ -21,8 +21,9 @@ from instructkit.cli.options import shown
     help="Template folder to write to.",
 )
 @click.option("--records", metavar="PATH", help="Of a JSON file: dotted path to the array of records. Default: found.")
+@click.option("--answer", metavar="COLUMN", help="Column that is the answer. Default: guessed.")
 @click.option("--anyway", is_flag=True, help="Also for data that holds conversations already, which need no template.")
-def new(file: str, name: str | None, out: Path, records: str | None, anyway: bool) -> None:
+def new(file: str, name: str | None, out: Path, records: str | None, answer: str | None, anyway: bool) -> None:
     """Draft a template from a data file: inputs, answer, choices, two wordings, and tests from its rows.
 
     FILE is JSON Lines, JSON, CSV or Parquet. What was guessed, and why, stands in the draft as comments. Nothing is
@@ -35,13 +36,10 @@ def new(file: str, name: str | None, out: Path, records: str | None, anyway: boo
     if name is not None and (name.startswith("/") or any(not p or p.startswith((".", "_")) for p in name.split("/"))):
         raise UsageFault(f"--name {name}: a name is a path in a template folder without its suffix, such as qa/open")
     data = nested_records(open_data(file, records))
-    made = new_template(data, name.removesuffix(".jinja") if name else None, conversations=anyway)
+    made = new_template(data, name.removesuffix(".jinja") if name else None, conversations=anyway, answer=answer)
     path = write_draft(made, out)
     for note in made.notes:
         click.echo(note)
     click.echo(f"\nwrote {click.style(shown(path), bold=True)}; next:")
     named = made.name if out == Path("templates") else str(path)
-    words = ["instructkit", "templates", "preview", named, "--rows", file]
-    words += [] if made.inputs.text == "text" else ["--text", made.inputs.text]
-    words += ["--records", data.records] if data.records else []
-    click.echo("  " + shlex.join([*words, "--watch"]) + ("   (once renamed)" if made.renames else ""))
+    click.echo("  " + shlex.join([*made.preview_words(named, file), "--watch"]))

@@ -33,6 +33,14 @@ from instructkit.cli.templates.options import print_json, project_option
     "--text", metavar="COLUMN", help="Of a file: the column that is the text. Default: `text`, else the likely one."
 )
 @click.option(
+    "--column",
+    "columns",
+    metavar="INPUT=COLUMN",
+    multiple=True,
+    help="Column that an input is read from, where it has another name: as `columns` of a render step. May be given "
+    "several times.",
+)
+@click.option(
     "--records", metavar="PATH", help="Of a JSON file: dotted path to the array of records, such as data.items."
 )
 @click.option(
@@ -71,6 +79,7 @@ def preview(
     where: str | None,
     build: Path | None,
     text: str | None,
+    columns: tuple[str, ...],
     records: str | None,
     source: str | None,
     limit: int,
@@ -108,10 +117,19 @@ def preview(
         width = min(shutil.get_terminal_size().columns, 120) if terminal else None
         return Look(width=width, colour=terminal, whitespace=whitespace, full=full)
 
+    read_from = _read_from(columns)
     session = Session(
         choices=choose(names, project),
         find_rows=lambda templates: rows_of(
-            where, templates, text=text, records=records, build=build, ids=ids, source=source, seed=seed
+            where,
+            templates,
+            text=text,
+            records=records,
+            build=build,
+            ids=ids,
+            source=source,
+            seed=seed,
+            columns=read_from,
         ),
         limit=max(limit, len(ids)),
         every_phrasing=phrasings == "all",
@@ -131,6 +149,19 @@ def preview(
         click.echo(click.style("error: ", fg="red", bold=True) + str(fault), err=True)
     if session.faults:
         sys.exit(max(fault.exit_code for fault in session.faults.values()))
+
+
+def _read_from(columns: tuple[str, ...]) -> dict[str, str]:
+    from instructkit.errors import UsageFault
+
+    found: dict[str, str] = {}
+    for each in columns:
+        name, _, column = each.partition("=")
+        if not name or not column:
+            raise UsageFault(f"--column {each}: write INPUT=COLUMN, such as --column 'care_notes=Care Notes'")
+        if found.setdefault(name, column) != column:
+            raise UsageFault(f"--column: '{name}' is given two columns, '{found[name]}' and '{column}'")
+    return found
 
 
 def _tokens(name: str) -> Any:

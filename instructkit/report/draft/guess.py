@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from instructkit.errors import UsageFault
+from instructkit.errors import UsageFault, did_you_mean
 from instructkit.report.draft.columns import Column
 
 Role = Literal["question", "passage", "title", "summary", "answer", "label", "options", "left_out"]
@@ -31,7 +31,7 @@ WORDS: dict[Role, str] = {
     "title": "title headline subject heading 标题 题名",
     "summary": "summary highlights tldr gist abstract 摘要 总结 概要",
     "passage": "text context passage article document body content review comment paragraph sentence premise "
-    "hypothesis story description transcript post tweet dialogue code input abstract "
+    "hypothesis story description transcript post tweet dialogue message email code input abstract "
     "文本 内容 正文 文章 评论 评价 句子 段落 上文 输入",
 }
 GENERIC = frozenset({"text", "value", "content", "name", "string"})
@@ -48,6 +48,8 @@ LANGUAGES = {
 MOST_CHOICES = 20
 MOST_CHARACTERS = 60
 """Of an answer that is one of few."""
+WRITTEN = 25
+"""Characters (median) from which on a column may be what is written about the others, if it is twice as long as any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ class Guess:
     """Of `translation`: from, to."""
     reasons: dict[str, str] = field(default_factory=dict)
     """By expression: what it is taken for, and why."""
+    is_named: bool = True
+    """Whether a name says which column is the answer, or the caller did."""
 
 
 def words_of(name: str) -> list[str]:
@@ -96,8 +100,11 @@ def role_of(column: Column) -> Role | None:
     return "passage" if {"text", "content"} & set(own) else None
 
 
-def guess(columns: Sequence[Column], file: str) -> Guess:
-    """What to make of the columns. Raises UsageFault where none of them holds a text."""
+def guess(columns: Sequence[Column], file: str, answer: str | None = None) -> Guess:
+    """What to make of the columns. `answer`: the column or place that is the answer, where it is not to be guessed.
+
+    Raises UsageFault where no column holds a text, or there is no such answer.
+    """
     reasons: dict[str, str] = {}
     usable = [column for column in columns if _is_usable(column, columns, reasons)]
     prose = [c for c in usable if c.kind == "string"]
@@ -106,15 +113,16 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
     def having(role: Role, kinds: Sequence[str | None] = ("string",)) -> list[Column]:
         return [c for c in usable if roles[c.expression] == role and c.kind in kinds]
 
+    options = next((c for c in usable if roles[c.expression] == "options" and c.kind == "list" and not c.nested), None)
+    if answer is not None:
+        return _with_answer(_column(answer, columns, file), options, prose, roles, reasons)
     if (pair := _languages(prose)) is not None:
         first, second = pair
         names = (_language(first), _language(second))
         reasons[first.expression], reasons[second.expression] = f"{names[0]}, by its name", f"{names[1]}, by its name"
         return Guess(task="translation", material=[first], target=second, languages=names, reasons=reasons)
-    options = next((c for c in usable if roles[c.expression] == "options" and c.kind == "list" and not c.nested), None)
     answers = having("answer", ("string", "integer", "boolean")) + having("label", ("string", "integer", "boolean"))
     if options is not None and answers:
-        reasons[options.expression] = "the answers to choose from: a list in every row"
         return _with(answers[0], "multiple_choice", prose, roles, reasons, options=options)
     few = having("label", ("string", "integer", "boolean")) + having("answer", ("string", "integer", "boolean"))
     if labels := [c for c in few if _is_few(c, rows_each=2)]:
@@ -125,8 +133,13 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
         return _with(targets[0], "summary", prose, roles, reasons)
     unnamed = [c for c in usable if roles[c.expression] is None and c.kind in ("string", "boolean")]
     unnamed = [c for c in unnamed if not c.nested and _is_few(c, rows_each=4)]
+    written = _written(prose, roles)
+    if written is not None and not having("title"):
+        reasons[written.expression] = "the answer: no name says so; it is by far the longest of the texts"
+        return replace(_with(written, "pair", prose, roles, reasons), is_named=False)
     if unnamed and any(c not in unnamed for c in prose) and not having("title"):
-        return _with(unnamed[0], "classification", prose, roles, reasons, choices=_choices(unnamed[0]))
+        found = _with(unnamed[0], "classification", prose, roles, reasons, choices=_choices(unnamed[0]))
+        return replace(found, is_named=False)
     if (targets := having("title")) and len(prose) > 1:
         return _with(targets[0], "title", prose, roles, reasons)
     if not prose:
@@ -136,12 +149,61 @@ def guess(columns: Sequence[Column], file: str) -> Guess:
     if len(prose) > 1:
         target = prose[-1]
         reasons[target.expression] = "the answer: no name says so; it is the last column of texts"
-        return _with(target, "pair", prose, roles, reasons)
+        return replace(_with(target, "pair", prose, roles, reasons), is_named=False)
     if roles[prose[0].expression] == "question":
         reasons[prose[0].expression] = "questions, by its name; no column holds answers"
         return Guess(task="ask", material=prose, target=prose[0], reasons=reasons)
     reasons[prose[0].expression] = "the only column of texts; nothing looks like an answer to it"
     return Guess(task="continue", material=prose, target=prose[0], reasons=reasons)
+
+
+def _column(answer: str, columns: Sequence[Column], file: str) -> Column:
+    names = {column.expression: column for column in columns}
+    if answer not in names:
+        raise UsageFault(
+            f"{file}: no column '{answer}' to be the answer{did_you_mean(answer, names)} (columns: {', '.join(names)})"
+        )
+    column = names[answer]
+    if column.kind not in ("string", "integer", "number", "boolean"):
+        raise UsageFault(
+            f"{file}: column '{answer}' holds no texts, numbers or truth values, so it cannot be the answer"
+        )
+    return column
+
+
+def _with_answer(
+    target: Column,
+    options: Column | None,
+    prose: Sequence[Column],
+    roles: dict[str, Role | None],
+    reasons: dict[str, str],
+) -> Guess:
+    """The guess where the answer is given."""
+    reasons[target.expression] = "the answer, as asked for"
+    if options is not None and roles.get(target.expression) in ("answer", "label"):
+        return _with(target, "multiple_choice", prose, roles, reasons, options=options)
+    if target.kind in ("string", "boolean", "integer") and _is_few(target, rows_each=2):
+        return _with(target, "classification", prose, roles, reasons, choices=_choices(target))
+    tasks: dict[Role | None, Task] = {"answer": "qa", "summary": "summary", "title": "title"}
+    return _with(target, tasks.get(role_of(target), "pair"), prose, roles, reasons)
+
+
+def _written(prose: Sequence[Column], roles: dict[str, Role | None]) -> Column | None:
+    """A column of free text beside others that say what it is about: care notes beside a name, light and water.
+
+    Not where it is called a text to be read, nor where no other column tells the rows apart: a comment and a mark.
+    """
+    whole = sorted((c for c in prose if not c.nested), key=lambda c: -c.length)
+    if len(whole) < 3 or roles[whole[0].expression] is not None:
+        return None
+    longest, *others = whole
+    is_free = longest.length >= max(WRITTEN, 2 * others[0].length) and longest.spaced > 0.5
+    return longest if is_free and _tells_apart(longest) and any(map(_tells_apart, others)) else None
+
+
+def _tells_apart(column: Column) -> bool:
+    """Whether most rows have a value of their own."""
+    return column.distinct > 2 and (not column.values or 2 * column.distinct > sum(column.values.values()))
 
 
 def _with(
@@ -155,6 +217,8 @@ def _with(
 ) -> Guess:
     """The target, and as material what is left that a prompt may show."""
     reasons.setdefault(target.expression, _why_target(target, task, roles))
+    if options is not None:
+        reasons[options.expression] = "the answers to choose from: a list in every row"
     shown = [c for c in prose if c.root != target.root or (c.nested and c.expression != target.expression)]
     # What tells the answer has no place in the prompt; a title does not, where it is not the target itself.
     shown = [c for c in shown if roles[c.expression] not in ("answer", "label", "options", "summary")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from instructkit.hashing import canonical_json
 from instructkit.report.data_file import DataFile, source_name
 from instructkit.report.draft.columns import Column, columns_of, is_missing
 from instructkit.report.draft.guess import Guess, guess
-from instructkit.report.draft.inputs import Inputs, inputs_of, readable
+from instructkit.report.draft.inputs import Inputs, inputs_of
 from instructkit.report.draft.writing import TASKS, draft
 from instructkit.report.yaml_text import flow
 from instructkit.stages.ingest.columns import MISSING, pick, without
@@ -43,11 +44,16 @@ class Draft:
     """What was guessed, and why."""
     inputs: Inputs
     data: DataFile
-    renames: dict[str, str] = field(default_factory=dict)
+
+    def preview_words(self, template: str, path: str) -> list[str]:
+        """The command that shows it on the rows of its file: `template` and `path` as they are to be named there."""
+        return _preview_words(self.data, self.inputs, template, path)
 
 
-def new_template(data: DataFile, name: str | None = None, conversations: bool = False) -> Draft:
-    """A draft for the records of a data file, checked and tested.
+def new_template(
+    data: DataFile, name: str | None = None, conversations: bool = False, answer: str | None = None
+) -> Draft:
+    """A draft for the records of a data file, checked and tested. `answer`: its column, where it is not to be guessed.
 
     Raises UsageFault where nothing can be made of it: no records, no texts, or conversations already (unless
     `conversations`: they are then taken for any other data).
@@ -59,18 +65,17 @@ def new_template(data: DataFile, name: str | None = None, conversations: bool = 
     if not conversations:
         _refuse_conversations(data, values)
     columns = columns_of(values)
-    found = readable(_answers_checked(guess(columns, data.path), values), columns)
+    found = _answers_checked(guess(columns, data.path, answer), values)
     inputs = inputs_of(found, columns)
-    notes = _notes(data, records, columns, found, inputs)
-    task = TASKS[found.task]
-    chosen = name or f"{task}/{_plain(source_name(data.path))}"
+    chosen = name or f"{TASKS[found.task]}/{_plain(source_name(data.path))}"
+    notes = _notes(data, records, columns, found, inputs, chosen)
     text = draft(found, inputs, notes)
     tests = _tests(chosen, text, found, inputs, records)
     if len(tests) < 2:
         notes.append(f"{len(tests)} tests: no more rows could be rendered; write some by hand.")
     text = draft(found, inputs, notes, tests)
     from_sources(chosen, {chosen + SUFFIX: text})
-    return Draft(name=chosen, text=text, notes=notes, inputs=inputs, data=data, renames=inputs.renames)
+    return Draft(name=chosen, text=text, notes=notes, inputs=inputs, data=data)
 
 
 def write_draft(made: Draft, folder: Path) -> Path:
@@ -117,12 +122,13 @@ def _answers_checked(found: Guess, values: Sequence[dict[str, Any]]) -> Guess:
 
 
 def _notes(
-    data: DataFile, records: Sequence[Record], columns: Sequence[Column], found: Guess, inputs: Inputs
+    data: DataFile, records: Sequence[Record], columns: Sequence[Column], found: Guess, inputs: Inputs, template: str
 ) -> list[str]:
     """What was guessed and why, for the head of the file."""
     several = f"the first {LOOKED_AT:,}" if len(records) == LOOKED_AT else f"{len(records):,}"
     path = Path(data.path).name if Path(data.path).is_absolute() else data.path
-    step = flow({**data.settings(inputs.text), "path": path})
+    read = {**data.settings(inputs.text), "path": path}
+    render = {"stage": "render", "templates": [template], **({"columns": inputs.columns} if inputs.columns else {})}
     notes = [
         f"A first draft by `instructkit templates new`, from {several} rows of {path}. Look at each guess:",
         "",
@@ -130,14 +136,23 @@ def _notes(
     for column in columns:
         if reason := found.reasons.get(column.expression):
             name = "text" if column.expression == inputs.text else inputs.names.get(column.root, column.root)
-            as_input = f", read as `{name}`" if name != column.root and "left out" not in reason else ""
+            is_input = name != column.root and "left out" not in reason
+            as_input = f", read as `{name}`" if is_input else ""
             gap = f"; missing in {column.missing:.0%} of the rows" if 0.005 <= column.missing <= 0.9 else ""
             notes.append(f"  {column.expression}: {reason}{as_input}{gap}")
         elif not column.nested and not any(c.root == column.root for c in [*found.material, found.target]):
             notes.append(f"  {column.expression}: not used ({column.kind or 'of several types'})")
-    notes += ["", f"A recipe reads the file with {step}"]
-    if inputs.renames:
-        notes += _rename_notes(data, inputs.renames)
+    if not found.is_named:
+        notes += ["", "If another column is the answer, draft anew with --answer COLUMN."]
+    notes += [
+        "",
+        "In a recipe, these steps read the file and render it:",
+        f"    rows: {flow(read)}",
+        f"    rendered: {flow(render)}",
+        "and this shows what becomes of the rows:",
+        "    " + shlex.join(_preview_words(data, inputs, template, path)),
+        "",
+    ]
     if found.task == "continue":
         notes.append(
             "With one column of texts and no answer, this asks to continue each from its beginning; replace it."
@@ -152,19 +167,11 @@ def _notes(
     return notes
 
 
-def _rename_notes(data: DataFile, renames: dict[str, str]) -> list[str]:
-    said = ", ".join(f"'{old}' → {new}" for old, new in renames.items())
-    if data.stage_name == "ingest.csv":
-        way = "change the names in the file's first line"
-    elif data.stage_name == "ingest.parquet":
-        way = f"write it anew: pl.read_parquet(IN).rename({renames!r}).write_parquet(OUT), with `import polars as pl`"
-    else:
-        reader = "read_ndjson" if data.stage_name == "ingest.jsonl" else "read_json"
-        way = f"write it anew: pl.{reader}(IN).rename({renames!r}).write_ndjson(OUT), with `import polars as pl`"
-    return [
-        f"RENAME FIRST: {said}. An input's name is letters, digits and underscores, no word of Jinja's own, and not "
-        f"`id`, `source` or `language`, which are the document's; {way}."
-    ]
+def _preview_words(data: DataFile, inputs: Inputs, template: str, path: str) -> list[str]:
+    words = ["instructkit", "templates", "preview", template, "--rows", path]
+    words += [] if inputs.text == "text" else ["--text", inputs.text]
+    words += ["--records", data.records] if data.records else []
+    return words + [word for name, column in inputs.columns.items() for word in ("--column", f"{name}={column}")]
 
 
 def _tests(name: str, text: str, found: Guess, inputs: Inputs, records: Sequence[Record]) -> list[dict[str, Any]]:

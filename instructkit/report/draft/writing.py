@@ -11,9 +11,11 @@ from instructkit.report.draft.columns import Column
 from instructkit.report.draft.guess import Guess
 from instructkit.report.draft.inputs import OFTEN, Inputs
 from instructkit.report.draft.wording import MATERIAL, WORDINGS, Language, article, label_of
-from instructkit.report.yaml_text import entry, flow, scalar
+from instructkit.report.yaml_text import UNSEEN, entry, flow, scalar
 
 WIDTH = 100
+LINE = 60
+"""Characters (median) up to which a value stands on one line with its label."""
 TASKS = {
     "classification": "classification",
     "multiple_choice": "multiple_choice",
@@ -56,13 +58,13 @@ def draft(guess: Guess, inputs: Inputs, notes: Sequence[str], tests: Sequence[di
     lines += entry("task", TASKS[guess.task])
     lines += ["inputs:"]
     for column, name in inputs.names.items():
-        lines.append(f"  {name}: {flow(_input(column, name, guess))}")
+        lines.append(f"  {scalar(name)}: {flow(_input(column, name, guess))}")
     if guess.task == "ask":
         lines += ["answer: model"]
     elif guess.task != "continue":
         lines += [f"targets: {flow([_root(inputs.expression(guess.target))])}"]
     if guess.options is not None:
-        lines += [f"choices: {inputs.names[guess.options.root]}"]
+        lines += [f"choices: {scalar(inputs.names[guess.options.root])}"]
     elif guess.choices:
         lines += ["choices:", *(f"  - {scalar(text)}" for text in guess.choices)]
     lines += ["phrasings:"]
@@ -83,6 +85,10 @@ def _root(expression: str) -> str:
 def _comments(notes: Sequence[str]) -> list[str]:
     lines = []
     for note in notes:
+        note = UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", note)
+        if note.startswith("    "):  # to be copied, so on one line
+            lines.append(f"# {note}")
+            continue
         indent = note[: len(note) - len(note.lstrip())]
         lines += wrap(
             note.strip(),
@@ -132,18 +138,36 @@ def _material(guess: Guess, inputs: Inputs, language: Language) -> str:
         return "{{ beginning }}"
     if len(guess.material) == 1:
         return f"{{{{ {inputs.expression(guess.material[0])} }}}}"
-    parts = []
-    for column in guess.material:
+    text, certain = "", False
+    for i, column in enumerate(guess.material):
         value = f"{{{{ {inputs.expression(column)} }}}}"
-        label = label_of(inputs.renames.get(column.root, column.name), language)
-        between = "\n" if column.length > 60 else " " if language == "en" else ""
-        part = value if guess.task == "instruction" else f"{label}{between}{value}"
+        part = value if guess.task == "instruction" else _label(column, language) + value
         if column.expression != inputs.text and is_optional(column, guess):
             given = inputs.expression(column)
             given = f"{given} is defined and {given}" if column.nested else given
-            part = f"{{% if {given} %}}\n{part}\n{{% endif %}}"
-        parts.append(part)
-    return "\n\n".join(parts).replace("{% endif %}\n\n", "\n{% endif %}\n")
+            # The blank line comes and goes with the part; the line break behind a tag is none of the text.
+            part = f"{_blank(guess, i)}{part}\n" if certain else f"{part}\n{_blank(guess, i + 1)}"
+            text += "\n" * certain + f"{{% if {given} %}}\n{part}{{% endif %}}" + "\n" * (not certain)
+        else:
+            text += f"\n{_blank(guess, i)}{part}" if certain else part
+            certain = True
+    return text
+
+
+def _label(column: Column, language: Language) -> str:
+    between = "\n" if not is_line(column) else " " if language == "en" else ""
+    return label_of(column.name, language) + between
+
+
+def _blank(guess: Guess, i: int) -> str:
+    """The blank line before a part of the prompt: labelled lines stand together, all else apart."""
+    lines = all(map(is_line, guess.material[i - 1 : i + 1]))
+    return "" if lines and guess.task != "instruction" else "\n"
+
+
+def is_line(column: Column) -> bool:
+    """Whether its values are short texts of one line."""
+    return column.length <= LINE and column.lines < 0.1
 
 
 def _blocks(guess: Guess, inputs: Inputs) -> list[str]:

@@ -20,6 +20,7 @@ import click
 import orjson
 import polars as pl
 
+from instructkit.errors import did_you_mean
 from instructkit.report.lineage import place
 from instructkit.report.preview.rendering import Refused, Rendered, refused
 from instructkit.report.preview.rows import Rows
@@ -27,6 +28,8 @@ from instructkit.report.preview.tokens import Tokens
 from instructkit.report.preview.whitespace import MARK, Mode, Piece, marked, wrapped
 from instructkit.report.show import ROLE_COLOURS
 from instructkit.schema import Drop, Example, Message
+from instructkit.stages.render.values import OWN_FIELDS
+from instructkit.templates.rendering import OF_THE_DOCUMENT
 from instructkit.text.conversation import trained_weight
 from instructkit.text.words import word_count
 
@@ -59,9 +62,21 @@ def heading_lines(rows: Rows, look: Look) -> Iterator[str]:
     yield from _filled(f"rows: {rows.said}", look)
     if rows.read_by is not None:
         yield from _filled(f"as a recipe reads them with {_yaml(rows.read_by)}", look)
+    if rows.read_from:
+        yield from _filled(f"and renders them with columns: {_yaml(rows.read_from)}", look)
+        yield from _unknown_lines(rows, look)
     for reason in refused(rows.unread):
         yield from _filled(f"not read: {_reason(reason)}", look)
     yield ""
+
+
+def _unknown_lines(rows: Rows, look: Look) -> Iterator[str]:
+    """Columns that a file does not seem to have."""
+    for column in rows.read_from.values() if rows.columns else ():
+        name = column.removeprefix(OWN_FIELDS)
+        if column not in OF_THE_DOCUMENT and not {name, name.partition(".")[0]} & {*rows.columns}:
+            hint = did_you_mean(name, rows.columns)
+            yield from _filled(f"no column '{name}' in the first rows{hint}", look, fg="yellow")
 
 
 def template_lines(result: Rendered, rows: Rows, look: Look, tokens: Tokens | None = None) -> Iterator[str]:
@@ -206,10 +221,21 @@ def _count_lines(result: Rendered, rows: Rows, look: Look) -> Iterator[str]:
     for reason in result.refused:
         yield from _filled(_reason(reason), look, indent="  ")
     text = (rows.read_by or {}).get("text")
-    if text and any(reason.rule == "missing_input" and reason.value == text for reason in result.refused):
+    missing = [str(reason.value) for reason in result.refused if reason.rule == "missing_input"]
+    for name in missing:
+        if rows.columns and name not in {*rows.columns, *rows.read_from, *OF_THE_DOCUMENT}:
+            yield from _filled(
+                f"the file has no column '{name}' (it has {', '.join(rows.columns)}); --column {name}=COLUMN reads "
+                "the input from another",
+                look,
+                indent="  ",
+                fg="yellow",
+            )
+    for name in [name for name in missing if text and rows.read_from.get(name, name) == text][:1]:
         yield from _filled(
-            f"column '{text}' is the document's text here, so it is no field: read it as `text`, or list it under "
-            "`fields` in the recipe",
+            f"column '{text}' is the document's text here, so it is no field: read '{name}' from the text (--column "
+            f"{name}=text, in a recipe columns: {_yaml({name: 'text'})}), or list the column under `fields` in the "
+            "recipe",
             look,
             indent="  ",
             fg="yellow",

@@ -13,6 +13,7 @@ import polars as pl
 from instructkit.report.preview.rows import Rows, spread
 from instructkit.schema import Drop, Example, records
 from instructkit.stages.contract import Outcome
+from instructkit.stages.render.render import columns_for
 from instructkit.stages.render.template import RenderTemplate
 from instructkit.templates.template import Template
 from instructkit.text.conversation import trained_weight
@@ -58,6 +59,7 @@ def _rendered(template: Template, phrasing: str | None, rows: Rows, limit: int) 
         sources=template.sources,
         phrasing=phrasing,
         seed=rows.seed,
+        columns=columns_for(template, rows.read_from),
     )
     return _counted(template, phrasing, stage.apply(rows.documents), rows, limit)
 
@@ -99,6 +101,7 @@ def as_json(results: Sequence[Rendered], rows: Rows) -> dict[str, Any]:
     return {
         "rows": rows.said,
         "read_by": rows.read_by,
+        "columns": rows.read_from,
         "seed": rows.seed,
         "unread": [_reason(reason) for reason in refused(rows.unread)],
         "templates": [

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from instructkit.report.data_file import KINDS, DataFile, open_data
 from instructkit.report.show import pick
 from instructkit.schema import Document, Drop, Origin, empty, frame
 from instructkit.stages.ingest.find import WILDCARDS
+from instructkit.stages.render.render import unread_columns
+from instructkit.stages.render.values import OWN_FIELDS
 from instructkit.templates.template import Template
 
 CONSIDERED = 1_000
@@ -47,7 +49,9 @@ class Rows:
     seed: int = 0
     """What draws depend on: the recipe's, where the rows come from a build."""
     columns: tuple[str, ...] = ()
-    """A file: the names that its first record has."""
+    """A file: the names that its first records have."""
+    read_from: dict[str, str] = field(default_factory=dict)
+    """Input → column, as a `render` step's `columns` has it."""
 
 
 def rows_of(
@@ -60,22 +64,28 @@ def rows_of(
     ids: Sequence[str] = (),
     source: str | None = None,
     seed: int | None = None,
+    columns: Mapping[str, str] = {},
 ) -> Rows:
     """The rows that `where` names, for these templates (see the head of this module); None: those of their tests.
 
-    Raises UsageFault where there are none, and InputError as the ingest of a file does.
+    `columns`: as in a `render` step. Raises UsageFault where there are no rows, or a column is given to no input, and
+    InputError as the ingest of a file does.
     """
+    if messages := unread_columns(dict(columns), list(templates)):
+        raise UsageFault("\n".join(message.replace("columns: ", "--column: ", 1) for message in messages))
     # An id that was copied from an example names its document and the template.
     ids = [next((i.removesuffix(f"/{t.name}") for t in templates if i.endswith(f"/{t.name}")), i) for i in ids]
     if where is None and build is None:
+        if columns:
+            raise UsageFault("--column says how rows are read; the templates' own tests give inputs, so name --rows")
         return _of_tests(templates, ids, seed or 0)
     found = None if where is None else _build_step(where, build)
     if where is not None and found is None and _is_file(where):
-        return _of_file(open_data(where, records), templates, text, ids, source, seed or 0)
+        return _of_file(open_data(where, records), templates, text, ids, source, seed or 0, dict(columns))
     if text is not None or records is not None or source is not None:
         raise UsageFault("--text, --records and --source say how to read a file; the rows of a build are read already")
     chosen, step = found or (_open(build), where)
-    return _of_step(chosen, step, ids, seed)
+    return replace(_of_step(chosen, step, ids, seed), read_from=dict(columns))
 
 
 def _is_file(where: str) -> bool:
@@ -137,10 +147,16 @@ def _of_step(build: Build, step: str | None, ids: Sequence[str], seed: int | Non
 
 
 def _of_file(
-    data: DataFile, templates: Sequence[Template], text: str | None, ids: Sequence[str], source: str | None, seed: int
+    data: DataFile,
+    templates: Sequence[Template],
+    text: str | None,
+    ids: Sequence[str],
+    source: str | None,
+    seed: int,
+    read_from: dict[str, str],
 ) -> Rows:
     head = data.head(HEAD)
-    chosen, fields = _text_column(data, head, templates, text)
+    chosen, fields = _text_column(data, head, templates, text, read_from)
     kept, dropped, whole = list[pl.DataFrame](), list[pl.DataFrame](), False
     outcomes = data.documents(chosen, fields, source)
     if ids:
@@ -168,11 +184,16 @@ def _of_file(
         unread=unread,
         seed=seed,
         columns=tuple(dict.fromkeys(name for record in head for name in record)),
+        read_from=read_from,
     )
 
 
 def _text_column(
-    data: DataFile, head: list[dict[str, Any]], templates: Sequence[Template], text: str | None
+    data: DataFile,
+    head: list[dict[str, Any]],
+    templates: Sequence[Template],
+    text: str | None,
+    read_from: Mapping[str, str],
 ) -> tuple[str, list[str] | None]:
     """The column that is the documents' text, and the fields to list beside it (None: all but the text).
 
@@ -184,7 +205,9 @@ def _text_column(
     columns = list(dict.fromkeys(name for record in head for name in record))
     if "text" in columns or not columns:
         return "text", None
-    inputs = {name for template in templates for name in template.front.declared()}
+    names = {name for template in templates for name in template.front.declared()}
+    inputs = {read_from.get(name, name).removeprefix(OWN_FIELDS) for name in names}
+    inputs |= {path.partition(".")[0] for path in inputs}
     texts = [name for name in columns if all(isinstance(r.get(name), str | None) for r in head)]
     texts = [name for name in texts if any(record.get(name) for record in head)]
     others = [name for name in texts if name not in inputs]

@@ -16,11 +16,11 @@ import polars as pl
 from instructkit.errors import StageError
 from instructkit.hashing import uniform
 from instructkit.schema import Document, Example, Noun
-from instructkit.stages.contract import Outcome
+from instructkit.stages.contract import Outcome, SetColumns
 from instructkit.stages.render.conversations import Conversations, name_of
 from instructkit.stages.render.exemplars import POOL, Exemplar, Pool, as_text, as_turns, read_pool, write_pool
 from instructkit.stages.render.template import packages_of
-from instructkit.stages.render.values import rows_of
+from instructkit.stages.render.values import rows_of, with_column
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS
 from instructkit.templates.rendering import compiled
 from instructkit.templates.turns import Refusal, Rendered, Turn
@@ -56,6 +56,8 @@ class RenderFewShot:
     """As in `RenderTemplate`."""
     seed: int = 0
     """Seed of what the template draws, and of shots and exemplars."""
+    columns: SetColumns = field(default_factory=dict)
+    """As in `RenderTemplate`."""
     shots: list[int] = field(default_factory=lambda: [1])
     """Numbers of exemplars, of which one is drawn for each row."""
     exemplars: Form = "turns"
@@ -88,7 +90,7 @@ class RenderFewShot:
         documents = documents.with_columns(pl.Series("place", places, dtype=pl.Float64)).sort("place", "id")
         for start in range(0, documents.height, self.pool):
             some = documents.slice(start, self.pool)
-            rows = zip(rows_of(template, some), some.select("id", "group", "place").rows(), strict=True)
+            rows = zip(rows_of(template, some, self.columns), some.select("id", "group", "place").rows(), strict=True)
             for values, (document, group, place) in rows:
                 if group in found or len(found) == self.pool:
                     continue
@@ -111,12 +113,12 @@ class RenderFewShot:
         pool = Pool(read_pool(decision), self.seed)
         made = Conversations(shard, self.template, self.template_hash, template.template.front.task, self.phrasing)
         groups = shard["group"].to_list()
-        for i, (values, example_id) in enumerate(zip(rows_of(template, shard), made.ids, strict=True)):
+        for i, (values, example_id) in enumerate(zip(rows_of(template, shard, self.columns), made.ids, strict=True)):
             result: Rendered | Shown | Refusal = template.render(values, example_id, self.seed, self.phrasing)
             if isinstance(result, Rendered):
                 result = self._with_exemplars(result, pool, example_id, groups[i])
             if isinstance(result, Refusal):
-                made.refuse(i, result)
+                made.refuse(i, with_column(result, self.columns))
             else:
                 made.add(i, *result)
         return made.outcome()

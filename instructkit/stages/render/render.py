@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from instructkit.errors import Fault, TemplateFault
+from instructkit.errors import Fault, TemplateFault, did_you_mean
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.render.few_shot import Form, RenderFewShot, Shots
 from instructkit.stages.render.template import RenderTemplate
@@ -48,6 +48,11 @@ class Render:
     templates: Annotated[list[str], msgspec.Meta(min_length=1)] = field(default_factory=list)
     """Names (`python/explain_function`) or globs (`python/*`) of templates; those in the project's `templates/` folder
     stand before the shipped ones of the same name. Every document is rendered with every template."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Input → column, for inputs that the documents hold under other names: `{premise: Sentence 1, label: gold_label}`.
+    It is for each template of the step that has the input. A column is a field, also one whose name no variable can
+    have, or a dotted path into nested objects (`meta.author`). `text`, `source`, `language` and `id` are the document's
+    own; `fields.id` is a field of such a name."""
     phrasings: Literal["drawn", "all"] = "drawn"
     """Of a template with several wordings: one `drawn` for each document, or one example for `all` of them. The ids of
     those are `DOCUMENT/TEMPLATE@WORDING`."""
@@ -70,6 +75,7 @@ class Render:
     def faults(self) -> list[str]:
         """What is wrong with the fields taken together."""
         found = [] if self.templates else ["templates: name at least one template, such as python/*"]
+        found += [f"columns: '{name}' is given no column" for name, column in self.columns.items() if not column]
         if self.shots == []:
             found.append("shots: name at least one number, such as [0, 2]")
         elif self._most_shots > self.pool:
@@ -79,11 +85,14 @@ class Render:
     def unfold(self, root: Path) -> list[RenderTemplate | RenderFewShot]:
         """A stage for each template, and for each of its wordings where all are asked for. `root`: the project folder.
 
-        Raises TemplateFault with every fault of every template, for each pattern that matches nothing, and for each
-        template that exemplars cannot be shown with.
+        Raises TemplateFault with every fault of every template, for each pattern that matches nothing, for each
+        column that is given to no input, and for each template that exemplars cannot be shown with.
         """
         templates = find_templates(self.templates, template_folders(root))
-        if self._most_shots and (faults := [fault for t in templates for fault in self._unshowable(t)]):
+        faults = [Fault("columns", 0, 0, message) for message in unread_columns(self.columns, templates)]
+        if self._most_shots:
+            faults += [fault for template in templates for fault in self._unshowable(template)]
+        if faults:
             raise TemplateFault(faults)
         return [self._stage(template, name) for template in templates for name in self._wordings(template)]
 
@@ -102,6 +111,7 @@ class Render:
             "sources": template.sources,
             "phrasing": phrasing,
             "seed": self.seed,
+            "columns": columns_for(template, self.columns),
         }
         if not self._most_shots:
             return RenderTemplate(**common)
@@ -131,3 +141,20 @@ class Render:
             for turn in template.turns
             if turn not in ("system", "user", "assistant")
         ][:1]
+
+
+def columns_for(template: Template, columns: dict[str, str]) -> dict[str, str]:
+    """Those of a step's columns that change what this template reads."""
+    inputs = template.front.declared()
+    return {name: column for name, column in columns.items() if name in inputs and name != column}
+
+
+def unread_columns(columns: dict[str, str], templates: list[Template]) -> list[str]:
+    """A message for each name that is no input of these templates."""
+    inputs = dict.fromkeys(name for template in templates for name in template.front.declared())
+    return [
+        f"columns: no template here has an input '{name}'{did_you_mean(name, inputs)} "
+        f"(inputs: {', '.join(inputs) or 'none'})"
+        for name in columns
+        if name not in inputs
+    ]

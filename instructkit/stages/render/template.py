@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import polars as pl
 
 from instructkit.schema import Document, Example, Noun
-from instructkit.stages.contract import Outcome
+from instructkit.stages.contract import Outcome, SetColumns
 from instructkit.stages.render.conversations import Conversations
-from instructkit.stages.render.values import columns_of
+from instructkit.stages.render.values import columns_of, with_column
 from instructkit.templates.rendering import compiled
 from instructkit.templates.turns import Refusal
 
@@ -34,6 +34,8 @@ class RenderTemplate:
     """The wording to render with; None: one drawn for each document."""
     seed: int = 0
     """Seed of what the template draws."""
+    columns: SetColumns = field(default_factory=dict)
+    """Input → the column that it is read from, for those that are not read from the column of their own name."""
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ class RenderTemplate:
         """One example or one drop for each document, in the documents' order."""
         template = compiled(self.template, self.sources)
         made = Conversations(shard, self.template, self.template_hash, template.template.front.task, self.phrasing)
-        columns = columns_of(template, shard)
+        columns = columns_of(template, shard, self.columns)
         left: Iterable[int] = range(shard.height)
         if template.direct is not None:
             numbers, variants = template.phrasings_of(shard.height, lambda: made.ids, self.seed, self.phrasing)
@@ -53,7 +55,7 @@ class RenderTemplate:
             values = {name: column[i] for name, column in columns.items()}
             result = template.render(values, made.ids[i], self.seed, self.phrasing)
             if isinstance(result, Refusal):
-                made.refuse(i, result)
+                made.refuse(i, with_column(result, self.columns))
             else:
                 made.add(i, *result)
         return made.outcome()

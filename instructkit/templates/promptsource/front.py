@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from instructkit.templates.frontcheck import NAME, RESERVED
+from instructkit.templates.frontcheck import RESERVED, is_name
 from instructkit.templates.promptsource.choices import Choices
 from instructkit.templates.promptsource.inputs import declare, printed_in
 from instructkit.templates.promptsource.originals import Original
@@ -28,7 +28,7 @@ def front_matter(original: Original, placed: Choices, body: Pieces, task: str | 
     besides = {"choices"} if isinstance(placed.front, tuple) else set[str]()
     inputs = declare(body, placed.above, besides)
     for name in inputs:
-        if not NAME.match(name) or name.lower() in RESERVED:
+        if not is_name(name) or name.lower() in RESERVED:
             raise NotConverted("a column whose name no input can have", name)
     if not inputs:
         raise NotConverted("reads nothing of the row", "its messages are the same for every row")

@@ -1,8 +1,11 @@
 import json
+import shlex
 
 import pytest
 
 from instructkit.cli.main import main
+from instructkit.recipe.recipe import load_recipe
+from instructkit.schema import Document, Example
 
 
 @pytest.fixture
@@ -52,3 +55,20 @@ def test_conversations_are_pointed_to_ingest_chat(called, tmp_path):
     code, _, error = called("new", "chat.jsonl")
     assert code == 2
     assert "ingest.chat" in error
+
+
+def test_nothing_is_renamed_for_headers_that_are_no_variables(called, tmp_path):
+    lines = [f'Plant {n},{n},"Water it, but not on day {n} of the month.",{["no", "yes"][n % 2]}' for n in range(12)]
+    (tmp_path / "plants.csv").write_text("\n".join(["Plant Name,id,Care Notes,Toxic to pets", *lines]))
+    code, said, _ = called("new", "plants.csv")
+    assert code == 0
+    line = said.strip().splitlines()[-1]
+    assert "--column 'care_notes=Care Notes'" in line
+    code, shown, _ = called(*shlex.split(line)[2:-1])
+    assert (code, "12 rows: 12 examples, 0 dropped" in shown) == (0, True)
+    (recipe,) = [line.strip("# ") for line in said.splitlines() if "stage: render" in line]
+    (ingest,) = [line.strip("# ") for line in said.splitlines() if "stage: ingest" in line]
+    (tmp_path / "recipe.yaml").write_text(f"steps:\n  {ingest}\n  {recipe}\n")
+    assert [step.noun for step in load_recipe(tmp_path / "recipe.yaml").steps.values()] == [Document, Example]
+    assert called("new", "plants.csv", "--answer", "Toxic to pets", "--name", "a/toxic")[0] == 0
+    assert '- "yes"' in (tmp_path / "templates/a/toxic.jinja").read_text()

@@ -99,3 +99,48 @@ def test_watch_redraws_on_save_and_survives_faults_and_renames(run, watching):
 
 def test_watch_and_json_exclude_each_other(run, rows):
     assert "leave --json out" in run("preview", "mine/say", "--rows", rows, "--watch", "--json").stderr
+
+
+@pytest.fixture
+def odd(run, tmp_path):
+    path = tmp_path / "odd.csv"
+    path.write_text("id,Care Notes,Plant name\n1,Bright.,Ficus\n2,,Aloe\n")
+    run.file.write_text(run.file.read_text().replace("text", "note"))
+    return str(path)
+
+
+def test_columns_of_a_file_are_read_by_inputs_of_other_names(run, odd):
+    done = run("preview", "mine/say", "--rows", odd, "--text", "Plant name", "--column", "note=Care Notes")
+    assert "and renders them with columns: {note: Care Notes}" in done.output
+    assert "  │ Bright.\n" in done.output
+    assert "2 rows: 1 example, 1 dropped" in done.output
+    assert "it is read from the column 'Care Notes'" in done.output
+    found = json.loads(run("preview", "mine/say", "--rows", odd, "--column", "note=fields.id", "--json").output)
+    assert found["columns"] == {"note": "fields.id"}
+    assert [row["messages"][0]["content"] for row in found["templates"][0]["rows"]] == ["1", "2"]
+
+
+def test_the_column_of_the_text_and_a_column_that_is_not_there_are_told(run, odd):
+    done = run("preview", "mine/say", "--rows", odd, "--text", "Care Notes", "--column", "note=Care Notes")
+    assert "read 'note' from the text (--column note=text" in done.output
+    done = run("preview", "mine/say", "--rows", odd, "--text", "Plant name", "--column", "note=Care Note")
+    assert "no column 'Care Note' in the first rows; did you mean 'Care Notes'?" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--column", "nte=Care Notes"], "--column: no template here has an input 'nte'; did you mean 'note'?"),
+        (["--column", "note"], "write INPUT=COLUMN"),
+        (["--column", "note=a", "--column", "note=b"], "'note' is given two columns, 'a' and 'b'"),
+    ],
+)
+def test_columns_that_say_nothing_exit_2(run, odd, words, said):
+    done = run("preview", "mine/say", "--rows", odd, *words)
+    assert (done.exit_code, said in done.stderr) == (2, True)
+    assert "name --rows" in run("preview", "mine/say", "--column", "note=a").stderr
+
+
+def test_a_file_without_the_column_is_told_how_to_read_another(run, odd):
+    done = run("preview", "mine/say", "--rows", odd, "--text", "Plant name")
+    assert "has no column 'note' (it has id, Care Notes, Plant name); --column note=COLUMN reads" in done.output

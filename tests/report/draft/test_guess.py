@@ -17,6 +17,14 @@ def prose(n):
     return f"{PROSE[n % 4]} {n}"
 
 
+def name(n):
+    return f"Plant {n}"
+
+
+def level(n):
+    return ["low", "bright"][n % 2]
+
+
 @pytest.mark.parametrize(
     ("columns", "task", "material", "target"),
     [
@@ -43,6 +51,12 @@ def prose(n):
             "qa", ["question"], "answers[0].text",
         ),
         ({"words": prose, "more": prose}, "pair", ["words"], "more"),
+        (
+            {"Name": name, "Light": level, "Care Notes": prose, "Toxic": lambda n: "yn"[n % 2]},
+            "pair", ["Name", "Light", "Toxic"], "Care Notes",
+        ),
+        ({"Name": name, "Message": prose, "Spam": level}, "classification", ["Message", "Name"], "Spam"),
+        ({"Words": prose, "Light": level, "Toxic": level}, "classification", ["Words", "Toxic"], "Light"),
         ({"text": prose}, "continue", ["text"], "text"),
         ({"prompt": prose, "key": int}, "ask", ["prompt"], "prompt"),
     ],
@@ -85,3 +99,19 @@ def test_data_without_texts_is_refused_with_its_columns():
 )
 def test_the_last_word_of_a_name_is_what_it_is_about(name, role):
     assert role_of(columns_of([{name: "x"}])[0]) == role
+
+
+def test_an_answer_that_is_given_is_taken_and_makes_the_task():
+    found = columns_of(rows(Name=name, Light=level, Notes=prose, summary=prose, n=int, tags=lambda n: ["a"]))
+    tasks = {"Light": "classification", "Notes": "pair", "summary": "summary", "n": "pair"}
+    assert {answer: guess(found, "a", answer).task for answer in tasks} == tasks
+    assert {guess(found, "a", answer).target.expression for answer in tasks} == set(tasks)
+    assert all(guess(found, "a", answer).is_named for answer in tasks)
+    for wrong, said in (("tags", "cannot be the answer"), ("Nots", "did you mean 'Notes'")):
+        with pytest.raises(UsageFault, match=said):
+            guess(found, "a", wrong)
+
+
+def test_a_small_table_is_not_asked_for_its_truth_values():
+    columns = {"Name": name, "Care Notes": prose, "Toxic": lambda n: "yn"[n % 2]}
+    assert guess(columns_of(rows(**columns)[:5]), "a").target.expression == "Care Notes"

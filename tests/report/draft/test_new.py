@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from instructkit.errors import UsageFault
 from instructkit.report.data_file import open_data
 from instructkit.report.draft.new import new_template, write_draft
+from instructkit.stages.render.template import RenderTemplate
 from instructkit.templates.cases import run_tests
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import SUFFIX, from_sources
@@ -61,6 +62,21 @@ SHAPES = {
     "Chinese": {"问题": lambda n: f"第{n}天怎么样？", "答案": lambda n: f"很安静，第{n}天。"},
     "own names": {"source": words, "target": words, "language": lambda n: "en"},
     "reserved": {"Loop": words, "self": lambda n: words(n + 1)},
+    "odd names": {
+        "Hotel.Name": lambda n: f"Hotel {n}",
+        'Care "Notes"': words,
+        "ｆull": words,
+        "id": words,
+        "答案": words,
+    },
+    "odd roots": {"my question": words, "my answers": lambda n: [{"text": words(n + 1)}]},
+    "short gaps": {
+        "Name": lambda n: f"Name {n}",
+        "Size": lambda n: "large" if n % 3 else None,
+        "Care Notes": words,
+        "Light": lambda n: "low" if n % 2 else None,
+        "answer": lambda n: f"It is {n}.",
+    },
     "one": {"text": lambda n: f"Heading {n}\n{words(n)}"},
     "markup": {"Say {{ this }} {% if %}": words, "answer": lambda n: f"{{{{ {n} }}}} {{% raw %}} {{# #}}\n---"},
 }
@@ -73,20 +89,19 @@ def test_a_draft_passes_its_own_tests_and_renders_the_rows(drafted, shape):
     template = loaded(made)
     results = run_tests(template)
     assert [result.difference for result in results] == ["", ""]
-    if made.renames:
-        assert "RENAME FIRST" in made.text
-        return
-    renderer = Compiled(template)
-    for (outcome,) in [made.data.documents(made.inputs.text)]:
-        for row in outcome.kept.iter_rows(named=True):
-            values = {**json.loads(row["fields"]), "text": row["text"]}
-            assert isinstance(renderer.render(values, row["id"], 0), Rendered), (row, made.text)
+    stage = RenderTemplate(
+        template=template.name, template_hash="h", sources=template.sources, columns=made.inputs.columns
+    )
+    for documents in made.data.documents(made.inputs.text):
+        outcome = stage.apply(documents.kept)
+        assert outcome.kept.height == len(records), (outcome.dropped, made.text)
 
 
 def test_the_head_says_what_was_guessed_and_how_a_recipe_reads_the_file(drafted):
     text = drafted(rows(**SHAPES["labels"])).text
     assert "#   Sentiment: the answer (label, by its name): 2 different values (good 30, bad 30)" in text
-    assert "# A recipe reads the file with {stage: ingest.jsonl, path: data.jsonl, text: Review Text}" in text
+    assert "#     rows: {stage: ingest.jsonl, path: data.jsonl, text: Review Text}\n" in text
+    assert "#     rendered: {stage: render, templates: [classification/data]}\n" in text
     assert 'name: "data.jsonl:' in text
 
 
@@ -99,12 +114,65 @@ def test_missing_parts_of_the_prompt_are_optional_and_missing_answers_are_not(dr
     assert "missing in 33% of the rows" in made.text
 
 
-def test_columns_that_cannot_be_inputs_are_named_with_a_way_out(drafted):
+def test_columns_of_any_script_are_inputs(drafted):
     made = drafted(rows(**SHAPES["Chinese"]))
-    assert made.inputs.text == "问题"
-    assert made.renames == {"答案": "answer"}
-    assert "rename({'答案': 'answer'})" in " ".join(made.text.replace("\n#", "").split())
+    assert made.inputs.names == {"问题": "text", "答案": "答案"}
+    assert made.inputs.columns == {}
     assert loaded(made).front.languages == ["zh"]
+
+
+def test_other_columns_get_a_name_and_the_recipe_and_preview_lines_say_which(drafted):
+    shape = {"Plant name": words, "Care Notes": words, "care_notes": words, "source": words, "The answer": words}
+    made = drafted(rows(**shape))
+    assert made.inputs.columns == {
+        "care_notes_2": "Care Notes", "source_field": "fields.source", "the_answer": "The answer",
+    }  # fmt: skip
+    assert (
+        "#     rendered: {stage: render, templates: [reading_comprehension/data], columns: {care_notes_2: Care Notes, "
+        "source_field: fields.source, the_answer: The answer}}\n"
+    ) in made.text
+    assert (
+        "#     instructkit templates preview reading_comprehension/data --rows data.jsonl --text 'Plant name' "
+        "--column 'care_notes_2=Care Notes' --column source_field=fields.source --column 'the_answer=The answer'\n"
+    ) in made.text
+    assert "Care Notes:" in made.text
+
+
+PLANTS = {
+    "Name": lambda n: f"Plant {n}",
+    "Light": lambda n: ["low", "bright"][n % 2],
+    "Care Notes": words,
+    "Toxic to pets": lambda n: ["yes", "no"][n // 2 % 2],
+}
+
+
+def test_short_fields_stand_on_lines_one_below_another(drafted):
+    made = drafted(rows(**PLANTS))
+    asked = loaded(made).front.wordings()["plain"]
+    assert asked == ("Name: {{ text }}\nLight: {{ Light }}\nToxic to pets: {{ toxic_to_pets }}\n\nGive the care notes.")
+
+
+def test_another_answer_may_be_asked_for(drafted):
+    assert "--answer COLUMN" in drafted(rows(**PLANTS)).text
+    made = drafted(rows(**PLANTS), answer="Toxic to pets")
+    assert loaded(made).front.choices == ["no", "yes"]
+    assert "--answer COLUMN" not in made.text
+    with pytest.raises(UsageFault, match="no column 'Toxic to pet' to be the answer; did you mean 'Toxic to pets'"):
+        drafted(rows(**PLANTS), answer="Toxic to pet")
+
+
+@pytest.mark.parametrize("given", range(8))
+def test_parts_that_are_missing_leave_no_blank_lines(drafted, given):
+    parts = {"Size": lambda n: "large", "Care Notes": words, "Light": lambda n: "low"}
+    gaps = {name: lambda n, make=make: make(n) if n % 3 else None for name, make in parts.items()}
+    template = loaded(drafted(rows(**gaps, Name=lambda n: f"Name {n}", question=lambda n: f"Is {n}?", answer=words)))
+    names = [name for i, name in enumerate(["Size", "care_notes", "Light"]) if given >> i & 1]
+    values = {"text": "t", "Name": "n", "question": "q", "answer": "a", **dict.fromkeys(names, "x")}
+    for phrasing in template.front.wordings():
+        made = Compiled(template).render(values, "id", 0, phrasing)
+        assert isinstance(made, Rendered), made
+        assert "\n\n\n" not in made.turns[0].content
+        assert made.turns[0].content.count("x\n") + made.turns[0].content.endswith("x") == len(names)
 
 
 def test_tests_are_of_rows_with_different_answers(drafted):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from instructkit.errors import UsageFault
+from instructkit.report.preview.rendering import render
 from instructkit.report.preview.rows import rows_of, spread
 from instructkit.schema import Document, records
 
@@ -89,3 +90,10 @@ def test_steps_that_hold_no_documents_are_refused_with_those_that_do(built, temp
 def test_spread_takes_from_all_over():
     assert spread(10, 3) == [0, 3, 6]
     assert spread(2, 5) == [0, 1]
+
+
+def test_columns_are_for_steps_of_builds_too(built, template):
+    rows = rows_of("clean", [template], build=built.folder, columns={"title": "number"})
+    assert rows.read_from == {"title": "number"}
+    (result,) = render(template, rows, limit=1)
+    assert result.shown[0].messages[1].content.isdigit()

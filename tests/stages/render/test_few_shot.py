@@ -1,3 +1,4 @@
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -207,3 +208,14 @@ def test_an_empty_shard_gives_empty_frames():
     kept, dropped = run(stage(), [])
     assert (kept, dropped) == ([], {})
     assert stage().sketch(pl.DataFrame(schema=columns(Document))).height == 0
+
+
+def test_exemplars_and_rows_are_read_from_the_columns_that_are_named():
+    docs = [document(n) for n in range(6)]
+    moved = [msgspec.structs.replace(d, fields=d.fields.replace('"answer"', '"Best Answer"')) for d in docs]
+    expected = run(stage(shots=[2]), docs)[0]
+    kept, dropped = run(stage(shots=[2], columns={"answer": "Best Answer"}), moved)
+    assert (kept, dropped) == (expected, {})
+    assert len(kept[0].exemplar_ids) == 2
+    _, dropped = run(stage(shots=[2], columns={"answer": "Best Answer"}), docs)
+    assert set(dropped.values()) == {"missing_input"}

@@ -132,3 +132,32 @@ def test_templates_that_exemplars_cannot_be_shown_with_are_named(project):
     with pytest.raises(TemplateFault, match="'user_2' is more than one question and answer; use exemplars: turns"):
         Render(templates=["qa/longer", "qa/open"], shots=1, exemplars="text").unfold(root)
     assert len(Render(templates=["qa/*"], exemplars="text").unfold(root)) == 3
+
+
+def test_columns_go_to_the_templates_that_have_the_input(project):
+    other = SOURCE.replace("answer", "reply")
+    root = project(open=SOURCE, other=other)
+    step = Render(templates=["qa/*"], columns={"answer": "Best Answer", "reply": "reply", "text": "body"})
+    assert [s.columns for s in step.unfold(root)] == [{"answer": "Best Answer", "text": "body"}, {"text": "body"}]
+    few = Render(templates=["qa/open"], columns={"answer": "Best Answer"}, shots=1).unfold(root)
+    assert [s.columns for s in few] == [{"answer": "Best Answer"}]
+
+
+def test_a_column_for_an_input_that_no_template_has_is_a_fault(project):
+    step = Render(templates=["qa/*"], columns={"anser": "Best Answer", "text": "a"})
+    with pytest.raises(TemplateFault, match=r"an input 'anser'; did you mean 'answer'\? \(inputs: text, answer\)"):
+        step.unfold(project(open=SOURCE))
+    assert Render(templates=["qa/*"], columns={"answer": ""}).faults() == ["columns: 'answer' is given no column"]
+
+
+def test_a_drop_names_the_input_and_the_column(project):
+    (stage,) = Render(templates=["qa/*"], columns={"answer": "Best Answer"}).unfold(project(open=SOURCE))
+    good = msgspec.structs.replace(DOCUMENT, fields='{"Best Answer":"b"}')
+    kept, dropped = stage.apply(frame(Document, [good, msgspec.structs.replace(DOCUMENT, id="e")]))
+    assert kept["messages"][0][1]["content"] == "b"
+    assert dropped.select("id", "rule", "value", "detail").rows() == [
+        (
+            "e", "missing_input", "answer",
+            "the template needs 'answer', which is missing or empty; it is read from the column 'Best Answer'",
+        )
+    ]  # fmt: skip

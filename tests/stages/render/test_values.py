@@ -63,3 +63,47 @@ def test_no_fields_at_all_are_an_empty_object():
 def test_fields_that_are_no_object_are_named_with_their_document(broken):
     with pytest.raises(StageError, match="document d1: fields are not a JSON object"):
         columns_of(ALL, shard("{}", broken, "{}"))
+
+
+AWKWARD = ["Care Notes", 'Size (")', "答案", "Hotel.Name", "id", "meta", "a\\b"]
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(AWKWARD), json_values.filter(lambda v: not isinstance(v, dict))), max_size=4
+    )
+)
+def test_any_field_can_be_read_by_an_input_of_another_name(objects):
+    read_from = {f"i{number}": f"fields.{name}" for number, name in enumerate(AWKWARD)}
+    rows = list(rows_of(template(*read_from), shard(*map(canonical_json, objects)), read_from))
+    assert rows == [{f"i{n}": given.get(name) for n, name in enumerate(AWKWARD)} for given in objects]
+
+
+def test_the_documents_own_columns_and_the_fields_of_their_names_are_told_apart():
+    read_from = {"text": "body", "answer": "text", "number": "fields.id", "name": "id", "from": "source"}
+    given = shard(canonical_json({"body": "b", "id": 7, "text": "no", "answer": "no", "name": "no"}))
+    assert list(rows_of(template(*read_from), given, read_from)) == [
+        {"text": "b", "answer": "t0", "number": 7, "name": "d0", "from": "s"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "value"),
+    [
+        ({"a": {"b": {"c": 1}}}, 1),
+        ({"a.b.c": 2, "a": {"b": {"c": 1}}}, 2),
+        ({"a.b.c": None, "a": {"b": {"c": 1}}}, 1),
+        ({"a": {"b": 3}}, None),
+        ({"a": [1]}, None),
+        ({}, None),
+    ],
+)
+def test_a_dotted_path_leads_into_objects_and_a_field_of_that_very_name_stands_first(fields, value):
+    read_from = {"one": "a.b.c", "two": "a.b.c", "three": "a"}
+    (row,) = rows_of(template(*read_from), shard(canonical_json(fields)), read_from)
+    assert row == {"one": value, "two": value, "three": fields.get("a")}
+
+
+def test_broken_fields_are_named_whatever_is_read():
+    with pytest.raises(StageError, match="document d1: fields are not a JSON object"):
+        columns_of(ALL, shard("{}", "[1]"), {"answer": 'a"b'})
