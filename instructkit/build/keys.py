@@ -19,7 +19,7 @@ from instructkit.build.call import Call, Verb, dump_fields
 from instructkit.build.manifest import InputEntry
 from instructkit.errors import InputError, InstructkitError
 from instructkit.hashing import key_of, path_digest
-from instructkit.recipe.fields import field_hints, keyed_when_set, names_cache, names_input
+from instructkit.recipe.fields import field_hints, names_cache, names_input
 from instructkit.recipe.steps import stage_fields
 from instructkit.schema import Noun
 from instructkit.stages.contract import HERE, IngestStage, Part
@@ -130,8 +130,6 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             del keyed[name]
             if run[name] is not None and "://" not in run[name]:
                 run[name] = str(root / Path(run[name]).expanduser())
-        if keyed_when_set(hint) and not run[name]:
-            del keyed[name]
         if not names_input(hint) or run[name] is None:
             continue
         if isinstance(stage, IngestStage):

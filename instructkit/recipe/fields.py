@@ -104,11 +104,6 @@ def names_cache(hint: Any) -> bool:
     return _is_marked(hint, "cache_path")
 
 
-def keyed_when_set(hint: Any) -> bool:
-    """Whether a field is part of the key only where it is not empty."""
-    return _is_marked(hint, "keyed_when_set")
-
-
 def _is_marked(hint: Any, mark: str) -> bool:
     if any(isinstance(m, msgspec.Meta) and (m.extra or {}).get(mark) for m in getattr(hint, "__metadata__", ())):
         return True

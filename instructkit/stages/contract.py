@@ -53,10 +53,6 @@ CachePath = Annotated[str, msgspec.Meta(extra={"cache_path": True})]
 """Type of a field that names a folder, relative to the project, or the URL of a server, where something is kept between
 builds that can be made anew. Keyed by nothing: the result is the same with and without."""
 
-SetColumns = Annotated[dict[str, str], msgspec.Meta(extra={"keyed_when_set": True})]
-"""Type of a field that maps names to columns. Part of the key only where it is not empty, so that what was kept before
-a stage had the field is found."""
-
 HERE = "/./"
 """Parts the project's folder from the path that a recipe gives, as rsync has it; elsewhere it means nothing."""
 

@@ -16,7 +16,7 @@ import polars as pl
 from instructkit.errors import StageError
 from instructkit.hashing import uniform
 from instructkit.schema import Document, Example, Noun
-from instructkit.stages.contract import Outcome, SetColumns
+from instructkit.stages.contract import Outcome
 from instructkit.stages.render.conversations import Conversations, name_of
 from instructkit.stages.render.exemplars import POOL, Exemplar, Pool, as_text, as_turns, read_pool, write_pool
 from instructkit.stages.render.template import packages_of
@@ -56,7 +56,7 @@ class RenderFewShot:
     """As in `RenderTemplate`."""
     seed: int = 0
     """Seed of what the template draws, and of shots and exemplars."""
-    columns: SetColumns = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
     """As in `RenderTemplate`."""
     shots: list[int] = field(default_factory=lambda: [1])
     """Numbers of exemplars, of which one is drawn for each row."""

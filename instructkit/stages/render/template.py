@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from instructkit.schema import Document, Example, Noun
-from instructkit.stages.contract import Outcome, SetColumns
+from instructkit.stages.contract import Outcome
 from instructkit.stages.render.conversations import Conversations
 from instructkit.stages.render.values import columns_of, with_column
 from instructkit.templates.rendering import compiled
@@ -34,7 +34,7 @@ class RenderTemplate:
     """The wording to render with; None: one drawn for each document."""
     seed: int = 0
     """Seed of what the template draws."""
-    columns: SetColumns = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
     """Input → the column that it is read from, for those that are not read from the column of their own name."""
 
     @property
