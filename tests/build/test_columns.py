@@ -69,11 +69,10 @@ def test_another_column_renders_the_templates_that_read_it_and_no_others(plants,
     assert ran(build(plants, run_build)) == {"asked": 1}
 
 
-def test_columns_are_part_of_the_key_where_they_are_set(project):
+def test_columns_are_part_of_the_key(project):
     def keyed(**columns):
         stages = Render(templates=["notes/title"], **columns).unfold(project)
         return [KeyedStage("s", "render", stage, project).keyed_fields for stage in stages]
 
     assert keyed() == keyed(columns={"title": "title"})
-    assert "columns" not in keyed()[0]
     assert keyed(columns={"title": "a"})[0]["columns"] == {"title": "a"}
