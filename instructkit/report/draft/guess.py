@@ -198,12 +198,13 @@ def _written(prose: Sequence[Column], roles: dict[str, Role | None]) -> Column |
         return None
     longest, *others = whole
     is_free = longest.length >= max(WRITTEN, 2 * others[0].length) and longest.spaced > 0.5
-    return longest if is_free and _tells_apart(longest) and any(map(_tells_apart, others)) else None
+    tells_apart = any(_varies(other, rows_each=2) for other in others)
+    return longest if is_free and _varies(longest, rows_each=4) and tells_apart else None
 
 
-def _tells_apart(column: Column) -> bool:
-    """Whether most rows have a value of their own."""
-    return column.distinct > 2 and (not column.values or 2 * column.distinct > sum(column.values.values()))
+def _varies(column: Column, rows_each: int) -> bool:
+    """Whether a value stands in fewer than so many rows, on average."""
+    return column.distinct > 2 and (not column.values or rows_each * column.distinct > sum(column.values.values()))
 
 
 def _with(
