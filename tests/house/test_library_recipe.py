@@ -40,6 +40,30 @@ def test_the_library_is_as_large_as_promised():
     assert len(chinese) * 3 >= len(SHIPPED)
 
 
+def test_a_chinese_template_has_the_task_of_its_english_counterpart():
+    """One name a task, so that a mix or an evaluation by task takes both languages."""
+    pairs = [(name, name.removesuffix("_zh")) for name in SHIPPED if name.endswith("_zh")]
+    tasks = {
+        name: (SHIPPED[name].front.task, SHIPPED[english].front.task) for name, english in pairs if english in SHIPPED
+    }
+    assert len(tasks) >= 20
+    assert {name: both for name, both in tasks.items() if both[0] != both[1]} == {}
+
+
+def test_options_are_recorded_exactly_where_they_are_listed(examples):
+    """`options=` stands in the variant of the wordings that list the choices, and of no other."""
+    wrong = []
+    recorded = examples["variant"].drop_nulls().str.contains("options=")
+    assert recorded.any()
+    for name, template in SHIPPED.items():
+        listing = {key for key, wording in template.front.wordings().items() if "| options" in wording}
+        for variant in examples.filter(pl.col("template") == name)["variant"].drop_nulls():
+            parts = dict(part.split("=") for part in variant.split(","))
+            if "phrasing" in parts and ("options" in parts) != (parts["phrasing"] in listing):
+                wrong.append((name, variant))
+    assert wrong == []
+
+
 def test_every_template_makes_five_examples_or_more(examples):
     counts = Counter(examples["template"].to_list())
     few = {name: counts[name] for name in SHIPPED if counts[name] < 5}
