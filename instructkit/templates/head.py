@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -58,8 +59,11 @@ class Head:
         return self.positions.get(path, (2, 1))
 
 
+@lru_cache(maxsize=512)
 def read_head(source: str, file: str) -> Head:
-    """Take a template file apart and check its front matter, all faults at once."""
+    """Take a template file apart and check its front matter, all faults at once. Not to be changed by who asks for it:
+    reading YAML is most of the time that loading a template takes, so it is done once.
+    """
     fences = list(FENCE.finditer(source))[:2]
     if len(fences) < 2 or fences[0].start() != 0:
         found = "has no second '---' line" if fences and fences[0].start() == 0 else "does not start with a '---' line"

@@ -100,7 +100,7 @@ def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Temp
     shown = {name + SUFFIX: shown_path(path)}
     sources = {name + SUFFIX: read_source(path, shown_path(path))}
     faults: list[Fault] = []
-    pending = [(name + SUFFIX, read_head(sources[name + SUFFIX], "").body)]
+    pending = [(name + SUFFIX, read_head(sources[name + SUFFIX], shown[name + SUFFIX]).body)]
     while pending:
         importer, text = pending.pop()
         for imported, line in _imports(text):
