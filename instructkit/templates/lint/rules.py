@@ -123,7 +123,7 @@ RULES: dict[str, Rule] = {
     "missing_languages": Rule(
         "warning",
         "`languages` is not there, though the template has words of its own.",
-        "It becomes the language of examples whose documents have none.",
+        "Who chooses templates by language does not find it, and lint cannot tell whether its words are in the right one.",
     ),
     "no_rows": Rule(
         "warning",
