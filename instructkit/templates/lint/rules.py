@@ -123,7 +123,7 @@ RULES: dict[str, Rule] = {
     "missing_languages": Rule(
         "warning",
         "`languages` is not there, though the template has words of its own.",
-        "Who chooses templates by language does not find it, and lint cannot tell whether its words are in the right one.",
+        "Who chooses templates by language misses it, and whether its words are in the right one is not checked.",
     ),
     "no_rows": Rule(
         "warning",
