@@ -11,7 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-ROW_GROUP_ROWS = 16_384
+ROW_GROUP_ROWS = 65_536
+"""More than most shards have: smaller groups take an eighth more time to write, and nobody reads a part of a shard."""
+STREAMED_ROWS = 16_384
+"""Of rows that are streamed, a group is what is held."""
 
 
 def write_shard(shard: pl.DataFrame, path: Path) -> None:
@@ -31,7 +34,7 @@ def sink_shard(rows: pl.LazyFrame, path: Path) -> None:
         path,
         compression="zstd",
         compression_level=1,
-        row_group_size=ROW_GROUP_ROWS,
+        row_group_size=STREAMED_ROWS,
         statistics=True,
         maintain_order=True,
     )
