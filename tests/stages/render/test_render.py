@@ -161,3 +161,10 @@ def test_a_drop_names_the_input_and_the_column(project):
             "the template needs 'answer', which is missing or empty; it is read from the column 'Best Answer'",
         )
     ]  # fmt: skip
+
+
+def test_a_template_that_a_model_is_to_answer_has_no_exemplars(project):
+    root = project(ask=HEAD + "answer: model\n---\n{% block user %}{{ text }} {{ answer }}{% endblock %}\n")
+    with pytest.raises(TemplateFault, match="'qa/ask' with shots: a template that a model is to answer .* take shots"):
+        Render(templates=["qa/*"], shots=[0, 1]).unfold(root)
+    assert len(Render(templates=["qa/*"]).unfold(root)) == 1
