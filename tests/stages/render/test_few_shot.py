@@ -223,17 +223,16 @@ def test_exemplars_and_rows_are_read_from_the_columns_that_are_named():
 
 def test_a_row_of_a_system_message_alone_has_no_place_and_is_no_exemplar():
     source = (
-        HEAD.replace("{text: , answer: ,", "{text: , answer: {required: false},") + "answer: model\n---\n"
-        "{% block system %}Be kind.{% endblock %}\n"
-        "{% if answer %}{% block user %}{{ text }}{% endblock %}{% if tone %}{% block assistant %}{{ answer }}"
-        "{% endblock %}{% endif %}{% endif %}\n"
+        HEAD + "answer: model\n---\n"
+        "{% block system %}Answer {{ answer }}.{% endblock %}\n"
+        "{% if tone %}{% block user %}{{ text }}{% endblock %}{% endif %}\n"
     )
-    docs = [document(n, answer="yes" if n else None, tone="kind") for n in range(3)]
+    docs = [document(n, tone="kind" if n else None) for n in range(3)]
     assert run(stage(source, shots=[0]), docs)[1] == {}
-    for form in ("turns", "text"):
+    for form, rule in (("turns", "too_few_exemplars"), ("text", "no_place_for_exemplars")):
         kept, dropped = run(stage(source, exemplars=form, shots=[1]), docs)
-        assert dropped == {"d0": "no_place_for_exemplars"}
-        assert [e.exemplar_ids for e in kept] == [["d2"], ["d1"]]
+        assert kept == []
+        assert dropped == {"d0": "no_place_for_exemplars", "d1": rule, "d2": rule}
 
 
 def test_what_ends_in_a_question_is_no_exemplar_but_may_be_shown_some():
