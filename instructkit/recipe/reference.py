@@ -90,7 +90,9 @@ def _default(field: dataclasses.Field[Any]) -> str | None:
     if dataclasses.is_dataclass(value):
         return "its defaults"
     if isinstance(value, str):
-        return value or '""'
+        if value.strip() and len(value.splitlines()) == 1:
+            return value
+        return msgspec.json.encode(value).decode()  # a blank, or a line break, shows only so
     return msgspec.json.encode(value).decode()
 
 

@@ -12,6 +12,7 @@ from instructkit.errors import UsageFault
 from instructkit.report.duplicates import Comparison, comparisons
 from instructkit.report.lineage import location, place, steps_with
 from instructkit.schema import Document, Drop, Example, Origin, records
+from instructkit.stages.render.conversations import in_phrasing
 from instructkit.templates.library import library_folder
 
 
@@ -157,7 +158,11 @@ def _drops(build: Build) -> pl.LazyFrame:
 
 def _about(record_id: str) -> pl.Expr:
     """Drops of this record, or of the template that should have made it: an example's id is document and template."""
-    return (pl.col("id") == record_id) | (pl.col("id") + "/" + pl.col("template") == record_id)
+    record, example = pl.lit(record_id), pl.col("id") + "/" + pl.col("template")
+    # Of one of all wordings the id ends in `@WORDING`, and the drop's detail begins with it.
+    phrasing = record.str.strip_prefix(example + "@")
+    in_that = pl.col("detail").str.starts_with(pl.format(in_phrasing("{}"), phrasing))
+    return (pl.col("id") == record_id) | (example == record) | (record.str.starts_with(example + "@") & in_that)
 
 
 def _made(build: Build, document: str) -> list[str]:

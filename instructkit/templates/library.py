@@ -97,6 +97,11 @@ def load_template(name: str, folder: Path, folders: Iterable[Path] = ()) -> Temp
     Raises TemplateFault.
     """
     path = folder / (name + SUFFIX)
+    if "@" in name:
+        message = (
+            f"a template's name has no '@' ('{name}'): it stands before the wording in ids of examples; rename the file"
+        )
+        raise TemplateFault([Fault(shown_path(path), 0, 0, message)])
     shown = {name + SUFFIX: shown_path(path)}
     sources = {name + SUFFIX: read_source(path, shown_path(path))}
     faults: list[Fault] = []

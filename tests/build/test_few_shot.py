@@ -107,6 +107,7 @@ def test_why_finds_the_drop_of_one_of_all_wordings(shots, run_build):
     trace = why(build, f"raw-{first['number']}/notes/title@terse")
     (drop,) = trace.drops
     assert (drop.step, drop.rule, drop.value) == ("pairs", "missing_input", "title")
+    assert (drop.template, drop.detail[:15]) == ("notes/title", "phrasing terse:")
 
 
 def test_without_a_split_above_the_build_stops_and_says_so(shots, run_build):

@@ -72,6 +72,10 @@ def test_every_stage_has_a_section_with_its_keys(name, reference):
         assert f"| `{doc.name}` |" in section
 
 
+def test_defaults_that_hold_line_breaks_are_shown_as_json(reference):
+    assert '| `separator` | text | `"\\n\\n"` |' in reference["stages"]
+
+
 @pytest.mark.parametrize("name", [name for name, _ in every_command()])
 def test_every_command_has_a_section_with_its_options(name, reference):
     _, _, after = reference["commands"].partition(f"\n## `instructkit {name}`\n")

@@ -195,3 +195,12 @@ def test_python_docstrings_written_out_are_docstrings_again():
         row = {"kind": "function", "signature": "def f():", "body": "def f(): ...", "docstring": docstring}
         code = compiled.render(row, "id", 0).turns[1].content.strip("`").removeprefix("python\n")
         assert ast.get_docstring(ast.parse(code).body[0]).strip() == docstring
+
+
+def test_a_name_that_could_be_a_template_and_its_wording_is_a_fault(project):
+    project.template("qa/a.jinja")
+    for name in ("qa/a@b", "q@a/b"):
+        project.template(f"{name}.jinja")
+        with pytest.raises(TemplateFault, match=f"a template's name has no '@' .'{name}'.: .* rename the file"):
+            project.find(name)
+    assert [t.name for t in project.find("qa/a")] == ["qa/a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -35,6 +36,10 @@ def new(file: str, name: str | None, out: Path, records: str | None, answer: str
 
     if name is not None and (name.startswith("/") or any(not p or p.startswith((".", "_")) for p in name.split("/"))):
         raise UsageFault(f"--name {name}: a name is a path in a template folder without its suffix, such as qa/open")
+    if name is not None and not re.fullmatch(r"[\w./-]+", name):
+        raise UsageFault(
+            f"--name {shlex.quote(name)}: a name holds letters, digits, '_', '-', '.' and '/' only, such as qa/open"
+        )
     data = nested_records(open_data(file, records))
     made = new_template(data, name.removesuffix(".jinja") if name else None, conversations=anyway, answer=answer)
     path = write_draft(made, out)

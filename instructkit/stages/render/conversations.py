@@ -23,6 +23,11 @@ def name_of(template: str, phrasing: str | None) -> str:
     return template if phrasing is None else f"{template}@{phrasing}"
 
 
+def in_phrasing(phrasing: str) -> str:
+    """How the detail of a drop begins where all wordings are asked for: with the one that gave no example."""
+    return f"phrasing {phrasing}: "
+
+
 @dataclass
 class _Batch:
     """Conversations of one number of messages, kept flat: a list for each row would busy the collector."""
@@ -66,6 +71,7 @@ class Conversations:
         self._documents = shard.select("id", *INHERITED)
         self._template, self._hash, self._task = template, template_hash, task
         self._name = name_of(template, phrasing)
+        self._in_phrasing = "" if phrasing is None else in_phrasing(phrasing)
         self._batches: dict[int, _Batch] = {}
         self._refused: list[tuple[int, Refusal]] = []
 
@@ -123,7 +129,7 @@ class Conversations:
 
     def refuse(self, row: int, refusal: Refusal) -> None:
         """Why there is none of a row."""
-        self._refused.append((row, refusal))
+        self._refused.append((row, refusal._replace(detail=self._in_phrasing + refusal.detail)))
 
     def outcome(self) -> Outcome:
         """Examples and drops, each in the documents' order."""
@@ -179,7 +185,7 @@ class Conversations:
             {
                 name: known[name].cast(dtype)
                 if name in known
-                else pl.Series([self._name if name == "template" else None] * len(self._refused), dtype=dtype)
+                else pl.Series([self._template if name == "template" else None] * len(self._refused), dtype=dtype)
                 for name, dtype in columns(Drop).items()
             }
         )

@@ -79,6 +79,18 @@ class Pool:
         return self._alike[key]
 
 
+def is_answered(turns: Sequence[Turn]) -> bool:
+    """Whether a conversation ends with an answer in words, and each call of a tool in it has its result."""
+    if not turns or turns[-1].role != "assistant" or not turns[-1].content:
+        return False
+    waiting: set[str] = set()
+    for turn in turns:
+        if turn.tool_calls:
+            waiting |= {call["id"] for call in msgspec.json.decode(turn.tool_calls)}
+        waiting.discard(turn.tool_call_id or "")
+    return not waiting
+
+
 def as_turns(shown: Iterable[Sequence[Turn]], turns: Sequence[Turn], _separator: str = "") -> list[Turn]:
     """Conversations before a conversation, not trained on. Its system message stays first, theirs are left out.
 

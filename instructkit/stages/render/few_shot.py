@@ -7,6 +7,7 @@ apply    render each row; draw its exemplars from the pool; show them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -18,7 +19,16 @@ from instructkit.hashing import uniform
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.render.conversations import Conversations, name_of
-from instructkit.stages.render.exemplars import POOL, Exemplar, Pool, as_text, as_turns, read_pool, write_pool
+from instructkit.stages.render.exemplars import (
+    POOL,
+    Exemplar,
+    Pool,
+    as_text,
+    as_turns,
+    is_answered,
+    read_pool,
+    write_pool,
+)
 from instructkit.stages.render.template import packages_of
 from instructkit.stages.render.values import rows_of, with_column
 from instructkit.templates.limits import MAX_MESSAGE_CHARACTERS
@@ -42,7 +52,7 @@ class Shown(NamedTuple):
 class RenderFewShot:
     """Render each document with one template, and show exemplars. A `render` step with `shots` unfolds into these."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
 
@@ -96,7 +106,7 @@ class RenderFewShot:
                     continue
                 example_id = f"{document}/{name_of(self.template, self.phrasing)}"
                 result = template.render(values, example_id, self.seed, self.phrasing)
-                if isinstance(result, Rendered) and self._can_be_shown(result):
+                if isinstance(result, Rendered) and self._can_be_shown(result.turns):
                     found[group] = Exemplar(id=document, group=group, place=place, rendered=result)
             if len(found) == self.pool:
                 break
@@ -123,21 +133,28 @@ class RenderFewShot:
                 made.add(i, *result)
         return made.outcome()
 
-    def _can_be_shown(self, rendered: Rendered) -> bool:
-        """Whether it has the form of an exemplar: a question at least, and as text one question and one answer."""
-        roles = [turn.role for turn in rendered.turns if turn.role != "system"]
+    def _can_be_shown(self, turns: Sequence[Turn]) -> bool:
+        """Whether a conversation can be an exemplar: what follows it must find it asked and answered."""
+        return self._has_place(turns) and is_answered(turns)
+
+    def _has_place(self, turns: Sequence[Turn]) -> bool:
+        """Whether exemplars can stand before a conversation: it begins with a question; as text, one and its answer.
+
+        It need not be answered: a row that ends in a call of a tool teaches just that.
+        """
+        roles = [turn.role for turn in turns if turn.role != "system"]
         if self.exemplars == "turns":
-            return roles[0] == "user"
-        return roles == ["user", "assistant"] and not any(turn.tool_calls for turn in rendered.turns)
+            return roles[:1] == ["user"]
+        return roles == ["user", "assistant"] and not any(turn.tool_calls for turn in turns)
 
     def _with_exemplars(self, rendered: Rendered, pool: Pool, example_id: str, group: str) -> Shown | Refusal:
         shots = self.shots[int(uniform(self.seed, "shots", example_id) * len(self.shots))]
-        if shots and not self._can_be_shown(rendered):
+        if shots and not self._has_place(rendered.turns):
             roles = ", ".join(turn.role for turn in rendered.turns)
             return Refusal("no_place_for_exemplars", roles, None, f"exemplars as {self.exemplars} do not fit its turns")
         drawn = pool.draw(shots, example_id, group, rendered)
         if len(drawn) < shots:
-            detail = f"{len(drawn)} exemplars of other groups and with the same tools, {shots} are to be shown"
+            detail = f"{len(drawn)} answered exemplars of other groups and with the same tools, {shots} are to be shown"
             return Refusal("too_few_exemplars", str(len(drawn)), str(shots), detail)
         show = as_turns if self.exemplars == "turns" else as_text
         turns = show([exemplar.rendered.turns for exemplar in drawn], rendered.turns, self.separator)

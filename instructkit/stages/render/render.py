@@ -38,9 +38,10 @@ class Render:
     With `shots`, each example shows exemplars before its own question: other documents, rendered with the same
     template. They come from documents of the split `train`, whatever the split of the example, so a `split` step must
     stand above; never from the example's own group; and none twice. `exemplar_ids` names their documents, in order.
+    An exemplar begins with a question and ends with an answer in words; documents that are rendered otherwise are none.
     """
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
     packages: ClassVar[tuple[str, ...]] = ("jinja2",)
@@ -55,7 +56,7 @@ class Render:
     own; `fields.id` is a field of such a name."""
     phrasings: Literal["drawn", "all"] = "drawn"
     """Of a template with several wordings: one `drawn` for each document, or one example for `all` of them. The ids of
-    those are `DOCUMENT/TEMPLATE@WORDING`."""
+    those are `DOCUMENT/TEMPLATE@WORDING`, and the details of drops begin with `phrasing WORDING:`."""
     shots: Shots = 0
     """Exemplars before each example: a number, or a list of numbers, such as `[0, 2, 5]`, of which one is drawn for
     each example and recorded in its `variant` (`shots=2`)."""
@@ -126,6 +127,15 @@ class Render:
     def _unshowable(self, template: Template) -> list[Fault]:
         """Why exemplars have no place in conversations of this template, as far as it can be told before any row."""
         said = f"template '{template.name}' with shots"
+        if template.front.answer == "model":
+            return [
+                Fault(
+                    "templates",
+                    0,
+                    0,
+                    f"{said}: a template that a model is to answer (answer: model) has no exemplars; take shots away",
+                )
+            ]
         if "user" not in template.turns:
             return [Fault("templates", 0, 0, f"{said}: it has no user block, so exemplars would have no questions")]
         if self.exemplars == "turns":

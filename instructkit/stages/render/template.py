@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar
 
 import polars as pl
@@ -12,7 +13,9 @@ from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.render.conversations import Conversations
 from instructkit.stages.render.values import columns_of, with_column
+from instructkit.templates.head import read_head
 from instructkit.templates.rendering import compiled
+from instructkit.templates.template import SUFFIX
 from instructkit.templates.turns import Refusal
 
 
@@ -20,7 +23,7 @@ from instructkit.templates.turns import Refusal
 class RenderTemplate:
     """Render each document with one template. A recipe says `render`; this is what it unfolds into."""
 
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
 
@@ -63,4 +66,10 @@ class RenderTemplate:
 
 def packages_of(template: str, sources: dict[str, str]) -> tuple[str, ...]:
     """Jinja, and what checks arguments of tools where the template may have any."""
-    return ("jinja2", "jsonschema") if "tools:" in sources[f"{template}.jinja"] else ("jinja2",)
+    return ("jinja2", "jsonschema") if _has_tools(sources[template + SUFFIX]) else ("jinja2",)
+
+
+@lru_cache(maxsize=1024)
+def _has_tools(source: str) -> bool:
+    front = read_head(source, "").front
+    return front is not None and front.tools is not None

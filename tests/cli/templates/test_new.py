@@ -50,6 +50,19 @@ def test_names_outside_of_the_folder_are_refused(called):
     assert called("new", "sums.jsonl", "--name", "../x")[0] == 2
 
 
+@pytest.mark.parametrize("name", ["qa/a@b", "qa/my sums", "qa/a*", "qa\\\\a", "qa/a\\n"])
+def test_names_of_other_signs_are_refused(called, tmp_path, name):
+    code, _, error = called("new", "sums.jsonl", "--name", name)
+    assert code == 2
+    assert "letters, digits, '_', '-', '.' and '/' only" in error
+    assert not (tmp_path / "templates").exists()
+
+
+def test_names_may_be_of_any_script(called, tmp_path):
+    assert called("new", "sums.jsonl", "--name", "数学/add-2.v_1")[0] == 0
+    assert (tmp_path / "templates/数学/add-2.v_1.jinja").is_file()
+
+
 def test_conversations_are_pointed_to_ingest_chat(called, tmp_path):
     (tmp_path / "chat.jsonl").write_text('{"prompt": "Hi", "completion": "Ho"}\n')
     code, _, error = called("new", "chat.jsonl")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructkit.hashing import canonical_json
-from instructkit.stages.render.exemplars import Exemplar, Pool, as_text, as_turns, read_pool, write_pool
+from instructkit.stages.render.exemplars import Exemplar, Pool, as_text, as_turns, is_answered, read_pool, write_pool
 from instructkit.templates.turns import Rendered, Turn
 
 
@@ -118,3 +118,18 @@ def test_calls_are_numbered_through_and_answers_keep_their_calls():
     assert calls == ["call_1", "call_2", "call_3", "call_4"]
     assert [t.tool_call_id for t in found if t.tool_call_id] == calls
     assert [t.weight for t in found if t.tool_calls] == [0.0, 0.0, None, None]
+
+
+def test_a_conversation_is_answered_when_it_ends_in_words_and_no_call_waits():
+    asked, said = Turn("user", "Q"), Turn("assistant", "A")
+    call = Turn("assistant", "", tool_calls=canonical_json([{"id": "call_1"}, {"id": "call_2"}]))
+    results = [Turn("tool", "r", tool_call_id=f"call_{n}") for n in (1, 2)]
+    assert is_answered([asked, said])
+    assert is_answered([asked, call, *results, said])
+    assert not is_answered([])
+    assert not is_answered([asked])
+    assert not is_answered([asked, said, asked])
+    assert not is_answered([asked, call])
+    assert not is_answered([asked, call, *results])
+    assert not is_answered([asked, call, results[0], said])
+    assert not is_answered([asked, call._replace(content="A moment")])

@@ -219,3 +219,43 @@ def test_exemplars_and_rows_are_read_from_the_columns_that_are_named():
     assert len(kept[0].exemplar_ids) == 2
     _, dropped = run(stage(shots=[2], columns={"answer": "Best Answer"}), docs)
     assert set(dropped.values()) == {"missing_input"}
+
+
+def test_a_row_of_a_system_message_alone_has_no_place_and_is_no_exemplar():
+    source = (
+        HEAD + "answer: model\n---\n"
+        "{% block system %}Answer {{ answer }}.{% endblock %}\n"
+        "{% if tone %}{% block user %}{{ text }}{% endblock %}{% endif %}\n"
+    )
+    docs = [document(n, tone="kind" if n else None) for n in range(3)]
+    assert run(stage(source, shots=[0]), docs)[1] == {}
+    for form, rule in (("turns", "too_few_exemplars"), ("text", "no_place_for_exemplars")):
+        kept, dropped = run(stage(source, exemplars=form, shots=[1]), docs)
+        assert kept == []
+        assert dropped == {"d0": "no_place_for_exemplars", "d1": rule, "d2": rule}
+
+
+def test_what_ends_in_a_question_is_no_exemplar_but_may_be_shown_some():
+    more = "{% if tone %}{% block user_2 %}And?{% endblock %}{% endif %}\n"
+    docs = [document(n, tone="kind" if n % 2 else None) for n in range(8)]
+    kept, dropped = run(stage(SOURCE + more, shots=[3]), docs)
+    assert len(kept) == 8
+    assert all(int(name[1:]) % 2 == 0 for e in kept for name in e.exemplar_ids)
+    own = ["user", "assistant", "user"]
+    assert [m.role for m in kept[1].messages if m.role != "system"] == [*["user", "assistant"] * 3, *own]
+    assert dropped == {}
+
+
+def test_what_ends_in_a_call_of_a_tool_is_no_exemplar_but_may_be_shown_some():
+    source = (
+        HEAD + "tools: [{name: look, parameters: {type: object, properties: {}}}]\n---\n"
+        "{% block user %}{{ text }}?{% endblock %}\n"
+        "{% if tone %}{% block assistant %}{{ tool_call('look', {}) }}{% endblock %}\n"
+        "{% else %}{% block assistant_2 %}{{ answer }}{% endblock %}{% endif %}\n"
+    )
+    docs = [document(n, tone="kind" if n % 2 else None) for n in range(8)]
+    kept, dropped = run(stage(source, shots=[3]), docs)
+    assert dropped == {}
+    assert len(kept) == 8
+    assert all(int(name[1:]) % 2 == 0 for e in kept for name in e.exemplar_ids)
+    assert [bool(e.messages[-1].tool_calls) for e in kept] == [False, True] * 4

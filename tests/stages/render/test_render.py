@@ -83,7 +83,11 @@ def test_all_wordings_are_a_stage_each_and_stand_in_ids_and_variants(project):
 def test_a_drop_of_one_of_all_wordings_names_it(project):
     stages = Render(templates=["qa/*"], phrasings="all").unfold(project(asked=ASKED))
     shard = frame(Document, [msgspec.structs.replace(DOCUMENT, fields="{}")])
-    assert [s.apply(shard).dropped["template"][0] for s in stages] == ["qa/asked@plain", "qa/asked@terse"]
+    dropped = [s.apply(shard).dropped.row(0, named=True) for s in stages]
+    assert [drop["template"] for drop in dropped] == ["qa/asked", "qa/asked"]
+    assert [drop["detail"] for drop in dropped] == [
+        f"phrasing {name}: the template needs 'answer', which is missing or empty" for name in ("plain", "terse")
+    ]
 
 
 def test_drawn_wordings_leave_ids_as_they_are(project):
@@ -161,3 +165,10 @@ def test_a_drop_names_the_input_and_the_column(project):
             "the template needs 'answer', which is missing or empty; it is read from the column 'Best Answer'",
         )
     ]  # fmt: skip
+
+
+def test_a_template_that_a_model_is_to_answer_has_no_exemplars(project):
+    root = project(ask=HEAD + "answer: model\n---\n{% block user %}{{ text }} {{ answer }}{% endblock %}\n")
+    with pytest.raises(TemplateFault, match=r"'qa/ask' with shots: a template that a model is to answer .* take shots"):
+        Render(templates=["qa/*"], shots=[0, 1]).unfold(root)
+    assert len(Render(templates=["qa/*"]).unfold(root)) == 1

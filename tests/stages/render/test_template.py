@@ -203,3 +203,10 @@ def test_the_quicker_way_gives_the_same_frames(docs, phrasing, seed):
     assert not compiled("qa/prints", slow.sources).direct
     for one, other in zip(quick.apply(frame(Document, docs)), slow.apply(frame(Document, docs)), strict=True):
         assert one.equals(other)
+
+
+def test_a_template_depends_on_jsonschema_where_it_has_tools_and_not_where_it_speaks_of_them():
+    speaks = SOURCE.replace("Be {{ tone }}", "Use your tools: {{ tone }}")
+    assert stage(speaks).packages == ("jinja2",)
+    quoted = SOURCE.replace("task: question_answering\n", 'task: question_answering\n"tools" : [{name: look}]\n')
+    assert stage(quoted).packages == ("jinja2", "jsonschema")
