@@ -100,7 +100,7 @@ def read_head(source: str, file: str) -> Head:
 def _wordings(front: FrontMatter, read: Read) -> tuple[Wording, ...]:
     steps = list(front.phrasings) if isinstance(front.phrasings, dict) else range(len(front.phrasings))
     lines = [read.text_lines[("phrasings", step)] for step in steps]
-    return tuple(Wording(name, text, line) for (name, text), line in zip(front.wordings().items(), lines, strict=True))
+    return tuple(Wording(name, text, *line) for (name, text), line in zip(front.wordings().items(), lines, strict=True))
 
 
 def _is_text(path: Path) -> bool:
