@@ -148,8 +148,12 @@ def _convert(path: Path, value: Any, kind: Any, fault: Any) -> None:
         else:
             shown = ".".join(map(str, path))
             value = re.search(r"enum value '(.*)'", message)
-            hint = did_you_mean(value[1], get_args(NAMES.get(str(path[0])))) if value else ""
-            fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}{hint}")
+            names = get_args(NAMES.get(str(path[0])))
+            if value and names:
+                known = f"; there are: {', '.join(names)}{did_you_mean(value[1], names)}"
+                fault(path, f"{shown}: '{value[1]}' is none of the known names{known}")
+            else:
+                fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}")
 
 
 def _struct_at(path: Path) -> type[msgspec.Struct]:
