@@ -26,8 +26,9 @@ class Read(NamedTuple):
     value: Any
     positions: Positions
     text_lines: dict[Path, tuple[int, bool]]
-    r"""The line on which the text of each scalar begins, below the `|` of a block; whether its lines are the file's, which
-    only those of such a block are: elsewhere `\n` is an escape, and lines are folded.
+    """The line on which the text of each scalar begins, below the `|` of a block; whether its lines are the file's.
+
+    Only those of a `|` block are: elsewhere a line's end is an escape, and lines are folded.
     """
     faults: list[Fault]
     """Keys given twice, aliases."""
