@@ -27,7 +27,7 @@ SHOWN_ARGUMENTS = {"default": 0, "d": 0, "get": 1, "join": 0, "replace": 1}
 
 
 def reaching(tree: nodes.Template, block: nodes.Block, *, cut: bool = True) -> Iterator[tuple[str, int]]:
-    """Names of inputs that a block prints, and the lines that print them; without `cut`, slices of them do not count."""
+    """Names of inputs that a block prints, and the lines that print them; without `cut`, slices do not count."""
     flow = _Flow({macro.name: macro for macro in tree.find_all(nodes.Macro)}, cut)
     list(flow.printed(tree.body, flow.top))
     for names, line in flow.printed(block.body, dict(flow.top)):
@@ -152,8 +152,10 @@ class _Flow:
             return
         self._name(target, self.of(value, bound), bound)
         if isinstance(target, nodes.Name) and isinstance(value, nodes.Call):  # namespace(a=…)
-            for each in value.kwargs if isinstance(value.node, nodes.Name) and value.node.name == "namespace" else ():
-                bound[f"{target.name}.{each.key}"] = self.of(each.value, bound)
+            for keyword in (
+                value.kwargs if isinstance(value.node, nodes.Name) and value.node.name == "namespace" else ()
+            ):
+                bound[f"{target.name}.{keyword.key}"] = self.of(keyword.value, bound)
 
     def _each(self, target: nodes.Node, values: nodes.Node, bound: Bound) -> None:
         """Bind what a loop goes over."""

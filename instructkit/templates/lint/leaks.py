@@ -75,7 +75,7 @@ def _only_input(answer: Block, subject: Subject) -> set[str]:
 
 
 def _reaching(prompt: Block, answer: Block, subject: Subject) -> Iterator[tuple[str, int]]:
-    """What a prompt prints of any input. One half is asked with where the answer is the other: no slice of it counts."""
+    """What a prompt prints of any input. Where the answer is a slice, no slice counts."""
     whole = {name for name, _ in reaching(subject.tree, answer.node, cut=False)}
     yield from reaching(subject.tree, prompt.node, cut=False)
     for name, line in reaching(subject.tree, prompt.node):
