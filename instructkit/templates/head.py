@@ -100,7 +100,7 @@ def read_head(source: str, file: str) -> Head:
 def _wordings(front: FrontMatter, read: Read) -> tuple[Wording, ...]:
     steps = list(front.phrasings) if isinstance(front.phrasings, dict) else range(len(front.phrasings))
     lines = [read.text_lines[("phrasings", step)] for step in steps]
-    return tuple(Wording(name, text, line) for (name, text), line in zip(front.wordings().items(), lines, strict=True))
+    return tuple(Wording(name, text, *line) for (name, text), line in zip(front.wordings().items(), lines, strict=True))
 
 
 def _is_text(path: Path) -> bool:
@@ -148,8 +148,12 @@ def _convert(path: Path, value: Any, kind: Any, fault: Any) -> None:
         else:
             shown = ".".join(map(str, path))
             value = re.search(r"enum value '(.*)'", message)
-            hint = did_you_mean(value[1], get_args(NAMES.get(str(path[0])))) if value else ""
-            fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}{hint}")
+            names = get_args(NAMES.get(str(path[0])))
+            if value and names:
+                known = f"; there are: {', '.join(names)}{did_you_mean(value[1], names)}"
+                fault(path, f"{shown}: '{value[1]}' is none of the known names{known}")
+            else:
+                fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}")
 
 
 def _struct_at(path: Path) -> type[msgspec.Struct]:

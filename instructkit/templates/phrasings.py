@@ -32,19 +32,24 @@ class Wording(NamedTuple):
     text: str
     line: int
     """Of its first character in the file."""
+    literal: bool = True
+    """Whether its lines are lines of the file; if not, all of it is told of at its first."""
+
+    def line_of(self, lineno: int) -> int:
+        """The line in the file of a line of the text, from 1."""
+        return self.line + (lineno - 1 if self.literal else 0)
 
 
 def parse_wording(wording: Wording, parse: Parse) -> nodes.Template:
     """Its syntax tree, with the line numbers of the file. Raises TemplateSyntaxError."""
-    above = wording.line - 1
     try:
         tree = parse(wording.text)
     except TemplateSyntaxError as error:
-        error.lineno += above
+        error.lineno = wording.line_of(error.lineno)
         raise
     for node in tree.find_all(nodes.Node):
         if node.lineno is not None:  # Jinja gives some (the operands of `if … else`) no line
-            node.lineno += above
+            node.lineno = wording.line_of(node.lineno)
     return tree
 
 

@@ -25,8 +25,11 @@ class Read(NamedTuple):
 
     value: Any
     positions: Positions
-    text_lines: dict[Path, int]
-    """The line on which the text of each scalar begins: below the `|` of a block."""
+    text_lines: dict[Path, tuple[int, bool]]
+    """The line on which the text of each scalar begins, below the `|` of a block; whether its lines are the file's.
+
+    Only those of a `|` block are: elsewhere a line's end is an escape, and lines are folded.
+    """
     faults: list[Fault]
     """Keys given twice, aliases."""
 
@@ -60,7 +63,7 @@ def read_yaml(text: str, file: str, *, first_line: int, as_text: Callable[[Path]
     """Read one YAML document. Raises yaml.MarkedYAMLError."""
     loader = _CoreLoader(text)
     positions: Positions = {}
-    text_lines: dict[Path, int] = {}
+    text_lines: dict[Path, tuple[int, bool]] = {}
     faults: list[Fault] = []
     seen: set[int] = set()
 
@@ -86,7 +89,8 @@ def read_yaml(text: str, file: str, *, first_line: int, as_text: Callable[[Path]
                 positions[(*path, key)] = mark(key_node)
                 result[key] = build(value, (*path, key))
             return result
-        text_lines[path] = mark(node)[0] + (getattr(node, "style", None) in ("|", ">"))
+        style = getattr(node, "style", None)
+        text_lines[path] = mark(node)[0] + (style in ("|", ">")), style == "|"
         if path and as_text(path) and node.tag != "tag:yaml.org,2002:null":
             return node.value
         try:

@@ -98,13 +98,13 @@ class Compiled:
             phrasing = row["phrasing_name"] = self._phrasings[number]
             row[NUMBER] = number
         tools = None
-        if self._tools is not None:
-            toolbox = self._tools.of(row)
-            if isinstance(toolbox, Refusal):
-                return toolbox
-            tools = toolbox.json if toolbox else None
-            self._sandbox.tool_calls.begin(toolbox)
         try:
+            if self._tools is not None:
+                toolbox = self._tools.of(row)
+                if isinstance(toolbox, Refusal):
+                    return toolbox
+                tools = toolbox.json if toolbox else None
+                self._sandbox.tool_calls.begin(toolbox)
             turns = self._turns(row)
         except MemoryError:
             raise

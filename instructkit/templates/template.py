@@ -93,6 +93,10 @@ def build(name: str, sources: dict[str, str], shown: dict[str, str], path: Path 
     faults += _cycles(file, bodies, shown)
     formats, differing = _formats(bodies, shown)
     faults += differing
+    for i, case in enumerate(head.front.tests if head.front else ()):
+        if case.options in FORMATS and case.options not in formats:
+            message = f"test names options '{case.options}', which the template never draws; it draws from: "
+            faults.append(Fault(shown[file], *head.place("tests", i, "options"), message + ", ".join(formats)))
     if not faults:
         faults = _compile_faults(head, file, sources, shown)
     if faults or head.front is None:

@@ -34,9 +34,11 @@ class Tools:
         self._toolbox = None if isinstance(given, str) else Toolbox(read_tools(given)[0], spend)
         self._json: str | None = None
         """What the input held for the row before: rows often hold the same."""
+        self._cost = 0
+        """Of reading that; each row is charged, so that none depends on the one before."""
 
     def of(self, row: dict[str, Any]) -> Toolbox | Refusal | None:
-        """The tools of a row; None where the input is missing and may be."""
+        """The tools of a row; None where the input is missing and may be. Raises WorkExceeded."""
         if self._input is None:
             return self._toolbox
         given = row[self._input]
@@ -46,13 +48,22 @@ class Tools:
             json = canonical_json(given)
         except TypeError as error:
             return Refusal("bad_tools", self._input, None, f"'{self._input}' is no JSON ({error})")
-        if json != self._json:
-            tools, problems = read_tools(given)
+        self._spend(len(json))
+        if json == self._json:
+            self._spend(self._cost)
+        else:
+            costs: list[int] = []
+
+            def charge(characters: int) -> None:
+                costs.append(characters)
+                self._spend(characters)
+
+            tools, problems = read_tools(given, charge)
             if problems:
                 path, message = problems[0]
                 place = ".".join(map(str, (self._input, *path)))
                 return Refusal("bad_tools", self._input, None, f"{place}: {message}")
-            self._json, self._toolbox = json, Toolbox(tools, self._spend)
+            self._json, self._toolbox, self._cost = json, Toolbox(tools, self._spend), sum(costs)
         return self._toolbox
 
 

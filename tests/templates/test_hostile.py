@@ -354,8 +354,6 @@ SCHEMAS = {
     "reads a file": {"$ref": "file:///etc/passwd"},
     "moves its own place": {"$id": "http://localhost:1/", "$ref": "#/x"},
     "doubles with each step": {"$defs": BOMB, "$ref": "#/$defs/d0"},
-    "refers to itself": {"$ref": "#"},
-    "refers to nothing": {"$ref": "#/$defs/nothing"},
     "backtracks": {"properties": {"a": {"pattern": "^(?=(a+)+$)"}}},
     "backtracks over names": {"patternProperties": {"^(a+)+$": {}}},
     "is checked twice at each level": {"unevaluatedProperties": False},
@@ -379,6 +377,68 @@ def test_a_hostile_tool_is_refused_in_front_matter_and_in_data(make, schema):
     body = "{% block assistant %}" + call + "{% endblock %}"
     result = make(body, inputs="[list]", more="tools: list\n").render({"list": json.loads(tools)}, "id", 0)
     assert result.rule in RULES
+
+
+REFERENCES = {
+    "refers to itself": {"$ref": "#"},
+    "refers to itself over others": {
+        "$defs": {"a": {"anyOf": [{}, {"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}},
+        "properties": {"x": {"$ref": "#/$defs/a"}},
+    },
+    "refers to itself by its anchor": {"$anchor": "top", "allOf": [{"$ref": "#top"}]},
+    "refers to nothing": {"$ref": "#/$defs/nothing"},
+    "refers to nothing that is called": {"properties": {"a": {"$ref": "#/nope"}}},
+    "refers to an anchor that is not there": {"$ref": "#nope"},
+    "refers to what is no schema": {"default": {"patternProperties": {"^(a+)+$": {}}}, "$ref": "#/default"},
+}
+
+
+@pytest.mark.parametrize("schema", REFERENCES.values(), ids=REFERENCES)
+def test_a_reference_that_leads_nowhere_is_refused_when_the_definition_is_read(make, schema):
+    tools = [{"name": "f", "parameters": schema}]
+    with pytest.raises(TemplateFault, match=r"'\$ref'"):
+        make("{% block assistant %}{{ text }}{% endblock %}", more=f"tools: {msgspec.json.encode(tools).decode()}\n")
+    template = make("{% block assistant %}x{{ text }}{% endblock %}", inputs="[text, list]", more="tools: list\n")
+    result = template.render({"text": "a", "list": tools}, "id", 0)
+    assert (result.rule, "'$ref'" in result.detail) == ("bad_tools", True)
+
+
+def test_a_reference_to_the_whole_that_takes_a_step_into_the_value_is_fine(make):
+    schema = {"properties": {"below": {"$ref": "#"}, "a~/b": {}, "c": {"$ref": "#/properties/a~0~1b"}}}
+    more = f"tools: {msgspec.json.encode([{'name': 'f', 'parameters': schema}]).decode()}\n"
+    call = '{{ tool_call("f", {"below": {"below": BELOW}}) }}'
+    assert isinstance(outcome(make, call.replace("BELOW", "{}"), more), Rendered)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [{"name": f"f{i}"} for i in range(100_000)],
+        [{"name": "same"}] * 100_000,
+        [{"name": f"f{i}", "parameters": {"properties": {"a": {"type": "string"}}}} for i in range(4_000)],
+        [{"name": "f", "parameters": {"properties": {f"a{i}": {"type": "string"} for i in range(10_000)}}}],
+        [{"name": "f", "parameters": {"required": [f"a{i}" for i in range(100_000)]}}],
+    ],
+    ids=["many", "alike", "with parameters", "with many parameters", "with many names"],
+)
+def test_reading_the_tools_of_a_row_is_charged_to_the_row(make, tools):
+    template = make("{% block assistant %}x{{ text }}{% endblock %}", inputs="[text, list]", more="tools: list\n")
+    few = {"text": "a", "list": tools[:1] if len(tools) > 1 else [{"name": "f"}]}
+    for _ in range(2):
+        assert isinstance(template.render(few, "id", 0), Rendered)
+        result = template.render({"text": "a", "list": tools}, "id", 0)
+        assert (result.rule, "characters of work" in result.detail) == ("template_error", True)
+
+
+def test_a_row_with_the_tools_of_the_row_before_costs_the_same(make):
+    template = make("{% block assistant %}x{{ text }}{% endblock %}", inputs="[text, list]", more="tools: list\n")
+    spent = []
+    for i in range(3):
+        assert isinstance(
+            template.render({"text": "a", "list": [{"name": "f", "parameters": {}}]}, f"{i}", 0), Rendered
+        )
+        spent.append(template._budget.spent)
+    assert len(set(spent)) == 1
 
 
 def test_a_pattern_that_python_would_never_finish_is_checked_in_linear_time(make):

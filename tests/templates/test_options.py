@@ -119,6 +119,7 @@ def test_a_shuffled_list_keeps_its_labels(make):
         (BODY, "choices: [a, b, a]\n", "t.jinja:5:1: choices: 'a' stands there twice"),
         (BODY, "choices: txt\n", "t.jinja:5:1: choices: no input is called 'txt'; did you mean 'text'?"),
         (BODY, "", "uses 'choices', which is not in inputs [text]; the answers to choose from come with"),
+        (BODY.replace("| options", "| options('dashes')"), CHOICES + "tests: [{given: {}, options: letters, expect_drop: x}]\n", "t.jinja:6:21: test names options 'letters', which the template never draws; it draws from: dashes"),
         (BODY, CHOICES + "tests: [{given: {}, options: letter, expect_drop: x}]\n", "t.jinja:6:21: test names options 'letter'; there are: letters, "),
     ],
 )  # fmt: skip

@@ -108,6 +108,9 @@ def make_phrased(make):
         ("phrasings:\n  - Say {{ txt }}\n", BODY, "t.jinja:6:12: block 'user' uses 'txt', which is not in inputs [text]; did you mean 'text'?"),
         ("phrasings:\n  - |\n\n    {{ text | uper }}\n", BODY, "t.jinja:8:15: no filter named 'uper'; did you mean 'upper'?"),
         ("phrasings:\n  a: b\n  c: |\n    x\n    {% if text %}\n", BODY, "t.jinja:9: phrasing 'c' is not a Jinja template"),
+        ('phrasings:\n  - a\n  - "One\\n\\n\\n{{ txt }}"\n', BODY, "t.jinja:7:18: block 'user' uses 'txt'"),
+        ('phrasings:\n  - a\n  - "One\\n\\n{% if %}"\n', BODY, "t.jinja:7: phrasing '2' is not a Jinja template"),
+        ("phrasings:\n  - a\n  - >\n    {{ txt }}\n\n    more\n\n    {{ tet }}\n", BODY, "t.jinja:8: block 'user' uses 'tet'"),
         ("phrasings: [a, b]\n", BODY.replace("{{ phrasing }}", "u"), "t.jinja:5:1: no block says where the phrasing goes: write {{ phrasing }} there"),
         ("phrasings: [a, b]\n", BODY.replace("phrasing }}", "phrasing | trim }}"), "t.jinja:7:20: 'phrasing' stands alone, in a block"),
         ("phrasings: [a, b]\n", BODY + "{% set x = phrasing %}", "'phrasing' stands alone, in a block"),
@@ -138,3 +141,5 @@ def test_an_error_in_a_phrasing_names_its_own_line(make):
     assert isinstance(template.render({"text": "x"}, "id", 0, phrasing="1"), Rendered)
     refusal = template.render({"text": "x"}, "id", 0, phrasing="2")
     assert refusal.value == "t.jinja:9"
+    template = make(BODY, more='phrasings:\n  - fine\n  - "of\\n\\n\\n{{ text + 1 }}"\n')
+    assert template.render({"text": "x"}, "id", 0, phrasing="2").value == "t.jinja:7"

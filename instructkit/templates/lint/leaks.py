@@ -8,8 +8,10 @@ from itertools import groupby
 import polars as pl
 from jinja2 import nodes
 
+from instructkit.templates.checknames import reached
 from instructkit.templates.lint.choices import row_choices
 from instructkit.templates.lint.finding import Hit
+from instructkit.templates.lint.flows import reaching
 from instructkit.templates.lint.samples import Sample
 from instructkit.templates.lint.subject import Block, Subject
 from instructkit.templates.lint.wording import printed_names
@@ -35,19 +37,22 @@ def answer_in_prompt(subject: Subject) -> Iterator[Hit]:
 def _shown_targets(subject: Subject) -> Iterator[Hit]:
     # Joined or looped over, an object gives its keys, which the prompt may name.
     inputs = {name for name, given in subject.front.declared().items() if given.type != "object"}
+    if isinstance(subject.front.choices, str):
+        inputs.discard(subject.front.choices)
     inputs -= {n for case in subject.front.tests for n, value in case.given.items() if isinstance(value, dict)}
+    declared = bool(subject.front.targets)
     said: set[tuple[str, str]] = set()
     for i, answer in enumerate(subject.blocks):
         if answer.role != "assistant" or not subject.trains_on(answer):
             continue
-        used = {name.name for name in answer.node.find_all(nodes.Name)}
+        used = reached([answer.node], subject.tree)
         targets = (
             set(subject.front.targets) & used if subject.front.targets else _only_input(answer, subject)
         ) & inputs
         for prompt in subject.blocks[:i]:
             if prompt.role == "assistant" or not prompt.stands_with(answer):
                 continue
-            for name, line in _printed(prompt, subject):
+            for name, line in _reaching(prompt, answer, subject) if declared else _printed(prompt, subject):
                 if name in targets and (prompt.name, name) not in said:
                     said.add((prompt.name, name))
                     message = (
@@ -67,6 +72,15 @@ def _only_input(answer: Block, subject: Subject) -> set[str]:
         return set()
     names = printed_names(printed[0], subject.sets)
     return names if len(names) == 1 and not list(printed[0].find_all(nodes.Concat)) else set()
+
+
+def _reaching(prompt: Block, answer: Block, subject: Subject) -> Iterator[tuple[str, int]]:
+    """What a prompt prints of any input. Where the answer is a slice, no slice counts."""
+    whole = {name for name, _ in reaching(subject.tree, answer.node, cut=False)}
+    yield from reaching(subject.tree, prompt.node, cut=False)
+    for name, line in reaching(subject.tree, prompt.node):
+        if name in whole:
+            yield name, line
 
 
 def _printed(block: Block, subject: Subject) -> Iterator[tuple[str, int]]:

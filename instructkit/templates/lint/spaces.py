@@ -15,6 +15,7 @@ TRAILING = re.compile(r"[ \t\u00a0\u3000]+\Z")
 
 def trailing_space(subject: Subject) -> Iterator[Hit]:
     """White space that the template writes at the end of a line, and that stays in the message."""
+    pinned = {wording.line for wording in subject.head.wordings if not wording.literal}
     for block in subject.blocks:
         texts = list(_texts(block.node.body))
         last = max((i for i, text in enumerate(texts) if text.data.strip()), default=-1)
@@ -25,15 +26,16 @@ def trailing_space(subject: Subject) -> Iterator[Hit]:
             for n, line in enumerate(lines[:-1]):
                 tail = "\n".join(lines[n + 1 :])
                 if (line.strip() or i or n) and not (ends and i == len(texts) - 1 and not tail.strip() and i >= last):
-                    yield from _hit(subject, text.lineno + n, line)
+                    yield from _hit(subject, text.lineno + (0 if text.lineno in pinned else n), line)
 
 
 def _hit(subject: Subject, number: int, line: str) -> Iterator[Hit]:
     found = TRAILING.search(line)
     source = subject.lines[number - 1] if 0 < number <= len(subject.lines) else ""
-    if found and TRAILING.search(source):
-        start = len(TRAILING.sub("", source))
-        yield Hit(number, start + 1, f"white space at the end of the line stays in the message; remove it {found[0]!r}")
+    if found:
+        # A wording in quotes has its line's end within the line of the file.
+        column = len(TRAILING.sub("", source)) + 1 if TRAILING.search(source) else 0
+        yield Hit(number, column, f"white space at the end of the line stays in the message; remove it {found[0]!r}")
 
 
 def _texts(body: Iterable[nodes.Node]) -> Iterator[nodes.TemplateData]:

@@ -54,6 +54,8 @@ def convert(original: Original, name: str, task: str | None = None) -> Conversio
 
 
 def _convert(original: Original, name: str, task: str | None) -> Conversion:
+    if original.fault:
+        raise NotConverted("not a template of promptsource's", original.fault)
     written = read_pieces(original.jinja)
     _check_separators(written)
     placed = place_choices(original, rewrite(written))

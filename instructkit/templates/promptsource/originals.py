@@ -51,6 +51,8 @@ class Original:
     original_task: bool | None = None
     """Whether it asks for what the dataset was made for."""
     choices_in_prompt: bool | None = None
+    fault: str = ""
+    """Why it cannot be read; empty where it can."""
 
     @property
     def corpus(self) -> str:
@@ -90,7 +92,14 @@ def read_originals(path: Path, shown: str) -> list[Original]:
         line = positions[("templates", key)][0]
         wrong = next(_wrong(entry), None)
         if wrong:
-            faults.append(Fault(shown, line, 0, f"template '{key}': {wrong}"))
+            named = entry.get("name") if isinstance(entry, dict) else None
+            name, dataset = named if isinstance(named, str) else key, str(data["dataset"])
+            subset = data.get("subset") or None
+            originals.append(
+                Original(
+                    file=shown, line=line, dataset=dataset, subset=subset, name=name, id=key, jinja="", fault=wrong
+                )
+            )
         else:
             originals.append(_original(entry, data, key, shown, line))
     if faults:

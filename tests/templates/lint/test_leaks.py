@@ -50,6 +50,70 @@ def test_declared_targets_count_and_nothing_else(rules):
     assert rules(body("Correct: {{ text }}", "{{ title }}: {{ text }}"), targets="[title]") == []
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{% macro s(q) %}{{ q }}{% endmacro %}{% block user %}{{ text }} {{ s(title) }}",
+        "{% macro s(q) %}{{ q }}{% endmacro %}{% block user %}{{ text }} {{ s(q=title) }}",
+        "{% macro s() %}{{ title }}{% endmacro %}{% block user %}{{ text }} {{ s() }}",
+        "{% set h %}{{ title }}{% endset %}{% block user %}{{ text }} {{ h }}",
+        "{% if text %}{% set h = title %}{% endif %}{% block user %}{{ text }} {{ h }}",
+        "{% block user %}{{ text }}{% for x in [text, title] %}{{ x }}{% endfor %}",
+        "{% block user %}{{ text }}{% for a, b in [(text, title)] %}{{ b }}{% endfor %}",
+        "{% block user %}{{ text }}{% for word in title.split() %}{{ word }}{% endfor %}",
+        "{% block user %}{{ text }}{% with q=title %}{{ q }}{% endwith %}",
+        "{% block user %}{{ text }}{% set h %}{{ title }}{% endset %}{{ h }}",
+        "{% block user %}{{ text }}{% set ns = namespace(x='') %}{% set ns.x = title %}{{ ns.x }}",
+        "{% block user %}{{ text }}{% filter upper %}{{ title }}{% endfilter %}",
+        "{% block user %}{{ text }} {{ title[:5] }}",
+        '{% block user %}{{ text.replace("a", title) }}',
+        '{% block user %}{{ text }} {{ "%s" % title }}',
+        '{% block user %}{{ text }} {{ "%s" | format(title) }}',
+        '{% block user %}{{ text }} {{ text and title or "none" }}',
+        '{% block user %}{{ text }} {{ {"a": title} | tojson }}',
+    ],
+)
+def test_a_declared_target_that_reaches_the_prompt_on_a_detour(rules, prompt):
+    answer = "{% endblock %}{% block assistant %}{{ title }}{% endblock %}"
+    assert "answer_in_prompt" in rules(prompt + answer, targets="[title]")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{% macro s(q) %}{{ q | length }}{% endmacro %}{% block user %}{{ text }} {{ s(title) }}",
+        "{% macro s(q) %}{{ q }}{% endmacro %}{% block user %}{{ s(text) }}",
+        "{% macro s(q) %}{{ s(q) }}{% endmacro %}{% block user %}{{ text }} {{ s(text) }}",
+        '{% block user %}{{ text }}{% if title == "x" %}Mind the x.{% endif %}',
+        '{% block user %}{{ text }}{{ " Mind the x." if title == "x" else "" }}',
+        "{% block user %}{{ text }}{% if title | length > 5 %}Be long.{% endif %}",
+        "{% block user %}{{ text }} {{ title | length }} {{ title.split() | length }} {{ title is string }}",
+        '{% block user %}{{ text | replace(title, "_") }} {{ text.replace(title, "_") }} {{ "_" * (title | length) }}',
+        "{% block user %}{{ text }}{% for word in title.split() %} _{% endfor %}",
+        "{% block user %}{{ text }}{% with title=text %}{{ title }}{% endwith %}",
+        "{% block user %}{{ text }}{% for a, b in [(text, title)] %}{{ a }}{% endfor %}",
+    ],
+)
+def test_a_declared_target_that_is_only_asked_about(rules, prompt):
+    answer = "{% endblock %}{% block assistant %}{{ title }}{% endblock %}"
+    assert "answer_in_prompt" not in rules(prompt + answer, targets="[title]")
+
+
+def test_one_half_of_a_target_may_ask_for_the_other(rules):
+    asked = "{% set half = title | length // 2 %}" + body("{{ text }} {{ title[:half] }}", "{{ title[half:] }}")
+    assert "answer_in_prompt" not in rules(asked, targets="[title]")
+    assert "answer_in_prompt" in rules(asked.replace("title[:half]", "title"), targets="[title]")
+
+
+def test_choices_are_no_target_and_a_target_may_be_answered_with_by_another_name(rules):
+    asked = body("{{ text }} {{ options | join(', ') }}", "{{ title | option(choices) }}")
+    inputs, tests = "{text: , title: , options: {type: list}}", "[]"
+    given = {"inputs": inputs, "tests": tests, "choices": "options"}
+    assert "answer_in_prompt" not in rules(asked, targets="[title, options]", **given)
+    renamed = "{% set said = title | trim %}" + body("{{ text }} {{ title }}", "{{ said }} {{ text }}")
+    assert "answer_in_prompt" in rules(renamed, targets="[title]")
+
+
 def test_what_is_asked_after_the_answer_is_no_leak(rules):
     more = "{% block user_2 %}Why {{ title }}?{% endblock %}{% block assistant_2 %}Since {{ text }}.{% endblock %}"
     assert "answer_in_prompt" not in rules(body("A title: {{ text[:3] }}") + more)

@@ -34,3 +34,18 @@ def test_white_space_that_does_not(rules, words):
 def test_the_place_is_that_of_the_white_space(template):
     (finding,) = lint([template("{% block user %}\nOne.\nTwo. \n{{ text }}" + AFTER)]).findings
     assert (finding.rule, finding.line, finding.column) == ("trailing_space", 11, 5)
+
+
+@pytest.mark.parametrize(
+    ("phrasings", "lines"),
+    [
+        (r'["Say it   \n{{ text }}", "Repeat it\n{{ text }}"]', [8]),
+        ("\n  - Say {{ text }}\n" + r'  - "First\nsay it   \nthen {{ text }}"', [10]),
+        ("\n  - Say {{ text }}\n  - |\n    First\n    say it   \n    then {{ text }}", [12]),
+        (r'["Say it\n{{ text }}", "Repeat it:   {{ text }}"]', []),
+    ],
+)
+def test_white_space_inside_of_a_phrasing_is_told_of_at_its_line(template, phrasings, lines):
+    asked = "{% block user %}{{ phrasing }}" + AFTER
+    findings = lint([template(asked, phrasings=phrasings)]).findings
+    assert [each.line for each in findings if each.rule == "trailing_space"] == lines

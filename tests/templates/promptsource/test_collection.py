@@ -53,14 +53,26 @@ def test_a_file_that_says_something_else_is_not_replaced(yaml_folder, tmp_path):
     [
         ("dataset: x\n  bad: [", r"not YAML"),
         ("a: 1\n", "not a file of promptsource's"),
-        ("dataset: x\ntemplates:\n  k: !Template {name: n}\n", r":3: template 'k': the key 'jinja' is missing"),
-        ("dataset: x\ntemplates:\n  k: !!python/object/apply:os.system ['true']\n", "expected keys and values"),
     ],
 )
 def test_a_file_that_is_none_of_promptsources_is_named_with_its_line(text, message, tmp_path):
     (tmp_path / "templates.yaml").write_text(text)
     with pytest.raises(TemplateFault, match=message):
         convert_path(tmp_path)
+
+
+def test_a_template_that_cannot_be_read_is_listed_and_the_others_are_converted(tmp_path):
+    good = "  c: !Template {name: good, jinja: '{{dish}} ||| {{country}}'}\n"
+    bad = "  a: !Template {name: n}\n  b: !!python/object/apply:os.system ['true']\n"
+    (tmp_path / "templates.yaml").write_text("dataset: x\ntemplates:\n" + bad + good)
+    done = convert_path(tmp_path)
+    assert [(d.original.line, d.original.name, d.text is not None) for d in done] == [
+        (3, "n", False),
+        (4, "b", False),
+        (5, "good", True),
+    ]
+    assert [d.detail for d in done[:2]] == ["the key 'jinja' is missing, or is not text", "expected keys and values"]
+    assert {d.reason for d in done[:2]} == {"not a template of promptsource's"}
 
 
 def test_a_folder_without_yaml_is_a_usage_fault(tmp_path):
