@@ -165,7 +165,7 @@ def _of_file(
     read_from: dict[str, str],
 ) -> Rows:
     head = data.head(HEAD)
-    chosen, fields = _text_column(data, head, templates, text, read_from)
+    chosen, fields = text_column(data, head, templates, text, read_from)
     kept, dropped, whole = list[pl.DataFrame](), list[pl.DataFrame](), False
     outcomes = data.documents(chosen, fields, source)
     if ids:
@@ -197,7 +197,7 @@ def _of_file(
     )
 
 
-def _text_column(
+def text_column(
     data: DataFile,
     head: list[dict[str, Any]],
     templates: Sequence[Template],

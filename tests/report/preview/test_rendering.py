@@ -66,9 +66,13 @@ def test_each_template_is_rendered_on_its_own_tests(template):
 
 
 def test_tests_that_give_the_same_id_are_told_apart(template):
-    again = "  - given: {id: a, text: A hill., title: Hill}\n    expect_drop: missing_input\n---\n{% block"
-    source = template.sources[template.file].replace("{text: The", "{id: a, text: The").replace("---\n{% block", again)
-    source = source.replace("inputs: [text, title]", "inputs: [{name: id, optional: true}, text, title]")
+    again = "  - given: {id: same, text: A hill., title: Hill}\n    expect_drop: missing_input\n---\n{% block"
+    source = (
+        template.sources[template.file].replace("{text: The", "{id: same, text: The").replace("---\n{% block", again)
+    )
+    source = source.replace("inputs: [text, title]", "inputs: [id, text, title]").replace(
+        "{{ title }}", "{{ title }} {{ id }}"
+    )
     twice = from_sources("mine/twice", {"mine/twice.jinja": source})
     (result,) = render(twice, rows_of(None, [twice]), limit=10)
-    assert [example.messages[1].content for example in result.shown] == ["Sea", "Hill"]
+    assert [example.messages[1].content for example in result.shown] == ["Sea same", "Hill same"]
