@@ -20,6 +20,31 @@ project_option: Decorator = click.option(
     default=".",
     help="Project folder, whose templates/ stands before the library. Default: this folder.",
 )
+text_option: Decorator = click.option(
+    "--text", metavar="COLUMN", help="Of a file: the column that is the text. Default: `text`, else the likely one."
+)
+column_option: Decorator = click.option(
+    "--column",
+    "columns",
+    metavar="INPUT=COLUMN",
+    multiple=True,
+    help="Column that an input is read from, where it has another name: as `columns` of a render step. May be given "
+    "several times.",
+)
+
+
+def read_from(columns: tuple[str, ...]) -> dict[str, str]:
+    """What `--column` was given, by input. Raises UsageFault."""
+    from instructkit.errors import UsageFault
+
+    found: dict[str, str] = {}
+    for each in columns:
+        name, _, column = each.partition("=")
+        if not name or not column:
+            raise UsageFault(f"--column {each}: write INPUT=COLUMN, such as --column 'care_notes=Care Notes'")
+        if found.setdefault(name, column) != column:
+            raise UsageFault(f"--column: '{name}' is given two columns, '{found[name]}' and '{column}'")
+    return found
 
 
 def matching(patterns: tuple[str, ...], project: Path) -> list[Template]:

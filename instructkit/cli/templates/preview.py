@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from instructkit.cli.options import json_option
-from instructkit.cli.templates.options import print_json, project_option
+from instructkit.cli.templates.options import column_option, print_json, project_option, read_from, text_option
 
 
 @click.command("preview")
@@ -29,17 +29,8 @@ from instructkit.cli.templates.options import print_json, project_option
     type=click.Path(path_type=Path),
     help="The recipe or build's folder whose step --rows names. Default: the last build in ./build.",
 )
-@click.option(
-    "--text", metavar="COLUMN", help="Of a file: the column that is the text. Default: `text`, else the likely one."
-)
-@click.option(
-    "--column",
-    "columns",
-    metavar="INPUT=COLUMN",
-    multiple=True,
-    help="Column that an input is read from, where it has another name: as `columns` of a render step. May be given "
-    "several times.",
-)
+@text_option
+@column_option
 @click.option(
     "--records", metavar="PATH", help="Of a JSON file: dotted path to the array of records, such as data.items."
 )
@@ -117,7 +108,7 @@ def preview(
         width = min(shutil.get_terminal_size().columns, 120) if terminal else None
         return Look(width=width, colour=terminal, whitespace=whitespace, full=full)
 
-    read_from = _read_from(columns)
+    inputs = read_from(columns)
     session = Session(
         choices=choose(names, project),
         find_rows=lambda templates: rows_of(
@@ -129,7 +120,7 @@ def preview(
             ids=ids,
             source=source,
             seed=seed,
-            columns=read_from,
+            columns=inputs,
         ),
         limit=max(limit, len(ids)),
         every_phrasing=phrasings == "all",
@@ -149,19 +140,6 @@ def preview(
         click.echo(click.style("error: ", fg="red", bold=True) + str(fault), err=True)
     if session.faults:
         sys.exit(max(fault.exit_code for fault in session.faults.values()))
-
-
-def _read_from(columns: tuple[str, ...]) -> dict[str, str]:
-    from instructkit.errors import UsageFault
-
-    found: dict[str, str] = {}
-    for each in columns:
-        name, _, column = each.partition("=")
-        if not name or not column:
-            raise UsageFault(f"--column {each}: write INPUT=COLUMN, such as --column 'care_notes=Care Notes'")
-        if found.setdefault(name, column) != column:
-            raise UsageFault(f"--column: '{name}' is given two columns, '{found[name]}' and '{column}'")
-    return found
 
 
 def _tokens(name: str) -> Any:

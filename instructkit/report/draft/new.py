@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from instructkit.report.data_file import DataFile, source_name
 from instructkit.report.draft.columns import Column, columns_of, is_missing
 from instructkit.report.draft.guess import Guess, guess
 from instructkit.report.draft.inputs import Inputs, inputs_of
+from instructkit.report.draft.reading import read_records
 from instructkit.report.draft.writing import TASKS, draft
 from instructkit.report.yaml_text import flow
 from instructkit.stages.ingest.columns import MISSING, pick, without
@@ -58,17 +58,15 @@ def new_template(
     Raises UsageFault where nothing can be made of it: no records, no texts, or conversations already (unless
     `conversations`: they are then taken for any other data).
     """
-    records = list(islice((each for each in data.raw() if isinstance(each, Record)), LOOKED_AT))
+    records, said = read_records(data, LOOKED_AT)
     values = [record.value for record in records]
-    if not values:
-        raise UsageFault(f"{data.path}: no records in it that can be read; `instructkit templates new` looks at rows")
     if not conversations:
         _refuse_conversations(data, values)
     columns = columns_of(values)
     found = _answers_checked(guess(columns, data.path, answer), values)
     inputs = inputs_of(found, columns)
     chosen = name or f"{TASKS[found.task]}/{_plain(source_name(data.path))}"
-    notes = _notes(data, records, columns, found, inputs, chosen)
+    notes = _notes(data, records, columns, found, inputs, chosen) + said
     text = draft(found, inputs, notes)
     tests = _tests(chosen, text, found, inputs, records)
     if len(tests) < 2:

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 
 from instructkit.report.preview.rows import Rows, spread
-from instructkit.schema import Drop, Example, records
+from instructkit.schema import Document, Drop, Example, Origin, records
 from instructkit.stages.contract import Outcome
 from instructkit.stages.render.render import columns_for
 from instructkit.stages.render.template import RenderTemplate
@@ -61,23 +61,28 @@ def _rendered(template: Template, phrasing: str | None, rows: Rows, limit: int) 
         seed=rows.seed,
         columns=columns_for(template, rows.read_from),
     )
-    return _counted(template, phrasing, stage.apply(rows.documents), rows, limit)
+    documents = rows.documents_for(template)
+    return _counted(template, phrasing, stage.apply(documents), documents, limit)
 
 
-def _counted(template: Template, phrasing: str | None, outcome: Outcome, rows: Rows, limit: int) -> Rendered:
+def _counted(
+    template: Template, phrasing: str | None, outcome: Outcome, documents: pl.DataFrame, limit: int
+) -> Rendered:
     kept, dropped = outcome
-    chosen = rows.documents["id"].gather(spread(rows.documents.height, limit)).to_list()
+    some = list(records(Document, documents[spread(documents.height, limit)]))
+    chosen = [document.id for document in some]
     about = kept["document_ids"].list.first()
-    found: dict[str, Example | Drop] = {}
+    # Tests may give two rows the same id.
+    found: dict[tuple[str, Origin], Example | Drop] = {}
     for example in records(Example, kept.filter(about.is_in(chosen))):
-        found[example.document_ids[0]] = example
+        found[example.document_ids[0], example.origin] = example
     for drop in records(Drop, dropped.filter(pl.col("id").is_in(chosen))):
-        found[str(drop.id)] = drop
+        found[str(drop.id), drop.origin] = drop
     return Rendered(
         template=template,
         phrasing=phrasing,
-        shown=[found[name] for name in chosen],
-        rows=rows.documents.height,
+        shown=[found[document.id, document.origin] for document in some],
+        rows=documents.height,
         kept=kept.height,
         refused=refused(dropped),
     )

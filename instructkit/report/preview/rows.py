@@ -52,6 +52,15 @@ class Rows:
     """A file: the names that its first records have."""
     read_from: dict[str, str] = field(default_factory=dict)
     """Input → column, as a `render` step's `columns` has it."""
+    of_tests: bool = False
+    """Whether they are the templates' own tests: each template is then rendered on its own."""
+
+    def documents_for(self, template: Template) -> pl.DataFrame:
+        """The rows that a template is rendered on: all of them, or those of its own tests."""
+        if not self.of_tests:
+            return self.documents
+        own = _documents_of_tests(template)
+        return own.filter(pl.col("id").is_in(self.documents["id"].unique().to_list()))
 
 
 def rows_of(
@@ -156,7 +165,7 @@ def _of_file(
     read_from: dict[str, str],
 ) -> Rows:
     head = data.head(HEAD)
-    chosen, fields = _text_column(data, head, templates, text, read_from)
+    chosen, fields = text_column(data, head, templates, text, read_from)
     kept, dropped, whole = list[pl.DataFrame](), list[pl.DataFrame](), False
     outcomes = data.documents(chosen, fields, source)
     if ids:
@@ -188,7 +197,7 @@ def _of_file(
     )
 
 
-def _text_column(
+def text_column(
     data: DataFile,
     head: list[dict[str, Any]],
     templates: Sequence[Template],
@@ -235,30 +244,33 @@ def _who(templates: Sequence[Template], name: str) -> str:
 
 def _of_tests(templates: Sequence[Template], ids: Sequence[str], seed: int) -> Rows:
     """The rows that the templates' own tests give: ids are `test 1` …."""
-    documents = []
-    for template in templates:
-        for number, case in enumerate(template.front.tests, 1):
-            own = {name: case.given.get(name) for name in ("text", "source", "language", "id")}
-            texts = {name: value if isinstance(value, str) else None for name, value in own.items()}
-            documents.append(
-                Document(
-                    id=texts["id"] or f"test {number}",
-                    source=texts["source"] or "tests",
-                    origin=Origin(file=f"{template.file} test {number}"),
-                    text=texts["text"] or "",
-                    fields=canonical_json({k: v for k, v in case.given.items() if k not in own}),
-                    language=texts["language"],
-                    group="",
-                )
-            )
-    found = frame(Document, documents)
+    found = pl.concat([empty(Document), *map(_documents_of_tests, templates)])
     if ids:
         found = found.filter(pl.col("id").is_in(list(ids)))
         _check_ids(ids, found, "the tests")
     if found.is_empty():
         raise UsageFault("no rows: give a data file (--rows data/FILE.jsonl) or a step of a build (--rows BUILD:STEP)")
     said = "the templates' own tests; --rows FILE or BUILD:STEP takes real ones"
-    return Rows(documents=found, said=said, unread=empty(Drop), seed=seed)
+    return Rows(documents=found, said=said, unread=empty(Drop), seed=seed, of_tests=True)
+
+
+def _documents_of_tests(template: Template) -> pl.DataFrame:
+    documents = []
+    for number, case in enumerate(template.front.tests, 1):
+        own = {name: case.given.get(name) for name in ("text", "source", "language", "id")}
+        texts = {name: value if isinstance(value, str) else None for name, value in own.items()}
+        documents.append(
+            Document(
+                id=texts["id"] or f"test {number}",
+                source=texts["source"] or "tests",
+                origin=Origin(file=f"{template.file} test {number}"),
+                text=texts["text"] or "",
+                fields=canonical_json({k: v for k, v in case.given.items() if k not in own}),
+                language=texts["language"],
+                group="",
+            )
+        )
+    return frame(Document, documents)
 
 
 def _check_ids(ids: Sequence[str], found: pl.DataFrame, where: str) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from instructkit.templates.lint.finding import Hit
 from instructkit.templates.lint.subject import Subject
-from instructkit.templates.lint.wording import MASK
+from instructkit.templates.lint.wording import NAMED_MASK
 from instructkit.text.detectors import LANGDETECT_LANGUAGES, detector
 
 FEWEST_BY_SCRIPT = 8
@@ -97,7 +97,7 @@ def wrong_language(subject: Subject) -> Iterator[Hit]:
 
 
 def _plain(text: str) -> str:
-    return CODE.sub(" ", text.replace(MASK, " ")).strip()
+    return CODE.sub(" ", NAMED_MASK.sub(" ", text)).strip()
 
 
 def _by_script(text: str) -> dict[str, int]:

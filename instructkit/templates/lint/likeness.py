@@ -18,7 +18,7 @@ import polars as pl
 
 from instructkit.templates.lint.finding import Hit
 from instructkit.templates.lint.subject import Subject
-from instructkit.templates.lint.wording import MASK, Wording, drawn_lists
+from instructkit.templates.lint.wording import MASK, NAMED_MASK, Wording, drawn_lists
 from instructkit.text.normalise import normalised
 from instructkit.text.words import UNSPACED, runs
 
@@ -27,7 +27,8 @@ ALIKE = 0.75
 FEWEST = 5
 """Shingles of a template or phrasing that is compared at all; two of fewer have to be equal."""
 FEWEST_WORDS = 4
-"""Words of a template that is compared at all: "Question: ￼ Answer:" is no wording that one could repeat."""
+"""Words of a template that is compared at all: "Question: ￼ Answer:" is no wording that one could repeat. Phrasings of
+fewer have to be equal, inputs and all."""
 
 Shingles = frozenset[tuple[str, ...]]
 
@@ -90,11 +91,16 @@ def alike(sets: Sequence[Shingles], threshold: float = ALIKE) -> list[Pair]:
 def template_shingles(subject: Subject) -> Shingles:
     """The shingles of a template's own words, no shingle over two pieces; empty where it has few words."""
     pieces = [wording.text for wording in subject.wordings]
-    words = sum(any(map(str.isalpha, word)) for piece in pieces for word in piece.split())
-    characters = sum(not char.isascii() and char.isalpha() for piece in pieces for char in piece)
-    if words < FEWEST_WORDS and characters < FEWEST_WORDS:
+    if _is_short(pieces):
         return frozenset()
     return frozenset[tuple[str, ...]]().union(*shingles(pieces))
+
+
+def _is_short(pieces: Sequence[str]) -> bool:
+    pieces = [NAMED_MASK.sub(MASK, piece) for piece in pieces]
+    words = sum(any(map(str.isalpha, word)) for piece in pieces for word in piece.split())
+    characters = sum(not char.isascii() and char.isalpha() for piece in pieces for char in piece)
+    return words < FEWEST_WORDS and characters < FEWEST_WORDS
 
 
 def similar_phrasings(subject: Subject) -> Iterator[Hit]:
@@ -102,9 +108,13 @@ def similar_phrasings(subject: Subject) -> Iterator[Hit]:
     groups = [[(f"phrasing '{given.name}'", Wording(text, given.line)) for given, text in subject.phrasings]]
     for block in subject.blocks:
         for items in drawn_lists(block.node.body):
-            groups.append([(f"{wording.text.replace(MASK, '…')!r}", wording) for wording in items])
+            groups.append([(f"{NAMED_MASK.sub('…', wording.text)!r}", wording) for wording in items])
     for group in groups:
-        for pair in alike(shingles([wording.text for _, wording in group])):
+        texts = [wording.text for _, wording in group]
+        for pair in alike(shingles(texts)):
             (one, _), (other, wording) = group[pair.one], group[pair.other]
+            # Two of few words that print the same inputs are alike by these; only what is equal is told of them.
+            if pair.similarity < 1 and (_is_short([texts[pair.one]]) or _is_short([texts[pair.other]])):
+                continue
             how = "but for case and punctuation the same" if pair.similarity == 1 else f"{pair.similarity:.2f} alike"
             yield Hit(wording.line, 0, f"{other} and {one} are {how}; word one differently or remove it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,17 +70,19 @@ def lint(
     faults: Iterable[tuple[str, Fault]] = (),
     *,
     others: Iterable[Template] = (),
-    rows: Sequence[dict[str, Any]] = (),
+    rows: Mapping[str, Sequence[dict[str, Any]]] = {},
     shown: Callable[[Template], str] = lambda template: template.file,
 ) -> Linted:
     """Every finding in the templates.
 
     `faults`: those of templates that could not be loaded, with their names. `others`: templates that are not linted,
-    but may be what one of these repeats. `rows`: values by input name, rendered beside the tests. `shown` says how a
-    template's file is called.
+    but may be what one of these repeats. `rows`: template → rows, values by input name, rendered beside its tests.
+    `shown` says how a template's file is called.
     """
     faults = list(faults)
-    subjects = [Subject(template, shown(template), samples(template, rows)) for template in templates]
+    subjects = [
+        Subject(template, shown(template), samples(template, rows.get(template.name, ()))) for template in templates
+    ]
     rest = [Subject(template, shown(template)) for template in others]
     findings = [
         _finding(name, fault.file, "fault", Hit(fault.line, fault.column, fault.message)) for name, fault in faults

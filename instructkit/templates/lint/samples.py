@@ -27,7 +27,7 @@ class Sample(NamedTuple):
 
 
 def samples(template: Template, rows: Iterable[dict[str, Any]] = ()) -> tuple[Sample, ...]:
-    """Renderings of the tests that expect messages, and of those rows that know the template's inputs by name."""
+    """Renderings of the tests that expect messages, and of those rows that have all its inputs, by name."""
     compiled = Compiled(template)
     found: list[Sample] = []
     for number, case in enumerate(template.front.tests, 1):

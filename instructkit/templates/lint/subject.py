@@ -99,9 +99,9 @@ class Subject:
 
     @cached_property
     def phrasings(self) -> list[tuple[Phrasing, str]]:
-        """Its phrasings, and the words of each."""
+        """Its phrasings, and the words of each with named masks."""
         read = [(given, parse_wording(given, lambda text: Sandbox().read(text, ""))) for given in self.head.wordings]
-        return [(given, "\n".join(piece.text for piece in wordings(tree.body))) for given, tree in read]
+        return [(given, "\n".join(piece.text for piece in wordings(tree.body, named=True))) for given, tree in read]
 
     @cached_property
     def fixed_choices(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from jinja2 import nodes
 
 MASK = " \ufffc "
 """Stands where something comes from the row, spaces around it: OBJECT REPLACEMENT CHARACTER."""
+MASKED = "\ufffc"
+NAMED_MASK = re.compile(f"{MASK}(?:{MASKED}[^{MASKED}]*{MASKED} )*")
+"""A mask and the names behind it."""
 
 SAME_TEXT = frozenset(
     {"capitalize", "center", "indent", "lower", "string", "title", "trim", "truncate", "upper", "wordwrap"}
@@ -29,20 +33,23 @@ class Wording(NamedTuple):
     line: int
 
 
-def wordings(body: Iterable[nodes.Node]) -> list[Wording]:
-    """The words that a block prints in one go, then what it prints instead of or inside of them, piece by piece."""
-    reader = _Reader()
+def wordings(body: Iterable[nodes.Node], named: bool = False) -> list[Wording]:
+    """The words that a block prints in one go, then what it prints instead of or inside of them, piece by piece.
+
+    `named`: a mask is followed by the names that its expression reads, so that it is told from the others.
+    """
+    reader = _Reader(named)
     body = list(body)
     text = reader.body(body)
     return [Wording(text, body[0].lineno if body else 0), *reader.apart]
 
 
 def drawn_lists(body: Iterable[nodes.Node]) -> Iterator[list[Wording]]:
-    """The items of each literal list that `choice` draws from."""
+    """The items of each literal list that `choice` draws from, with named masks."""
     for node in body:
         for drawn in [*([node] if isinstance(node, nodes.Filter) else []), *node.find_all(nodes.Filter)]:
             if drawn.name == "choice" and isinstance(drawn.node, nodes.List | nodes.Tuple):
-                yield [Wording(_Reader().expression(item), item.lineno) for item in drawn.node.items]
+                yield [Wording(_Reader(named=True).expression(item), item.lineno) for item in drawn.node.items]
 
 
 def printed_names(node: nodes.Node | None, sets: dict[str, nodes.Node], depth: int = 0) -> set[str]:
@@ -81,7 +88,8 @@ def single_sets(nodes_: Iterable[nodes.Node]) -> dict[str, nodes.Node]:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, named: bool = False) -> None:
+        self.named = named
         self.line = 0
         self.apart: list[Wording] = []
 
@@ -112,7 +120,7 @@ class _Reader:
         if isinstance(node, nodes.TemplateData):
             return str(node.data)
         if isinstance(node, nodes.Const):
-            return node.value if isinstance(node.value, str) else MASK
+            return node.value if isinstance(node.value, str) else self._mask(node)
         if isinstance(node, nodes.Concat):
             return "".join([self.expression(part) for part in node.nodes])
         if isinstance(node, nodes.Add):
@@ -135,7 +143,13 @@ class _Reader:
         elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name):
             for argument in [*node.args, *(keyword.value for keyword in node.kwargs)]:
                 self._keep(self.expression(argument), node.lineno)
-        return MASK
+        return self._mask(node)
+
+    def _mask(self, node: nodes.Node | None) -> str:
+        if not self.named or node is None:
+            return MASK
+        names = [node] if isinstance(node, nodes.Name) else node.find_all(nodes.Name)
+        return MASK + "".join(f"{MASKED}{name.name}{MASKED} " for name in names)
 
     def _items(self, node: nodes.Node | None) -> None:
         items = node.items if isinstance(node, nodes.List | nodes.Tuple | nodes.Dict) else []

@@ -83,13 +83,61 @@ def test_json_is_for_scripts(lint):
     assert finding == expected
 
 
-def test_rows_of_a_file_are_rendered_too(lint, tmp_path):
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"text": "", "title": "a"}\n{"text": "b", "title": ""}\n')
-    done = lint("--rows", str(rows))
+@pytest.fixture
+def rows(tmp_path):
+    def write(*records, name="rows.jsonl"):
+        (tmp_path / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_rows_of_a_file_are_rendered_too(lint, rows):
+    done = lint("--rows", rows({"text": "b", "title": ""}, {"text": "c", "title": " "}))
     assert "none of 2 rows gives a conversation (missing_input 2;" in done.output
-    rows.write_text('{"text": "b", "title": "a"}\n')
-    assert lint("--rows", str(rows)).output == "1 templates, 0 errors, 0 warnings\n"
+    path = rows({"text": "b", "title": "a"}, {"text": "", "title": "a"})
+    assert lint("--rows", path).output == (
+        f"2 rows read of {path}, 1 of them no document (the first, rows.jsonl:2: empty_text: 'text' is empty); with "
+        "all inputs of the template\n1 templates, 0 errors, 0 warnings\n"
+    )
+
+
+def test_rows_are_read_as_a_preview_reads_them(lint, rows):
+    path = rows({"Body": "The moon pulls.", "Head": "moon pulls"})
+    named = ["--text", "Body", "--column", "title=Head"]
+    done = lint("--rows", path, *named)
+    assert (done.exit_code, "[answer_in_prompt]" in done.output) == (0, False)
+    assert "1 row read" in done.output
+    lint.file.write_text(CLEAN.replace("{{ title }}", "{{ title if title != 'moon pulls' else '' }}"))
+    assert "none of 1 rows gives a conversation" in lint("--rows", path, *named).output
+    found = lint("--rows", path, *named, "--json")
+    assert json.loads(found.output)[0]["rule"]
+    assert "1 row read" in found.stderr
+
+
+def test_it_is_said_for_how_many_templates_rows_had_all_inputs(lint, rows):
+    other = CLEAN.replace("[text, title]", "[text, title, genre]").replace("Tides}\n", "Tides, genre: a poem}\n")
+    lint.file.with_name("other.jinja").write_text(other.replace("it a title", "{{ genre }} a title"))
+    done = lint("--rows", rows({"text": "b", "title": "a"}))
+    assert "; with all inputs of 1 of 2 templates\n" in done.output
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([{"text": "b", "Head": "a"}], "no row has 'title', which mine/say reads (columns: text, Head); --column"),
+        ([{"Body": "b", "Foot": "c", "title": "a"}], "no column 'text', which mine/say reads"),
+        ([], "0 rows read"),
+        ([{"text": "", "title": "a"}], "empty_text: 'text' is empty); none can be used: none is a document"),
+    ],
+)
+def test_a_file_of_which_no_row_can_be_used_is_an_error_that_says_why(lint, rows, records, said):
+    done = lint("--rows", rows(*records))
+    assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+
+
+def test_options_on_rows_need_rows(lint):
+    assert "name it by --rows" in lint("--column", "title=Head").stderr
 
 
 def test_a_template_is_compared_with_those_that_are_not_linted(lint):

@@ -1,11 +1,13 @@
 """Previews show what the render stage makes, and count what it drops."""
 
 import json
+import re
 
 from instructkit.report.preview.rendering import as_json, render
 from instructkit.report.preview.rows import rows_of
 from instructkit.schema import Drop, Example, records
 from instructkit.stages.render.template import RenderTemplate
+from instructkit.templates.template import from_sources
 
 
 def test_what_is_shown_is_what_a_build_makes(template):
@@ -43,3 +45,34 @@ def test_json_holds_messages_weights_and_drops(template):
     assert dropped["drop"]["rule"] == "missing_input"
     assert found["unread"][0]["rule"] == "empty_text"
     assert json.loads(json.dumps(found)) == found
+
+
+def test_each_template_is_rendered_on_its_own_tests(template):
+    other = from_sources(
+        "mine/other",
+        {"mine/other.jinja": template.sources[template.file].replace("The sea.", "A hill.").replace("Sea", "Hill")},
+    )
+    untested = from_sources(
+        "mine/none", {"mine/none.jinja": re.sub(r"tests:\n(  .*\n)+", "", other.sources[other.file])}
+    )
+    templates = [template, other, untested]
+    rows = rows_of(None, templates)
+    results = [result for each in templates for result in render(each, rows, limit=10)]
+    said = [[example.messages[1].content for example in result.shown] for result in results]
+    assert said == [["Sea"], ["Hill"], []]
+    assert [result.rows for result in results] == [1, 1, 0]
+    found = as_json(results, rows)["templates"]
+    assert [[row["messages"][1]["content"] for row in each["rows"]] for each in found] == said
+
+
+def test_tests_that_give_the_same_id_are_told_apart(template):
+    again = "  - given: {id: same, text: A hill., title: Hill}\n    expect_drop: missing_input\n---\n{% block"
+    source = (
+        template.sources[template.file].replace("{text: The", "{id: same, text: The").replace("---\n{% block", again)
+    )
+    source = source.replace("inputs: [text, title]", "inputs: [id, text, title]").replace(
+        "{{ title }}", "{{ title }} {{ id }}"
+    )
+    twice = from_sources("mine/twice", {"mine/twice.jinja": source})
+    (result,) = render(twice, rows_of(None, [twice]), limit=10)
+    assert [example.messages[1].content for example in result.shown] == ["Sea same", "Hill same"]

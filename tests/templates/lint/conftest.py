@@ -34,7 +34,7 @@ def found(template):
     """Findings in such a template, as (rule, message); `rows` are rendered beside its tests."""
 
     def of(body=BODY, rows=(), **keys):
-        return [(each.rule, each.message) for each in lint([template(body, **keys)], rows=rows).findings]
+        return [(each.rule, each.message) for each in lint([template(body, **keys)], rows={"t": rows}).findings]
 
     return of
 

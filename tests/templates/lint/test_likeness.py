@@ -95,6 +95,28 @@ def test_phrasings_that_differ(rules, one, other):
     assert rules(asking("{{ phrasing }}"), phrasings=f'["{one}", "{other}"]') == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("{{ text }}\\n{{ genres | options }}", "{{ genres | options }}\\n{{ text }}"),
+     ("{{ text }} {{ genres }}", "{{ genres }} {{ text }}"),
+     ("Text: {{ text }} {{ genres }} {{ text }} {{ a }} {{ b }} {{ c }}",
+      "{{ text }} {{ genres }} {{ text }} {{ a }} {{ b }} {{ c }}")],
+)  # fmt: skip
+def test_phrasings_of_few_words_are_told_apart_by_their_inputs(rules, one, other):
+    inputs = "[text, title, genres, a, b, c]"
+    rest = "{% if genres or a or b or c or text %}{% endif %}"
+    keys = {"inputs": inputs, "tests": None, "phrasings": f'["{one}", "{other}"]'}
+    assert "similar_phrasings" not in rules(rest + asking("{{ phrasing }}"), **keys)
+    assert "similar_phrasings" in rules(
+        rest + asking("{{ phrasing }}"), **{**keys, "phrasings": f'["{one}", "{one}."]'}
+    )
+
+
+def test_items_that_choice_print_different_inputs_are_no_repetition(rules):
+    drawn = asking("Name it: {{ ['' ~ text ~ body, '' ~ body ~ text] | choice }}")
+    assert "similar_phrasings" not in rules(drawn, inputs="[text, body, title]", tests=None)
+
+
 def test_items_that_choice_draws_from_are_phrasings_too(rules):
     assert rules(asking("{{ ['Sum it up.', 'sum it up'] | choice }} {{ text }}")) == ["similar_phrasings"]
     assert rules(asking("{{ ['Sum it up.', 'In brief?'] | choice }} {{ text }}")) == []

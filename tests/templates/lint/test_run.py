@@ -62,6 +62,6 @@ def test_lint_raises_on_no_template_that_loads(pieces):
     except TemplateFault:
         return
     lines = body.count("\n") + head.count("\n") + 1
-    for finding in lint([loaded], rows=[{"text": "a", "title": "b"}, {}]).findings:
+    for finding in lint([loaded], rows={"t": [{"text": "a", "title": "b"}, {}]}).findings:
         assert 1 <= finding.line <= lines
         assert finding.message
