@@ -150,8 +150,8 @@ def _convert(path: Path, value: Any, kind: Any, fault: Any) -> None:
             value = re.search(r"enum value '(.*)'", message)
             names = get_args(NAMES.get(str(path[0])))
             if value and names:
-                known = f"; there are: {', '.join(names)}{did_you_mean(value[1], names)}"
-                fault(path, f"{shown}: '{value[1]}' is none of the known names{known}")
+                hint = f"; there are: {', '.join(names)}{did_you_mean(value[1], names)}"
+                fault(path, f"{shown}: '{value[1]}' is none of the known names{hint}")
             else:
                 fault(path, f"{shown}: {message[:1].lower()}{message[1:].replace('`', chr(39))}")
 
