@@ -117,9 +117,9 @@ def guess(columns: Sequence[Column], file: str, answer: str | None = None) -> Gu
         return [c for c in usable if roles[c.expression] == role and c.kind in kinds]
 
     if (letters := lettered(columns)) and (
-        found := next((c for c in usable if names_one(c, letters) and _is_answer(c, roles, answer)), None)
+        key := next((c for c in usable if names_one(c, letters) and _is_answer(c, roles, answer)), None)
     ):
-        return _of_letters(found, letters, prose, roles, reasons)
+        return _of_letters(key, letters, prose, roles, reasons)
     options = next((c for c in usable if roles[c.expression] == "options" and c.kind == "list" and not c.nested), None)
     if answer is not None:
         return _with_answer(_column(answer, columns, file), options, prose, roles, reasons)
