@@ -75,7 +75,7 @@ def lint_rows(
         said += f", {unread.height} of them no document (the first, {first.origin.file}{line}: {reason})"
     if templates and not given:
         some = any(not documents.is_empty() for documents, _ in read.values())
-        why = min(lacking)[1] if some or (head and not read) else "none is a document"
+        why = min(lacking)[1] if some or (head and not read) else "none is a document" if most else "it holds no rows"
         hint = f" (columns: {', '.join(names)}); --column INPUT=COLUMN and --text COLUMN say what is read from where"
         raise UsageFault(f"{said}; none can be used: {why}{hint if some or not read else ''}")
     count = f"{len(given)} of {len(templates)} templates" if len(templates) != 1 else "the template"

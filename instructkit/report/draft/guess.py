@@ -12,6 +12,7 @@ from typing import Literal
 
 from instructkit.errors import UsageFault, did_you_mean
 from instructkit.report.draft.columns import Column
+from instructkit.report.draft.lettered import TELLING, lettered, names_one
 
 Role = Literal["question", "passage", "title", "summary", "answer", "label", "options", "left_out"]
 Task = Literal[
@@ -65,6 +66,8 @@ class Guess:
     """The answers, where there are few."""
     options: Column | None = None
     """A column of lists of answers to choose from."""
+    lettered: list[Column] = field(default_factory=list)
+    """Columns that hold one answer to choose from each."""
     answer_is: Literal["text", "letter", "index"] = "text"
     """How the answer of `multiple_choice` names one of the options."""
     languages: tuple[str, str] | None = None
@@ -113,6 +116,10 @@ def guess(columns: Sequence[Column], file: str, answer: str | None = None) -> Gu
     def having(role: Role, kinds: Sequence[str | None] = ("string",)) -> list[Column]:
         return [c for c in usable if roles[c.expression] == role and c.kind in kinds]
 
+    if (letters := lettered(columns)) and (
+        key := next((c for c in usable if names_one(c, letters) and _is_answer(c, roles, answer)), None)
+    ):
+        return _of_letters(key, letters, prose, roles, reasons)
     options = next((c for c in usable if roles[c.expression] == "options" and c.kind == "list" and not c.nested), None)
     if answer is not None:
         return _with_answer(_column(answer, columns, file), options, prose, roles, reasons)
@@ -169,6 +176,27 @@ def _column(answer: str, columns: Sequence[Column], file: str) -> Column:
             f"{file}: column '{answer}' holds no texts, numbers or truth values, so it cannot be the answer"
         )
     return column
+
+
+def _is_answer(column: Column, roles: dict[str, Role | None], answer: str | None) -> bool:
+    role = roles[column.expression]
+    return column.expression == answer if answer is not None else role in ("answer", "label")
+
+
+def _of_letters(
+    target: Column,
+    letters: list[Column],
+    prose: Sequence[Column],
+    roles: dict[str, Role | None],
+    reasons: dict[str, str],
+) -> Guess:
+    """The guess where the options stand in columns of their own, and the answer is a letter."""
+    telling = [c for c in prose if TELLING & {*words_of(c.name), c.name}]
+    reasons |= {c.expression: "left out: by its name it tells the answer" for c in telling}
+    shown = [c for c in prose if c not in letters and c not in telling]
+    found = _with(target, "multiple_choice", shown, roles, reasons)
+    reasons |= {c.expression: "one of the answers to choose from" for c in letters}
+    return replace(found, lettered=letters, answer_is="letter") if found.task == "multiple_choice" else found
 
 
 def _with_answer(
@@ -249,6 +277,8 @@ def _is_usable(column: Column, columns: Sequence[Column], reasons: dict[str, str
         return False  # what lies inside of a column counts where its name says what it is for
     if column.missing > 0.9:
         reasons[column.expression] = f"left out: missing in {column.missing:.0%} of the rows"
+    elif not column.root.strip() and column.spaced < 0.1:
+        reasons[column.expression] = "left out: a column without a name, such as numbers of rows"
     elif column.kind is None:
         reasons[column.expression] = "left out: its values are of several types"
     elif _is_named_left_out(column) and not _is_prose(column):

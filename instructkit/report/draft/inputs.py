@@ -48,7 +48,7 @@ def inputs_of(guess: Guess, columns: Sequence[Column]) -> Inputs:
     text = _text(guess, columns)
     names: dict[str, str] = {}
     made: dict[str, str] = {}
-    for column in [*guess.material, guess.target, *([guess.options] if guess.options else [])]:
+    for column in [*guess.material, guess.target, *([guess.options] if guess.options else []), *guess.lettered]:
         if column.expression == text:
             names[text] = "text"
         elif column.root not in names:

@@ -181,7 +181,7 @@ def _tests(name: str, text: str, found: Guess, inputs: Inputs, records: Sequence
     start = len(ordered) // 20
     short = ordered[start if len(canonical_json(ordered[start][0])) <= LONG else 0 :][:TRIED]
     wordings = list(compiled.template.front.wordings())
-    with_options = bool(found.choices or found.options)
+    with_options = bool(found.choices or found.options or found.lettered)
     tests: list[dict[str, Any]] = []
     answers: set[str] = set()
     for distinct in (True, False):

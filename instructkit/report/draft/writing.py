@@ -29,6 +29,8 @@ TASKS = {
     "continue": "continuation",
     "ask": "prompts",
 }
+LISTED = "listed_options"
+"""The list made of options that stand in columns of their own; `choices` is for those of the head."""
 METRICS = {
     "classification": ["accuracy"],
     "multiple_choice": ["accuracy"],
@@ -53,6 +55,8 @@ def draft(guess: Guess, inputs: Inputs, notes: Sequence[str], tests: Sequence[di
     phrasings = {
         name: _filled(text, words, _material(guess, inputs, language)) for name, text in wording.phrasings.items()
     }
+    if guess.lettered:
+        phrasings = {name: text.replace("{{ choices |", f"{{{{ {LISTED} |") for name, text in phrasings.items()}
     lines = ["---", *_comments(notes)]
     lines += entry("summary", _filled(wording.summary, words, ""))
     lines += entry("task", TASKS[guess.task])
@@ -129,7 +133,8 @@ def _is_list(column: Column) -> bool:
 
 
 def _columns(guess: Guess) -> list[Column]:
-    return [*guess.material, guess.target, *([guess.options] if guess.options else [])]
+    options = [guess.options] if guess.options else []
+    return [*guess.material, guess.target, *options, *guess.lettered]
 
 
 def _material(guess: Guess, inputs: Inputs, language: Language) -> str:
@@ -172,6 +177,8 @@ def is_line(column: Column) -> bool:
 
 def _blocks(guess: Guess, inputs: Inputs) -> list[str]:
     lines = _halves(guess, inputs) if guess.task == "continue" else []
+    if guess.lettered:
+        lines.append(f"{{% set {LISTED} = [{', '.join(inputs.expression(c) for c in guess.lettered)}] %}}")
     lines += ["{% block user %}", "{{ phrasing }}", "{% endblock %}"]
     if guess.task != "ask":
         lines.append(f"{{% block assistant %}}{_answer(guess, inputs)}{{% endblock %}}")
@@ -210,12 +217,13 @@ def _answer(guess: Guess, inputs: Inputs) -> str:
             value = f"{value} | string"
         return f"{{{{ {value} | option(choices) }}}}"
     if guess.task == "multiple_choice":
+        choices = LISTED if guess.lettered else "choices"
         value = {
             "text": value,
-            "letter": f'choices["ABCDEFGHIJ".index({value})]',
-            "index": f"choices[{value}]",
+            "letter": f'{choices}["ABCDEFGHIJ".index({value})]',
+            "index": f"{choices}[{value}]",
         }[guess.answer_is]
-        return f"{{{{ {value} | option(choices) }}}}"
+        return f"{{{{ {value} | option({choices}) }}}}"
     return f"{{{{ {value} }}}}"
 
 

@@ -245,3 +245,27 @@ def test_whatever_the_data_is_a_draft_loads_and_passes_or_the_data_is_refused(dr
     except UsageFault:
         return
     assert all(result.passed for result in run_tests(loaded(made)))
+
+
+def exam(n):
+    return {"": str(n), "Question": words(n), **{c: f"day {n}{c}" for c in "ABCD"}, "Answer": "ABCD"[n % 4]}
+
+
+def test_options_in_columns_of_their_own_become_a_multiple_choice(drafted):
+    made = drafted([{**exam(n), "explanation": f"It is {words(n)}"} for n in range(40)])
+    template = loaded(made)
+    assert template.front.task == "multiple_choice"
+    given = {"text": words(2), **exam(2)}
+    result = Compiled(template).render(given, "x", 0, "plain", "letters")
+    assert isinstance(result, Rendered), result
+    asked, answered = (turn.content for turn in result.turns)
+    assert "day 2A" in asked
+    assert "It is" not in asked
+    assert (answered, len(template.front.tests)) == ("C. day 2C", 2)
+
+
+def test_letters_that_leave_a_gap_or_no_answer_by_letter_are_no_options(drafted):
+    gap = [{name: value for name, value in exam(n).items() if name != "B"} for n in range(40)]
+    assert "listed_options" not in drafted(gap).text
+    other = [{**exam(n), "Answer": f"day {n}A"} for n in range(40)]
+    assert "listed_options" not in drafted(other).text
