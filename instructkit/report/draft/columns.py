@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, Literal
 
 from instructkit.hashing import canonical_json
+from instructkit.templates.direct import is_missing
 
 Kind = Literal["string", "integer", "number", "boolean", "list", "object"]
 Script = Literal["Latin", "Chinese", "Japanese", "Korean", "other"]
@@ -69,13 +70,8 @@ def columns_of(records: Sequence[dict[str, Any]]) -> list[Column]:
     return found
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a template takes the value for missing."""
-    return value is None or value == [] or value == {} or (isinstance(value, str) and not value.strip())
-
-
 def _places(expression: str, root: str, name: str, values: list[Any], records: int, depth: int) -> Iterator[Column]:
-    present = [value for value in values if not is_missing(value)]
+    present = [value for value in values if not is_missing(value, empty=False)]
     yield _column(expression, root, name, present, records)
     if not depth or not present:
         return

@@ -5,7 +5,6 @@ Names are read first (in English and Chinese), values second; each guess comes w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -13,39 +12,13 @@ from typing import Literal
 from instructkit.errors import UsageFault, did_you_mean
 from instructkit.report.draft.columns import Column
 from instructkit.report.draft.lettered import TELLING, lettered, names_one
+from instructkit.report.draft.names import Role, language_of, role_of, words_of
 
-Role = Literal["question", "passage", "title", "summary", "answer", "label", "options", "left_out"]
 Task = Literal[
     "classification", "multiple_choice", "qa", "reading", "instruction", "summary", "title", "translation", "pair",
     "continue", "ask",
 ]  # fmt: skip
 
-WORDS: dict[Role, str] = {
-    "left_out": "id ids uid uuid guid key idx index url uri link href hash md5 sha timestamp date time year created "
-    "updated split source author user username version license start offset score votes lang language "
-    "编号 序号 链接 日期 时间",
-    "label": "label labels category class sentiment intent topic stance emotion rating stars polarity tag gold "
-    "verdict 标签 类别 分类 情感 意图 主题",
-    "answer": "answer answers response output completion reply solution target rationale 答案 回答 答复 输出 回复 谜底",
-    "question": "question query problem riddle prompt instruction ask puzzle 问题 题目 提问 指令 谜面 歇后语",
-    "options": "options choices candidates alternatives endings 选项",
-    "title": "title headline subject heading 标题 题名",
-    "summary": "summary highlights tldr gist abstract 摘要 总结 概要",
-    "passage": "text context passage article document body content review comment paragraph sentence premise "
-    "hypothesis story description transcript post tweet dialogue message email code input abstract "
-    "文本 内容 正文 文章 评论 评价 句子 段落 上文 输入",
-}
-GENERIC = frozenset({"text", "value", "content", "name", "string"})
-"""Names that say nothing below a column that has a telling one: `answers[0].text` is an answer."""
-LANGUAGES = {
-    "en": "English", "eng": "English", "english": "English", "英文": "English", "英语": "English",
-    "zh": "Chinese", "cn": "Chinese", "chi": "Chinese", "chinese": "Chinese", "中文": "Chinese", "汉语": "Chinese",
-    "de": "German", "german": "German", "fr": "French", "french": "French", "es": "Spanish", "spanish": "Spanish",
-    "it": "Italian", "italian": "Italian", "pt": "Portuguese", "portuguese": "Portuguese", "ru": "Russian",
-    "russian": "Russian", "ja": "Japanese", "japanese": "Japanese", "日文": "Japanese", "ko": "Korean",
-    "korean": "Korean",
-    "ar": "Arabic", "arabic": "Arabic", "nl": "Dutch", "dutch": "Dutch", "pl": "Polish", "tr": "Turkish", "hi": "Hindi",
-}  # fmt: skip
 MOST_CHOICES = 20
 MOST_CHARACTERS = 60
 """Of an answer that is one of few."""
@@ -78,31 +51,6 @@ class Guess:
     """Whether a name says which column is the answer, or the caller did."""
 
 
-def words_of(name: str) -> list[str]:
-    """`reviewText_2` → review, text, 2."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
-
-
-def role_of(column: Column) -> Role | None:
-    """What a column's name says that it is for; None where it says nothing."""
-    own = words_of(column.name)
-    # The last word is the noun: an answer_id is an id, a question_text is a text about a question.
-    ranked = [own[-1:], own[:-1]] if own and not set(own) <= GENERIC else []
-    above = words_of(re.split(r"[.\[]", column.expression)[0])
-    ranked += [above] if column.nested else []
-    ranked += [own]
-    for some in ranked:
-        specific = [word for word in some if word not in GENERIC]
-        for role, words in WORDS.items():
-            listed = words.split()
-            if any(word in listed or word.removesuffix("s") in listed for word in specific):
-                return role
-            if any(not word.isascii() and word in column.name for word in listed):
-                return role
-    return "passage" if {"text", "content"} & set(own) else None
-
-
 def guess(columns: Sequence[Column], file: str, answer: str | None = None) -> Guess:
     """What to make of the columns. `answer`: the column or place that is the answer, where it is not to be guessed.
 
@@ -125,7 +73,7 @@ def guess(columns: Sequence[Column], file: str, answer: str | None = None) -> Gu
         return _with_answer(_column(answer, columns, file), options, prose, roles, reasons)
     if (pair := _languages(prose)) is not None:
         first, second = pair
-        names = (_language(first), _language(second))
+        names = (language_of(first), language_of(second))
         reasons[first.expression], reasons[second.expression] = f"{names[0]}, by its name", f"{names[1]}, by its name"
         return Guess(task="translation", material=[first], target=second, languages=names, reasons=reasons)
     answers = having("answer", ("string", "integer", "boolean")) + having("label", ("string", "integer", "boolean"))
@@ -273,7 +221,7 @@ def _with(
 
 def _is_usable(column: Column, columns: Sequence[Column], reasons: dict[str, str]) -> bool:
     """Whether a template may read it; where not, the reason is noted."""
-    if column.nested and (column.missing > 0.5 or role_of(column) in (None, "left_out")) and not _language(column):
+    if column.nested and (column.missing > 0.5 or role_of(column) in (None, "left_out")) and not language_of(column):
         return False  # what lies inside of a column counts where its name says what it is for
     if column.missing > 0.9:
         reasons[column.expression] = f"left out: missing in {column.missing:.0%} of the rows"
@@ -324,14 +272,9 @@ def _why_target(column: Column, task: Task, roles: dict[str, Role | None]) -> st
 
 
 def _languages(prose: Sequence[Column]) -> tuple[Column, Column] | None:
-    named = [column for column in prose if _language(column)]
-    different = {_language(column): column for column in reversed(named)}
+    named = [column for column in prose if language_of(column)]
+    different = {language_of(column): column for column in reversed(named)}
     if len(different) < 2 or len(prose) > len(named) + 1:
         return None
     first, second = list(reversed(different.values()))[:2]
     return first, second
-
-
-def _language(column: Column) -> str:
-    words = [*words_of(column.name), column.name]
-    return next((LANGUAGES[word] for word in words if word in LANGUAGES), "")

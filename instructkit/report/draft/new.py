@@ -11,7 +11,7 @@ from typing import Any
 from instructkit.errors import UsageFault
 from instructkit.hashing import canonical_json
 from instructkit.report.data_file import DataFile, source_name
-from instructkit.report.draft.columns import Column, columns_of, is_missing
+from instructkit.report.draft.columns import Column, columns_of
 from instructkit.report.draft.guess import Guess, guess
 from instructkit.report.draft.inputs import Inputs, inputs_of
 from instructkit.report.draft.reading import read_records
@@ -20,6 +20,7 @@ from instructkit.report.yaml_text import flow
 from instructkit.stages.ingest.columns import MISSING, pick, without
 from instructkit.stages.ingest.conversations import detect
 from instructkit.stages.ingest.documents import Record
+from instructkit.templates.direct import is_missing
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import SUFFIX, from_sources
 from instructkit.templates.turns import Rendered
@@ -230,7 +231,7 @@ def _given(value: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
     given = without(value, inputs.text)
     text = pick(value, inputs.text)
     found = {name: text if name == "text" else given.get(column) for column, name in inputs.names.items()}
-    return {name: each for name, each in found.items() if each is not MISSING and not is_missing(each)}
+    return {name: each for name, each in found.items() if each is not MISSING and not is_missing(each, empty=False)}
 
 
 def _shortened(given: dict[str, Any], found: Guess, inputs: Inputs) -> tuple[dict[str, Any], bool]:

@@ -4,7 +4,7 @@ import pytest
 
 from instructkit.errors import UsageFault
 from instructkit.report.draft.columns import columns_of
-from instructkit.report.draft.guess import guess, role_of
+from instructkit.report.draft.guess import guess
 
 PROSE = [f"The {word} was found in the harbour near the old bridge." for word in ("owl", "clock", "map", "salt")]
 
@@ -92,13 +92,6 @@ def test_what_is_left_out_has_its_reason():
 def test_data_without_texts_is_refused_with_its_columns():
     with pytest.raises(UsageFault, match=r"no column holds texts .*\(columns: n, m\)"):
         guess(columns_of(rows(n=int, m=float)), "a")
-
-
-@pytest.mark.parametrize(
-    ("name", "role"), [("answer_id", "left_out"), ("question_text", "question"), ("AnswerText", "answer"), ("n", None)]
-)
-def test_the_last_word_of_a_name_is_what_it_is_about(name, role):
-    assert role_of(columns_of([{name: "x"}])[0]) == role
 
 
 def test_an_answer_that_is_given_is_taken_and_makes_the_task():
