@@ -13,7 +13,7 @@ from instructkit.recipe.schema import recipe_schema
 from instructkit.stages.table import STAGES, stage_class
 from instructkit.templates.frontmatter import front_matter_schema
 from instructkit.templates.lint.rules import RULES
-from instructkit.train.config import Training
+from instructkit.train.config.training import Training
 
 GENERATED = "<!-- Made by `make docs`; change the docstrings it is made from. -->"
 

@@ -23,7 +23,10 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "transformers", "datasets", "peft", "datasketch", "ftfy", "langdetect", "scipy", "pyarrow", "numba"}
 # Read by recipes and the command line, so without torch although their neighbours need it.
-LIGHT = [PACKAGE / f for f in ("train/config.py", "train/progress.py", "evaluate/result.py", "evaluate/table.py")]
+LIGHT = [
+    *sorted((PACKAGE / "train/config").glob("*.py")),
+    *(PACKAGE / f for f in ("train/watch/progress.py", "evaluate/result.py", "evaluate/table.py")),
+]
 
 
 def room(module: str) -> str:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from instructkit.train.progress import Event, Progress
+    from instructkit.train.watch.progress import Event, Progress
 
 
 @contextmanager
 def training_progress() -> Iterator[Progress]:
     """What `train` tells of its work, drawn."""
     if not sys.stderr.isatty():
-        from instructkit.train.progress import plain_lines
+        from instructkit.train.watch.progress import plain_lines
 
         yield plain_lines
         return

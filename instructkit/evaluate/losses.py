@@ -12,7 +12,7 @@ import torch
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.tokenize import tokenize
 from instructkit.evaluate.result import Slice
-from instructkit.models.batch import collate, groups
+from instructkit.models.batch import Document, groups
 from instructkit.models.load import Precision, autocast, compute_dtype
 from instructkit.models.runner import Runner
 
@@ -40,7 +40,7 @@ def measure(
     if max_tokens is not None:
         fitting = fitting.filter(pl.col("input_ids").list.len() <= max_tokens)
     documents = [
-        (np.asarray(ids, dtype=np.int32), np.asarray(weights, dtype=np.float32))
+        Document(np.asarray(ids, dtype=np.int32), np.asarray(weights, dtype=np.float32))
         for ids, weights in fitting.select("input_ids", "weights").iter_rows()
     ]
     sums = np.zeros(len(documents))
@@ -50,8 +50,8 @@ def measure(
     training = runner.model.training
     runner.model.eval()
     with torch.inference_mode(), autocast(device, compute_dtype(precision, device)):
-        for group in groups([len(ids) for ids, _ in documents], BATCH_TOKENS, runner.layout):
-            batch = collate([documents[i] for i in group], runner.layout).to(device)
+        for group in groups([len(document.ids) for document in documents], BATCH_TOKENS, runner.layout):
+            batch = runner.collate([documents[i] for i in group]).to(device)
             _, nll = runner.losses(batch)
             owner = np.asarray(group)[batch.document.cpu().numpy()]
             weight = batch.weights.cpu().double().numpy()

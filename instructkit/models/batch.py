@@ -16,15 +16,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 Layout = Literal["packed", "padded"]
-Document = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
-"""Token ids and the weight of each as a target; the arrays have one length, at least 1."""
+
+
+class Document(NamedTuple):
+    """What a model is shown as one; the arrays have one length, at least 1."""
+
+    ids: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
+    """Of each token as a target; 0 where not trained."""
+    read_tokens: int = 0
+    """How many of the first tokens are only read: by an encoder, by a classifier. 0 for decoders."""
 
 
 @dataclass(frozen=True)
@@ -59,24 +67,24 @@ def collate(documents: Sequence[Document], layout: Layout) -> Batch:
 
     Position t predicts token t + 1 of its document; so a document's first token is never a target.
     """
-    lengths = [len(ids) for ids, _ in documents]
+    lengths = [len(document.ids) for document in documents]
     width = max(lengths)
     if layout == "packed":
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-        ids = np.concatenate([ids for ids, _ in documents]).astype(np.int64)[None]
+        ids = np.concatenate([document.ids for document in documents]).astype(np.int64)[None]
         positions = np.concatenate([np.arange(n) for n in lengths])[None]
     else:
         starts = np.arange(len(documents), dtype=np.int64) * width
         ids = np.zeros((len(documents), width), dtype=np.int64)
-        for row, (document_ids, _) in enumerate(documents):
-            ids[row, : lengths[row]] = document_ids
+        for row, document in enumerate(documents):
+            ids[row, : lengths[row]] = document.ids
         positions = np.broadcast_to(np.arange(width), ids.shape)
     rows, targets, weights, owner = [], [], [], []
-    for i, (document_ids, document_weights) in enumerate(documents):
-        trained = np.flatnonzero(document_weights[1:] > 0)
+    for i, document in enumerate(documents):
+        trained = np.flatnonzero(document.weights[1:] > 0)
         rows.append(trained + starts[i])
-        targets.append(document_ids[trained + 1])
-        weights.append(document_weights[trained + 1])
+        targets.append(document.ids[trained + 1])
+        weights.append(document.weights[trained + 1])
         owner.append(np.full(len(trained), i))
     return Batch(
         input_ids=torch.from_numpy(np.ascontiguousarray(ids)),

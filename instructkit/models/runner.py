@@ -6,7 +6,7 @@ made of ones). So the model itself is asked at start-up: do two packed documents
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,10 @@ class Runner:
         finally:
             self.model.set_attn_implementation(current)
             self.model.train(training)
+
+    def collate(self, documents: Sequence[Document]) -> Batch:
+        """Documents as one batch, in the layout that is exact for this model."""
+        return collate(documents, self.layout)
 
     def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Weighted sum of the batch's token losses, and each of them without gradient; see `head_loss`."""
@@ -98,7 +102,7 @@ def _probe_documents(model: Any, longest: int) -> list[Document]:
     vocabulary = model.get_input_embeddings().num_embeddings
     lengths = [min(n, longest) for n in (17, longest, 29)]
     ids = [(np.arange(n) * 31 + 7 * i) % vocabulary for i, n in enumerate(lengths)]
-    return [(i.astype(np.int32), np.ones(len(i), dtype=np.float32)) for i in ids]
+    return [Document(i.astype(np.int32), np.ones(len(i), dtype=np.float32)) for i in ids]
 
 
 def _options(batch: Batch) -> dict[str, Any]:

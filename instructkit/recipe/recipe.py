@@ -26,7 +26,7 @@ from instructkit.errors import RecipeFault, UsageFault, did_you_mean
 from instructkit.recipe.fields import Place, compose, entries, read_dataclass, read_value
 from instructkit.recipe.steps import NAME_RULE, Step, is_name, read_steps
 from instructkit.schema import Example
-from instructkit.train.config import Training
+from instructkit.train.config.training import Training
 
 KEYS = ("recipe", "description", "seed", "steps", "train")
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

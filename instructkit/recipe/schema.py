@@ -11,7 +11,7 @@ import msgspec
 from instructkit.recipe.fields import field_hints
 from instructkit.recipe.reference import field_docs, summary
 from instructkit.stages.table import STAGES, stage_class
-from instructkit.train.config import Training
+from instructkit.train.config.training import Training
 
 
 def recipe_schema() -> dict[str, Any]:

@@ -26,19 +26,20 @@ from instructkit.evaluate.run import evaluate_examples
 from instructkit.hashing import key_of
 from instructkit.models.load import best_device, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
-from instructkit.train import checkpoint
-from instructkit.train.card import model_card
-from instructkit.train.config import Scratch, Training
-from instructkit.train.data import load
-from instructkit.train.export import export
-from instructkit.train.loop import rewind, run_steps
-from instructkit.train.model import prepare_model, prepare_tokenizer
-from instructkit.train.optimizer import make_optimizer
-from instructkit.train.plan import Plan, make_plan
-from instructkit.train.preflight import LOST, Preflight
-from instructkit.train.progress import Event, Progress, silent
-from instructkit.train.state import Finished, open_run, run_state, write_json, write_run
-from instructkit.train.tokenizer import message_texts, train_tokenizer
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
+from instructkit.train.data.load import load
+from instructkit.train.data.plan import Plan, make_plan
+from instructkit.train.data.preflight import LOST, Preflight
+from instructkit.train.data.tokenizer import message_texts, train_tokenizer
+from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
+from instructkit.train.save import checkpoint
+from instructkit.train.save.card import model_card
+from instructkit.train.save.export import export
+from instructkit.train.save.state import Finished, open_run, run_state, write_json, write_run
+from instructkit.train.step.loop import rewind, run_steps
+from instructkit.train.step.optimizer import make_optimizer
+from instructkit.train.watch.progress import Event, Progress, silent
 
 SLICES = ("template", "source", "task", "language")
 
@@ -74,7 +75,7 @@ def train(
     resume: bool = True,
     start_over: str = "train(…, resume=False)",
 ) -> TrainingResult:
-    """Train on shards of the Example noun; everything about the run lies in `out` (see `train.state`).
+    """Train on shards of the Example noun; everything about the run lies in `out` (see `train.save.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
     key. Paths in `config` are relative to `root`. `resume` False starts over; `start_over` is what

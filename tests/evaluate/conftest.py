@@ -5,7 +5,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from instructkit.chat.format import chat_format
 from instructkit.models.runner import make_runner
 from instructkit.schema import Example, Message, Origin, frame
-from instructkit.train.tokenizer import train_tokenizer
+from instructkit.train.data.tokenizer import train_tokenizer
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,7 +15,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from instructkit.models.batch import collate
+from instructkit.models.batch import Document, collate
 from instructkit.models.runner import make_runner
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 97}
@@ -60,7 +60,9 @@ def build(config):
 def documents(lengths, seed=0, trained=0.5):
     rng = np.random.default_rng(seed)
     return [
-        (rng.integers(0, 97, n).astype(np.int32), ((rng.random(n) < trained) * rng.random(n)).astype(np.float32))
+        Document(
+            rng.integers(0, 97, n).astype(np.int32), ((rng.random(n) < trained) * rng.random(n)).astype(np.float32)
+        )
         for n in lengths
     ]
 
@@ -71,7 +73,7 @@ def test_each_document_gets_the_losses_it_has_alone(name):
     model = build(make())
     given = documents([23, 5, 1, 40, 12])
     expected = []
-    for ids, weights in given:
+    for ids, weights, _ in given:
         logits = model(torch.from_numpy(ids)[None].long(), use_cache=False).logits[0, :-1].float()
         nll = torch.nn.functional.cross_entropy(logits, torch.from_numpy(ids[1:]).long(), reduction="none")
         expected.append(nll[torch.from_numpy(weights[1:] > 0)])
@@ -80,7 +82,7 @@ def test_each_document_gets_the_losses_it_has_alone(name):
     with torch.no_grad():
         total, nll = runner.losses(collate(given, runner.layout))
     torch.testing.assert_close(nll, torch.cat(expected), rtol=1e-4, atol=1e-4)
-    weights = torch.cat([torch.from_numpy(w[1:][w[1:] > 0]) for _, w in given])
+    weights = torch.cat([torch.from_numpy(w[1:][w[1:] > 0]) for _, w, _ in given])
     torch.testing.assert_close(total, (torch.cat(expected) * weights).sum(), rtol=1e-4, atol=1e-4)
 
 
@@ -110,11 +112,11 @@ def test_gradients_do_not_depend_on_layout_or_accumulation():
 
 def test_gradients_are_those_of_plain_cross_entropy():
     model = build(CONFIGS["llama"][0]())
-    ((ids, _),) = documents([25])
+    ((ids, _, _),) = documents([25])
     (model(torch.from_numpy(ids)[None].long(), labels=torch.from_numpy(ids)[None].long()).loss).backward()
     expected = torch.cat([p.grad.flatten() for p in model.parameters()])
     runner = make_runner(model, longest=25)
-    got = gradients(runner, [collate([(ids, np.ones(25, dtype=np.float32))], "packed")])
+    got = gradients(runner, [collate([Document(ids, np.ones(25, dtype=np.float32))], "packed")])
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -140,5 +142,5 @@ def test_law_both_layouts_hold_the_same_targets(lengths, seed):
         assert (batch.position_ids.flatten()[batch.rows + 1] == batch.position_ids.flatten()[batch.rows] + 1).all()
     for name in ("targets", "weights", "document"):
         assert (getattr(packed, name) == getattr(padded, name)).all()
-    assert len(packed.targets) == sum(int((w[1:] > 0).sum()) for _, w in given_documents)
+    assert len(packed.targets) == sum(int((w[1:] > 0).sum()) for _, w, _ in given_documents)
     assert packed.input_ids.numel() == sum(lengths)

@@ -5,7 +5,8 @@ import torch
 
 from instructkit.hashing import record_hash, uniform
 from instructkit.schema import Example, Message, Origin, frame
-from instructkit.train.config import Scratch, Training
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
 
 COLOURS = {"sky": "blue", "grass": "green", "snow": "white", "coal": "black", "blood": "red", "lemon": "yellow"}
 ASKS = ["What colour is {}?", "Name the colour of {}.", "Which colour has {}?", "Tell me: the colour of {}?"]

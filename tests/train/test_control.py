@@ -5,7 +5,7 @@ import random
 import msgspec
 
 from instructkit.evaluate.run import evaluate
-from instructkit.train.config import Scratch
+from instructkit.train.config.scratch import Scratch
 from instructkit.train.run import train
 
 

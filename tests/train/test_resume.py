@@ -11,13 +11,13 @@ import torch
 
 from instructkit.errors import TrainingError
 from instructkit.train.run import train
-from instructkit.train.state import file_digest
+from instructkit.train.save.state import file_digest
 
 SCRIPT = """
 import sys
 from pathlib import Path
 import msgspec, torch
-from instructkit.train.config import Training
+from instructkit.train.config.training import Training
 from instructkit.errors import TrainingError
 from instructkit.train.run import train
 
@@ -100,7 +100,7 @@ def test_only_so_many_checkpoints_are_kept(small, shards, tmp_path):
 
 def test_weights_alone_are_loaded_from_a_checkpoint(tmp_path):
     """A checkpoint from elsewhere must not run code."""
-    from instructkit.train import checkpoint
+    from instructkit.train.save import checkpoint
 
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters())

@@ -11,7 +11,8 @@ from instructkit.chat.format import chat_format
 from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
 from instructkit.models.load import load_model, load_tokenizer
-from instructkit.train.config import Scratch, Training
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
 
 
 def prepare_tokenizer(config: Training, train_one: Callable[[Scratch], Any]) -> ChatFormat:

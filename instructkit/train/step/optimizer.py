@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from instructkit.train.config import Scratch, Training
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
 
 NEW_MODEL_RATE = 2e-3
 PRETRAINED_RATE = 2e-5

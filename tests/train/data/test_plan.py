@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructkit.train.plan import epoch_examples, make_plan, pack
+from instructkit.train.data.plan import epoch_examples, make_plan, pack
 
 lengths = st.lists(st.integers(1, 64), max_size=300).map(lambda x: np.array(x, dtype=np.int64))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from instructkit.train.optimizer import highest_rate, make_optimizer, rate_at
+from instructkit.train.step.optimizer import highest_rate, make_optimizer, rate_at
 
 
 def test_the_rate_rises_in_a_line_and_falls_to_its_minimum(small):

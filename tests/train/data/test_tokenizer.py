@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from instructkit.errors import TrainingError
 from instructkit.schema import Example, frame
-from instructkit.train.tokenizer import message_texts, train_tokenizer
+from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 
 TEXTS = ["def add(a, b):\n    return a + b", "The moon pulls the sea.", "你好，世界"] * 10
 

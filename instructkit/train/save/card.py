@@ -8,8 +8,9 @@ import orjson
 from instructkit import __version__
 from instructkit.evaluate.result import Evaluation
 from instructkit.evaluate.table import rows
-from instructkit.train.config import Scratch, Training
-from instructkit.train.preflight import Preflight
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
+from instructkit.train.data.preflight import Preflight
 
 
 def model_card(
@@ -26,7 +27,7 @@ def model_card(
 ) -> str:
     """README.md of an exported model: front matter for the Hugging Face hub, then lineage, data and losses.
 
-    `config` in the recipe's own words, `base` as `train.state.model_identity` gives it.
+    `config` in the recipe's own words, `base` as `train.save.state.model_identity` gives it.
     """
     front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags: [instructkit]"]
     name = None if isinstance(config.model, Scratch) else config.model

@@ -4,10 +4,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from instructkit.chat.format import chat_format
-from instructkit.train.config import Scratch
-from instructkit.train.model import new_model, prepare_model, prepare_tokenizer
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.data.tokenizer import train_tokenizer
+from instructkit.train.model.prepare import new_model, prepare_model, prepare_tokenizer
 from instructkit.train.run import train
-from instructkit.train.tokenizer import train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 import pytest
 
-from instructkit.train.state import differences, model_identity
+from instructkit.train.save.state import differences, model_identity
 
 
 def made_of(model=None, **config):

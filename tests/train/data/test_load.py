@@ -5,10 +5,10 @@ import pytest
 from instructkit.chat.format import chat_format
 from instructkit.errors import TrainingError
 from instructkit.schema import Drop, Message, check, empty
-from instructkit.train.data import load
-from instructkit.train.preflight import Preflight
-from instructkit.train.progress import silent
-from instructkit.train.tokenizer import train_tokenizer
+from instructkit.train.data.load import load
+from instructkit.train.data.preflight import Preflight
+from instructkit.train.data.tokenizer import train_tokenizer
+from instructkit.train.watch.progress import silent
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_long_table_shows_the_worst_and_says_how_many_more_there_are():
 
 def test_documents_are_the_tokens_of_their_examples(shards, prepare):
     data, preflight = prepare(shards)
-    ids, weights = data.document(3)
+    ids, weights, _ = data.document(3)
     assert len(ids) == len(weights) == data.lengths[3]
     supervised = sum(int((data.document(i)[1][1:] > 0).sum()) for i in range(len(data.lengths)))
     assert supervised == preflight.total("supervised_tokens")

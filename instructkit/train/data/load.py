@@ -16,9 +16,9 @@ from instructkit.chat.shards import read_split
 from instructkit.chat.tokenize import Tokenized, tokenize
 from instructkit.errors import TrainingError
 from instructkit.models.batch import Document
-from instructkit.train.config import Training
-from instructkit.train.preflight import LOST, Preflight
-from instructkit.train.progress import Event, Progress
+from instructkit.train.config.training import Training
+from instructkit.train.data.preflight import LOST, Preflight
+from instructkit.train.watch.progress import Event, Progress
 
 OVERLONG_ALLOWED = 0.01
 """Share of overlong examples that training tolerates with `overlong: error`."""
@@ -44,9 +44,9 @@ class TrainingData:
         return np.diff(self.starts)
 
     def document(self, index: int) -> Document:
-        """Token ids and weights of one example."""
+        """One example."""
         part = slice(self.starts[index], self.starts[index + 1])
-        return self.ids[part], self.weights[part]
+        return Document(self.ids[part], self.weights[part])
 
 
 def load(

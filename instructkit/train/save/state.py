@@ -24,7 +24,8 @@ import orjson
 from instructkit.errors import TrainingError
 from instructkit.hashing import file_digest, key_of
 from instructkit.models.load import hub_commit
-from instructkit.train.config import Scratch, Training
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
 
 FORMAT = 1
 """Raised when the trainer's numbers change for the same input."""

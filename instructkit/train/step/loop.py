@@ -10,32 +10,55 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import orjson
 import torch
 
 from instructkit.errors import TrainingError
-from instructkit.models.batch import Batch, collate, groups
+from instructkit.models.batch import Batch, groups
 from instructkit.models.load import autocast, compute_dtype
 from instructkit.models.runner import Runner
-from instructkit.train.config import Training
-from instructkit.train.data import TrainingData
-from instructkit.train.optimizer import rate_at
-from instructkit.train.plan import Indices, Plan
-from instructkit.train.progress import Event, Progress
+from instructkit.train.config.training import Training
+from instructkit.train.data.load import TrainingData
+from instructkit.train.data.plan import Indices, Plan
+from instructkit.train.step.optimizer import rate_at
+from instructkit.train.watch.progress import Event, Progress
 
 
-def micro_batches(rows: list[Indices], data: TrainingData, config: Training, runner: Runner) -> Iterator[Batch]:
+class MicroBatch(NamedTuple):
+    """A batch and the indices of its documents in the training data: `examples[i]` is the batch's document i."""
+
+    batch: Batch
+    examples: Indices
+
+
+class Seen(NamedTuple):
+    """What a step saw of some examples: sums over each one's trained tokens. n examples."""
+
+    step: int
+    """From 0."""
+    examples: Indices
+    """[n] indices in the training data."""
+    loss: torch.Tensor
+    """[n] float: weighted sums of token losses, in nats, from before the step."""
+    weight: torch.Tensor
+    """[n] float: sums of the weights."""
+
+
+def micro_batches(rows: list[Indices], data: TrainingData, config: Training, runner: Runner) -> Iterator[MicroBatch]:
     """The rows of a step as batches of at most micro_batch_sequences × sequence_length cells."""
     size = config.micro_batch_sequences
     if runner.layout == "packed":
         for start in range(0, len(rows), size):
-            documents = [data.document(i) for row in rows[start : start + size] for i in row.tolist()]
-            yield collate(documents, "packed")
+            chosen = np.concatenate(rows[start : start + size])
+            yield MicroBatch(runner.collate([data.document(i) for i in chosen.tolist()]), chosen)
         return
-    documents = [data.document(i) for row in rows for i in row.tolist()]
-    for group in groups([len(ids) for ids, _ in documents], size * config.sequence_length, "padded"):
-        yield collate([documents[i] for i in group], "padded")
+    examples = np.concatenate(rows)
+    for group in groups(data.lengths[examples].tolist(), size * config.sequence_length, "padded"):
+        chosen = examples[group]
+        yield MicroBatch(runner.collate([data.document(i) for i in chosen.tolist()]), chosen)
 
 
 def run_step(
@@ -45,19 +68,25 @@ def run_step(
     runner: Runner,
     optimizer: torch.optim.Optimizer,
     config: Training,
+    observe: Callable[[Seen], None] | None = None,
 ) -> dict[str, float]:
-    """One step of the optimizer; its numbers. Raises TrainingError when the loss or gradient is not finite."""
+    """One step of the optimizer; its numbers. `observe` is told the losses of the examples of each micro-batch.
+
+    Raises TrainingError when the loss or gradient is not finite.
+    """
     device = runner.model.device
     dtype = compute_dtype(config.precision, device)
     rows = plan.step(number)
     batches = list(micro_batches(rows, data, config, runner))
-    weight = sum(batch.weights.sum(dtype=torch.float64).item() for batch in batches)
+    weight = sum(batch.weights.sum(dtype=torch.float64).item() for batch, _ in batches)
     loss = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
-    for batch in batches:
+    for batch, examples in batches:
         with autocast(device, dtype):
-            total, _ = runner.losses(batch.to(device))
+            total, nll = runner.losses(batch.to(device))
         (total / weight).backward()  # type: ignore[no-untyped-call]
         loss += total.detach() / weight
+        if observe is not None:
+            observe(_seen(number, batch, examples, nll))
     parameters = [p for p in runner.model.parameters() if p.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm or float("inf"))
     if not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -76,8 +105,14 @@ def run_step(
         "learning_rate": rate,
         "gradient_norm": norm.item(),
         "tokens": sum(int(data.lengths[row].sum()) for row in rows),
-        "supervised_tokens": sum(len(batch.targets) for batch in batches),
+        "supervised_tokens": sum(len(batch.targets) for batch, _ in batches),
     }
+
+
+def _seen(step: int, batch: Batch, examples: Indices, nll: torch.Tensor) -> Seen:
+    owner, weights = batch.document.to(nll.device), batch.weights.to(nll.device)
+    zeros = torch.zeros(len(examples), dtype=torch.float32, device=nll.device)
+    return Seen(step, examples, zeros.index_add(0, owner, nll * weights), zeros.index_add(0, owner, weights))
 
 
 def run_steps(

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from instructkit.errors import UsageFault
-from instructkit.train.config import Scratch, Training
+from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.training import Training
 
 
 def test_a_recipe_entry_becomes_a_training():
@@ -33,7 +34,7 @@ def test_shapes_that_do_not_divide_are_faults():
 
 def test_reading_a_recipe_needs_no_torch():
     code = (
-        "import sys, instructkit.train.config, instructkit.train.progress, instructkit.evaluate.table, "
+        "import sys, instructkit.train.config.training, instructkit.train.watch.progress, instructkit.evaluate.table, "
         "instructkit.chat.view; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,1 @@
+"""What a training is: the keys of an entry under a recipe's `train:`."""

@@ -1,0 +1,1 @@
+"""Examples as rows of tokens: labels counted, lengths packed, every loss told."""

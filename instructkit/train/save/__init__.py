@@ -1,0 +1,1 @@
+"""What a training leaves on disk: its state, its checkpoints, its model."""

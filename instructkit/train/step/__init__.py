@@ -1,0 +1,1 @@
+"""One step of the optimizer after another, on one device or many."""
