@@ -35,6 +35,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.render
 	$(BIN)/python -m benchmarks.dedupe
+	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.scale
 
 # The generated pages: stages, commands, schemas. A test fails when they are not current.

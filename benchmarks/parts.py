@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ORDER = ("stages", "render", "dedupe", "scale")
+ORDER = ("stages", "render", "dedupe", "train", "scale")
 """Of the parts on the page."""
 HEAD = """# Benchmarks
 
-What each stage costs, and how rendering and removing near-duplicates compare. Measured by `make bench`, never by hand.
+What each stage costs, and how rendering, removing near-duplicates and training compare. Measured by `make bench`,
+never by hand.
 """
 
 

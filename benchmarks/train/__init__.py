@@ -1,0 +1,1 @@
+"""Training beside transformers.Trainer and TRL, tokenisation beside the tokenizer library, what a step costs."""
