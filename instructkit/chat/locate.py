@@ -59,6 +59,11 @@ class Located:
     targets: tuple[Target, ...]
 
 
+def is_trained(message: Message) -> bool:
+    """Whether any token of the message has weight: the message itself, or one of its spans."""
+    return trained_weight(message) > 0 or any(span.weight > 0 for span in message.spans or [])
+
+
 def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatFormat) -> Located:
     """Render a conversation once and find what is trained on. Raises Unlabelled."""
     try:
@@ -70,11 +75,7 @@ def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatForma
     except _FAILURES as error:
         raise Unlabelled("template", f"the chat template refuses the conversation: {error}") from error
     _check_nothing_is_lost(turns, tools, text, chat)
-    trained = [
-        (i, weight)
-        for i, m in enumerate(messages)
-        if (weight := trained_weight(m)) > 0 or any(s.weight > 0 for s in m.spans or [])
-    ]
+    trained = [(i, trained_weight(m)) for i, m in enumerate(messages) if is_trained(m)]
     targets = []
     replies = [i for i, m in enumerate(messages) if m.role == "assistant"]
     for i, weight in trained:
