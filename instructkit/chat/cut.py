@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from instructkit.chat.backend import backend
 from instructkit.chat.labels import label
 from instructkit.chat.locate import Unlabelled, is_trained
 from instructkit.chat.rendering import ChatFormat
@@ -51,7 +52,7 @@ def cut_to(example: Example, max_tokens: int, chat: ChatFormat) -> tuple[Example
 
 def _places(content: str, chat: ChatFormat) -> npt.NDArray[np.int64]:
     """[tokens, 2]: the characters that each token of a content covers."""
-    encoding = chat.tokenizer.backend_tokenizer.encode(content, add_special_tokens=False)
+    encoding = backend(chat.tokenizer).encode(content, add_special_tokens=False)
     return np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
 
 

@@ -24,7 +24,7 @@ from instructkit.schema import Message
 from instructkit.text.conversation import trained_weight
 
 PLACEHOLDER = "qZ7placeholderZq"
-_FAILURES = (TemplateError, TypeError, ValueError, KeyError, IndexError, AttributeError)
+FAILURES = (TemplateError, TypeError, ValueError, KeyError, IndexError, AttributeError)
 """What a chat template raises when it refuses or trips over a conversation; it is code written by strangers."""
 
 
@@ -72,7 +72,7 @@ def locate(messages: Sequence[Message], tools: list[Any] | None, chat: ChatForma
         raise Unlabelled("json", f"tool calls are not JSON: {error}") from error
     try:
         text, marked = chat.render(turns, tools)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise Unlabelled("template", f"the chat template refuses the conversation: {error}") from error
     _check_nothing_is_lost(turns, tools, text, chat)
     trained = [(i, trained_weight(m)) for i, m in enumerate(messages) if is_trained(m)]
@@ -127,7 +127,7 @@ def _by_prefix(
     try:
         prompt, _ = chat.render(turns[:i], tools, prompt=True)
         whole, _ = chat.render(turns[: i + 1], tools)
-    except _FAILURES:
+    except FAILURES:
         return None
     # Trailing line ends differ between a conversation that ends here and one that goes on.
     whole = whole.rstrip()
@@ -141,7 +141,7 @@ def _by_placeholder(turns: list[Turn], tools: list[Any] | None, i: int, text: st
         raise Unlabelled("not-found", f"what the model writes in message {i} cannot be told from the template's text")
     try:
         changed, _ = chat.render([*turns[:i], {**turns[i], "content": PLACEHOLDER}, *turns[i + 1 :]], tools)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise Unlabelled("not-found", f"message {i}: the chat template depends on its content ({error})") from error
     before, found, after = changed.partition(PLACEHOLDER)
     start, end = len(before), len(text) - len(after)
