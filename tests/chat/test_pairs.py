@@ -76,7 +76,7 @@ def test_a_class_is_one_token_behind_the_text(bert, make_example):
     result = tokenize_pairs(frame(Example, examples), bert, classes=["no", "yes"])
     assert result.rows["id"].to_list() == ["no", "yes"]
     for row, expected in zip(result.rows.rows(named=True), (0, 1), strict=True):
-        assert bert.decode(row["input_ids"][:-1]) == "[CLS] ping? [SEP]"
+        assert bert.decode(row["input_ids"][:-1]) == "[CLS] ping ? [SEP]"
         assert row["read_tokens"] == len(row["input_ids"]) - 1
         assert (row["input_ids"][-1], row["weights"][-1]) == (expected, 1.0)
         assert not any(row["weights"][:-1])
