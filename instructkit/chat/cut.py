@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from instructkit.chat.backend import backend
 from instructkit.chat.labels import label
-from instructkit.chat.locate import Unlabelled, is_trained
+from instructkit.chat.locate import is_trained
 from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.search import Unlabelled
 from instructkit.schema import Example, Message
 from instructkit.text.conversation import content_hash
 

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from instructkit.chat.locate import Located, Target, Unlabelled, locate
+from instructkit.chat.locate import Located, locate
 from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.search import Target, Unlabelled
 from instructkit.schema import Example
 
 IGNORED = -100

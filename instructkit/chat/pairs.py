@@ -17,9 +17,10 @@ import polars as pl
 
 from instructkit.chat.backend import backend
 from instructkit.chat.labels import difference, tools_of
-from instructkit.chat.locate import FAILURES, Unlabelled, locate
+from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat, turn
 from instructkit.chat.rows import Tokenized, Tokens, tokenized
+from instructkit.chat.search import FAILURES, Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Drop, Example, Message, records
 from instructkit.text.conversation import trained_weight

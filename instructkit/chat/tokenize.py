@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from instructkit.chat.labels import label
-from instructkit.chat.locate import Unlabelled
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.rows import Tokenized, Tokens, tokenized
+from instructkit.chat.search import Unlabelled
 from instructkit.schema import Drop, Example, records
 
 BATCH_ROWS = 2048
