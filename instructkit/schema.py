@@ -131,10 +131,14 @@ class TokenizedExample(msgspec.Struct, frozen=True, kw_only=True):
     """Token ids with labels; three lists of one length."""
 
     id: str
+    piece: Int32 = 0
+    """Which piece of a long document, counted from 0; a conversation is one piece."""
     input_ids: list[Int32]
     labels: list[Int32]
     """-100 where not trained. Unshifted: only the loss shifts."""
     weights: list[Float32]
+    read_tokens: Int32 = 0
+    """How many of the first tokens are only read, by an encoder or a classifier; 0 for what a decoder writes on."""
 
 
 class PackedSequence(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from instructkit.chat.chatml import CHATML, START, STOP
-from instructkit.chat.locate import Unlabelled, locate
+from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.search import FAILURES, PLACEHOLDER, Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Message
 
@@ -62,6 +64,7 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
         special=re.compile(pattern or r"(?!)"),
         variables=variables,
     )
+    probed = replace(probed, openers=_openers(probed))
     probe = [Message(role="user", content="Ping?"), Message(role="assistant", content="Pong.")]
     try:
         located = locate(probe, None, probed)
@@ -70,4 +73,13 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
             f"chat template of {tokenizer.name_or_path or type(tokenizer).__name__}: {fault.detail} [{fault.rule}]; "
             "set chat_template: chatml, or give a template with {% generation %}"
         ) from fault
-    return ChatFormat(**{**vars(probed), "stop": located.targets[-1].stop})
+    return replace(probed, stop=located.targets[-1].stop)
+
+
+def _openers(chat: ChatFormat) -> frozenset[str]:
+    """The control tokens in front of what a user says. One that is the end token as well ends a reply."""
+    try:
+        before, _, _ = chat.render([{"role": "user", "content": PLACEHOLDER}])[0].partition(PLACEHOLDER)
+    except FAILURES:
+        before = chat.variables.get("bos_token", "")
+    return frozenset(chat.special.findall(before)) - {chat.variables.get("eos_token")}

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from instructkit.chat.locate import Located, Target, Unlabelled, locate
+from instructkit.chat.locate import Located, locate
 from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.search import Target, Unlabelled
 from instructkit.schema import Example
 
 IGNORED = -100
@@ -50,7 +51,7 @@ def label(examples: Sequence[Example], chat: ChatFormat) -> list[Labelled | Unla
     located: list[tuple[int, Located]] = []
     for example in examples:
         try:
-            found = locate(example.messages, _tools(example), chat)
+            found = locate(example.messages, tools_of(example), chat)
             located.append((len(results), found))
             results.append(Unlabelled("pending", ""))
         except Unlabelled as fault:
@@ -78,7 +79,8 @@ def label(examples: Sequence[Example], chat: ChatFormat) -> list[Labelled | Unla
     return results
 
 
-def _tools(example: Example) -> list[Any] | None:
+def tools_of(example: Example) -> list[Any] | None:
+    """The tools of an example as a template takes them. Raises Unlabelled where they are not JSON."""
     try:
         return orjson.loads(example.tools) if example.tools else None
     except ValueError as error:
@@ -150,12 +152,13 @@ def _verify(
             message.content.strip() in body if message.tool_calls else body.strip().endswith(message.content.strip())
         )
         if got != expected or not whole:
-            place = next((i for i, (a, b) in enumerate(zip(got, expected, strict=False)) if a != b), 0)
-            results[row] = Unlabelled(
-                "verify",
-                f"trained tokens of message {target.message} decode to {_around(got, place)}, "
-                f"the message reads {_around(expected, place)}",
-            )
+            results[row] = Unlabelled("verify", difference(f"message {target.message}", got, expected))
+
+
+def difference(what: str, got: str, expected: str) -> str:
+    """Where the text that trained tokens decode to is not the text that they should be."""
+    place = next((i for i, (a, b) in enumerate(zip(got, expected, strict=False)) if a != b), 0)
+    return f"trained tokens of {what} decode to {_around(got, place)}, it reads {_around(expected, place)}"
 
 
 def _around(text: str, place: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from instructkit.chat.environment import Marks, compiled
 from instructkit.schema import Message
 
 Turn = dict[str, Any]
@@ -29,6 +30,8 @@ class ChatFormat:
     """Matches any control token of the tokenizer."""
     stop: str = ""
     """The token that ends a reply; `""` only while the format is being probed."""
+    openers: frozenset[str] = frozenset()
+    """Control tokens that open a message: found behind a reply, they belong to the next one."""
     variables: dict[str, str] = field(default_factory=dict)
     """Control tokens that templates refer to by name (`bos_token`, `eos_token`, …)."""
 
@@ -37,25 +40,20 @@ class ChatFormat:
         """Id of the token that ends a reply."""
         return int(self.tokenizer.convert_tokens_to_ids(self.stop))
 
-    def render(
-        self, turns: Sequence[Turn], tools: list[Any] | None = None, prompt: bool = False
-    ) -> tuple[str, list[tuple[int, int]]]:
+    def render(self, turns: Sequence[Turn], tools: list[Any] | None = None, prompt: bool = False) -> tuple[str, Marks]:
         """The conversation as text, and the character ranges inside `{% generation %}`.
 
         `prompt`: followed by what makes the model answer. Raises jinja2.TemplateError (a template that refuses a
         conversation says so with it), and TypeError or ValueError where the template's own code fails.
         """
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        texts, ranges = render_jinja_template(
-            [list(turns)],
-            tools=tools,
-            chat_template=self.template,
-            return_assistant_tokens_mask=self.marks_replies,
-            add_generation_prompt=prompt,
+        variables = {
+            "messages": turns,
+            "tools": tools,
+            "documents": None,
+            "add_generation_prompt": prompt,
             **self.variables,
-        )
-        return texts[0], list(ranges[0]) if ranges else []
+        }
+        return compiled(self.template)(variables)
 
 
 def turn(message: Message) -> Turn:
@@ -68,5 +66,6 @@ def turn(message: Message) -> Turn:
     if message.tool_call_id is not None:
         given["tool_call_id"] = message.tool_call_id
     if message.reasoning is not None:
-        given["reasoning_content"] = message.reasoning
+        # Two names for one thing: most templates read the first, gpt-oss's the second; transformers gives both too.
+        given["reasoning_content"] = given["thinking"] = message.reasoning
     return given

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from instructkit.chat.format import chat_format
 from instructkit.chat.labels import Labelled, label
-from instructkit.chat.locate import Unlabelled
+from instructkit.chat.search import Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Message, Span
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from instructkit.chat.format import chat_format
 from instructkit.chat.labels import label
-from instructkit.chat.locate import Unlabelled
+from instructkit.chat.search import Unlabelled
 from instructkit.chat.view import pieces
 from instructkit.schema import Example
 

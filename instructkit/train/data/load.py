@@ -12,8 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.rows import Tokenized
 from instructkit.chat.shards import read_split
-from instructkit.chat.tokenize import Tokenized, tokenize
+from instructkit.chat.tokenize import tokenize
 from instructkit.errors import TrainingError
 from instructkit.models.batch import Document
 from instructkit.train.config.training import Training

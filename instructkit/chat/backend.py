@@ -1,0 +1,18 @@
+"""The Rust tokenizer under a Hugging Face one, in a state that loses nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def backend(tokenizer: Any, *, spell_out: bool = False) -> Any:
+    """The `tokenizers.Tokenizer`, set to neither cut nor pad, as a saved tokenizer may be.
+
+    `spell_out`: control tokens in a text are read as the characters they are. Nothing is put back: transformers sets
+    all three anew before each call of its own.
+    """
+    inner = tokenizer.backend_tokenizer
+    inner.no_truncation()
+    inner.no_padding()
+    inner.encode_special_tokens = spell_out
+    return inner
