@@ -92,7 +92,9 @@ def train(
     tokens_key = key_of([fresh.made_of["shards"], chat.tokenizer.backend_tokenizer.to_str(), chat.template])
     data, preflight = load(conversations(shards, chat, tokens_key), config, out / "cache", say)
     preflight.save(out, out.name)
-    say(Event(phase="prepare", message="\n  ".join(["what becomes of the examples", *preflight.lines()])))
+    say(
+        Event(phase="prepare", message="\n  ".join(["what becomes of the examples", *preflight.lines(config.overlong)]))
+    )
     preflight.refuse(config)
     plan = data.plan(config)
     figures = data.figures(plan)

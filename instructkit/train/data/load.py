@@ -19,7 +19,6 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.rows import Tokenized
 from instructkit.chat.shards import read_split
 from instructkit.chat.tokenize import tokenize
 from instructkit.errors import TrainingError

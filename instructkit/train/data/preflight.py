@@ -74,9 +74,12 @@ class Preflight:
         """Sum of a column of the table."""
         return int(self.table[column].sum())
 
-    def lines(self) -> list[str]:
-        """The table as aligned text, cells that lose most first, and what to do about each loss."""
-        return [*self._table(), *self._losses()]
+    def lines(self, overlong: str = "error") -> list[str]:
+        """The table as aligned text, cells that lose most first, and what to do about each loss.
+
+        `overlong`: the training's setting of that name.
+        """
+        return [*self._table(), *self._losses(overlong)]
 
     def _table(self) -> list[str]:
         lost = pl.sum_horizontal(LOST)
@@ -100,14 +103,18 @@ class Preflight:
             for row in cells
         ]
 
-    def _losses(self) -> list[str]:
+    def _losses(self, setting: str) -> list[str]:
         """One line a reason: how many, why, and the way out."""
         said = []
         if overlong := self.total("overlong"):
+            cutting = setting == "cut-prompt"
+            way_out = (
+                "raise it; their answers alone are too long" if cutting else "raise it, or set overlong: cut-prompt"
+            )
             most, all_but_few = self.lengths["longest"], self.lengths["p99"]
             said.append(
                 f"{overlong:,} longer than sequence_length; the longest, {self.longest}, has {most:,} tokens, "
-                f"99 % of all have at most {all_but_few:,}: raise it, or set overlong: cut-prompt"
+                f"99 % of all have at most {all_but_few:,}: {way_out}"
             )
         if unlabelled := self.total("unlabelled"):
             rules = self.dropped.filter(pl.col("rule").str.starts_with("label."))["rule"].value_counts(sort=True)
@@ -139,16 +146,19 @@ class Preflight:
             raise TrainingError(
                 f"{overlong:,} of {total:,} examples, more than {OVERLONG_ALLOWED:.0%}, do not fit sequence_length "
                 f"{config.sequence_length:,}; the longest, {self.longest}, has {self.lengths['longest']:,} tokens; "
-                "raise it, or set overlong: cut-prompt or overlong: drop"
+                "raise it, or set overlong: cut-prompt, or overlong: drop"
             )
         if not self.total(TRAINED):
             raise TrainingError(f"none of {total:,} examples is left to train on; the table above says why")
 
     def save(self, out: Path, training: str, plan: Figures | None = None) -> None:
-        """Write `preflight.json`, `dropped.parquet` and `cut.parquet`; `plan`: what is known of it by now."""
+        """Write `preflight.json`, `dropped.parquet` and, where some are, `cut.parquet`; `plan`: once it is known."""
         step = pl.lit(f"training '{training}'")
         self.dropped.with_columns(step=step).write_parquet(out / "dropped.parquet")
-        self.cut.with_columns(step=step).write_parquet(out / "cut.parquet")
+        if self.cut.height:
+            self.cut.with_columns(step=step).write_parquet(out / "cut.parquet")
+        else:
+            (out / "cut.parquet").unlink(missing_ok=True)
         write_json(out / "preflight.json", self.as_json(plan))
 
     def as_json(self, plan: Figures | None = None) -> dict[str, Any]:

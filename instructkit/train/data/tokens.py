@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.chat.tokenize import Tokenized
+from instructkit.chat.rows import Tokenized
 from instructkit.models.batch import Document
 from instructkit.schema import Drop, Example, columns, empty
 
@@ -125,8 +125,6 @@ def _append(rows: pl.DataFrame, ids: BinaryIO, weights: BinaryIO) -> pl.DataFram
     # The first token of a row has nothing before it to be predicted from.
     weight[starts[:-1][lengths > 0]] = 0
     row = np.repeat(np.arange(len(lengths)), lengths)
-    for name in {"piece", "read_tokens"} - set(rows.columns):
-        rows = rows.with_columns(pl.lit(0, pl.Int32).alias(name))
     return pl.DataFrame(
         {
             "id": rows["id"],
