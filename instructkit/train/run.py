@@ -28,15 +28,13 @@ from instructkit.models.load import best_device, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
-from instructkit.train.data.load import load
-from instructkit.train.data.plan import Plan, make_plan
-from instructkit.train.data.preflight import LOST, Preflight
+from instructkit.train.data.load import conversations, load
 from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
 from instructkit.train.save import checkpoint
 from instructkit.train.save.card import model_card
 from instructkit.train.save.export import export
-from instructkit.train.save.state import Finished, open_run, run_state, write_json, write_run
+from instructkit.train.save.state import Finished, open_run, run_state, write_run
 from instructkit.train.step.loop import rewind, run_steps
 from instructkit.train.step.optimizer import make_optimizer
 from instructkit.train.watch.progress import Event, Progress, silent
@@ -92,18 +90,16 @@ def train(
 
     chat = prepare_tokenizer(config, lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say))
     tokens_key = key_of([fresh.made_of["shards"], chat.tokenizer.backend_tokenizer.to_str(), chat.template])
-    data, preflight = load(shards, chat, config, out / "cache", tokens_key, say)
-    plan = make_plan(
-        data.lengths,
-        data.repeats,
-        capacity=config.sequence_length,
-        rows_per_step=max(1, config.tokens_per_step // config.sequence_length),
-        epochs=config.epochs,
-        max_steps=config.max_steps,
-        seed=config.seed,
+    data, preflight = load(conversations(shards, chat, tokens_key), config, out / "cache", say)
+    preflight.save(out, out.name)
+    say(
+        Event(phase="prepare", message="\n  ".join(["what becomes of the examples", *preflight.lines(config.overlong)]))
     )
-    _write_preflight(out, preflight, plan)
-    say(Event(phase="prepare", message=_summary(preflight, plan)))
+    preflight.refuse(config)
+    plan = data.plan(config)
+    figures = data.figures(plan)
+    preflight.save(out, out.name, figures)
+    say(Event(phase="prepare", message=figures.line()))
 
     model = prepare_model(config, chat).to(best_device())
     runner = make_runner(model, int(data.lengths.max()))
@@ -219,30 +215,6 @@ def _restore(out: Path, key: str, model: Any, optimizer: Any, say: Progress) -> 
     done = checkpoint.restore(path, key=key, model=model, optimizer=optimizer)
     say(Event(phase="train", message=f"going on after step {done}"))
     return done
-
-
-def _write_preflight(out: Path, preflight: Preflight, plan: Plan) -> None:
-    names = ("rows", "trained", "tokens", "supervised_tokens", *LOST)
-    named = preflight.dropped.with_columns(step=pl.lit(f"training '{out.name}'"))
-    named.write_parquet(out / "dropped.parquet")
-    write_json(
-        out / "preflight.json",
-        {
-            "table": preflight.table.to_dicts(),
-            "total": {name: preflight.total(name) for name in names},
-            "steps": plan.steps,
-            "rows_per_step": plan.rows_per_step,
-            "fill": plan.fill,
-        },
-    )
-
-
-def _summary(preflight: Preflight, plan: Plan) -> str:
-    kept, rows = preflight.total("trained"), preflight.total("rows")
-    return (
-        f"{kept:,} of {rows:,} examples, {preflight.total('tokens'):,} tokens, "
-        f"{preflight.total('supervised_tokens'):,} supervised; {plan.steps:,} steps, rows {plan.fill:.1%} full"
-    )
 
 
 def _result(out: Path, finished: Finished, began: float, *, resumed_from: int, reused: bool) -> TrainingResult:

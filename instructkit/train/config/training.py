@@ -29,9 +29,10 @@ class Training:
     sequence_length: Annotated[int, msgspec.Meta(ge=16)] = 2048
     """Tokens in one packed row, and so in the longest example that fits."""
 
-    overlong: Literal["error", "drop"] = "error"
+    overlong: Literal["error", "drop", "cut-prompt"] = "error"
     """What happens to examples longer than sequence_length. They are dropped and counted; with `error`, training
-    refuses to start when they are more than 1 in 100. Nothing is ever cut."""
+    refuses to start when they are more than 1 in 100. `cut-prompt` takes the middle out of the longest messages that
+    are not trained on until the example fits, and drops what cannot fit; answers are never cut."""
 
     max_unlabelled: Share = 0.01
     """Largest share of examples that may be dropped because the chat template cannot show them faithfully, before

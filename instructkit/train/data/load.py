@@ -1,10 +1,17 @@
-"""The training split as arrays of tokens, with a table of what went in and what is trained on."""
+"""The training split as tokens on disk, with a table of what went in and what is trained on.
+
+    shards ──tokenize──▶ cache/<key>/ ──map──▶ TrainingData, Preflight
+              prepare()                open_data()
+
+The two halves can be called by different processes: one of a machine's prepares, all of them open.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,153 +19,182 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.rows import Tokenized
 from instructkit.chat.shards import read_split
 from instructkit.chat.tokenize import tokenize
 from instructkit.errors import TrainingError
+from instructkit.hashing import key_of
 from instructkit.models.batch import Document
+from instructkit.schema import Example, frame, records
 from instructkit.train.config.training import Training
-from instructkit.train.data.preflight import LOST, Preflight
+from instructkit.train.data.plan import Figures, Indices, Keys, Plan, example_keys, figures, make_plan
+from instructkit.train.data.preflight import TRAINED, Preflight, count, fates
+from instructkit.train.data.tokens import FORMAT, Tokenize, Tokens, open_tokens, write_tokens
 from instructkit.train.watch.progress import Event, Progress
 
-OVERLONG_ALLOWED = 0.01
-"""Share of overlong examples that training tolerates with `overlong: error`."""
+SPLIT = "train"
+Cut = Callable[[pl.DataFrame, int], pl.DataFrame]
+"""Rows that are too long, and the tokens they may have, to the same rows shortened; without those that cannot be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Rows and how they become tokens: what the objectives differ in."""
+
+    shards: Sequence[Path]
+    key: str
+    """Of everything that the tokens are made of: contents of shards, tokenizer, chat template, objective."""
+    tokenize: Tokenize
+    cut: Cut | None = None
+    read: Callable[[Sequence[Path], str], Iterator[pl.DataFrame]] = read_split
+    """Rows of a split, shard by shard, in order."""
+
+
+def conversations(shards: Sequence[Path], chat: ChatFormat, key: str) -> Source:
+    """Examples as conversations in a model's chat format. `key`: see Source."""
+    return Source(shards=shards, key=key, tokenize=partial(tokenize, chat=chat), cut=partial(_cut, chat=chat))
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Tokenised examples, one behind the other. n examples, t tokens."""
+    """The examples that are trained on; their tokens lie on disk and are mapped. n examples."""
 
-    ids: npt.NDArray[np.int32]
-    """[t] token ids."""
-    weights: npt.NDArray[np.float32]
-    """[t] loss weight of each token as a target."""
-    starts: npt.NDArray[np.int64]
-    """[n + 1] where each example begins; the last is t."""
+    parts: tuple[Tokens, ...]
+    """Folders of tokens: that of all examples and, with `overlong: cut-prompt`, that of the shortened ones."""
+    part: npt.NDArray[np.uint8]
+    """[n] which of them an example's tokens lie in."""
+    row: Indices
+    """[n] and in which row."""
+    lengths: Indices
+    """[n] tokens of each example."""
+    supervised: Indices
+    """[n] tokens that the loss sees."""
+    loss_weights: npt.NDArray[np.float64]
+    """[n] sum of the weights of those."""
     repeats: npt.NDArray[np.float64]
     """[n] how often an epoch holds each example."""
-    example_ids: list[str]
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """[n] tokens of each example."""
-        return np.diff(self.starts)
+    keys: Keys
+    """[n] what each example is drawn by."""
+    example_ids: pl.Series
+    """[n]"""
 
     def document(self, index: int) -> Document:
         """One example."""
-        part = slice(self.starts[index], self.starts[index + 1])
-        return Document(self.ids[part], self.weights[part])
+        return self.parts[int(self.part[index])].document(int(self.row[index]))
+
+    def plan(self, config: Training) -> Plan:
+        """The plan of a training on this data. Raises TrainingError when no example comes up in it."""
+        plan = make_plan(
+            self.lengths,
+            self.repeats,
+            keys=self.keys,
+            capacity=config.sequence_length,
+            rows_per_step=max(1, config.tokens_per_step // config.sequence_length),
+            epochs=config.epochs,
+            max_steps=config.max_steps,
+            seed=config.seed,
+        )
+        if not plan.steps:
+            raise TrainingError(
+                f"none of {len(self.lengths):,} examples comes up in {config.epochs:g} epochs: their repeats add up to "
+                f"{self.repeats.sum():.3g} an epoch; raise epochs, or the rates of the mix"
+            )
+        return plan
+
+    def figures(self, plan: Plan) -> Figures:
+        """A plan of this data in numbers."""
+        return figures(plan, self.lengths, self.supervised)
 
 
-def load(
-    shards: Sequence[Path], chat: ChatFormat, config: Training, cache: Path, key: str, progress: Progress
-) -> tuple[TrainingData, Preflight]:
-    """Tokenise the training split, or take it from the cache under that key. Raises TrainingError."""
-    frames = list(read_split(shards, "train"))
-    columns = ["id", "source", "template", "origin", "repeats"]
-    about = pl.concat([f.select(columns) for f in frames]) if frames else pl.DataFrame(schema=dict.fromkeys(columns))
-    if not about.height:
-        raise TrainingError("no examples of split 'train'; put a `split` step before the training")
-    if about["id"].is_duplicated().any():
-        twice = about.filter(pl.col("id").is_duplicated())["id"][0]
-        raise TrainingError(f"two examples have the id {twice}; ids must be unique, repetition is the column `repeats`")
-    tokenized = _cached(frames, chat, cache, key, progress)
-    return _sift(about, tokenized, config, progress)
+def load(source: Source, config: Training, cache: Path, progress: Progress) -> tuple[TrainingData, Preflight]:
+    """Both halves, one after the other."""
+    prepare(source, config, cache, progress)
+    return open_data(source, config, cache)
 
 
-def _cached(frames: list[pl.DataFrame], chat: ChatFormat, cache: Path, key: str, progress: Progress) -> Tokenized:
-    paths = [cache / f"{key}.{name}.parquet" for name in ("rows", "dropped")]
-    if all(p.exists() for p in paths):
+def prepare(source: Source, config: Training, cache: Path, progress: Progress) -> None:
+    """Tokenise the training split into the cache, if it is not there. Raises TrainingError.
+
+    What the cache holds of other data is removed.
+    """
+    whole, shortened = _folders(source, config, cache)
+    tokens = open_tokens(whole)
+    if tokens is None:
+        shutil.rmtree(whole, ignore_errors=True)
+        _write(whole, source.read(source.shards, SPLIT), source.tokenize, _rows(source), progress)
+        tokens = open_tokens(whole)
+        assert tokens is not None, "just written"
+    else:
         progress(Event(phase="tokenize", message="tokens are those of an earlier run"))
-        return Tokenized(*(pl.read_parquet(p, glob=False) for p in paths))
+    if shortened is not None and open_tokens(shortened) is None:
+        shutil.rmtree(shortened, ignore_errors=True)
+        too_long = tokens.rows.filter(pl.col("tokens") > config.sequence_length)["id"]
+        _write(shortened, _shortened(source, config, too_long), source.tokenize, len(too_long), progress)
+    for folder in cache.glob("tokens-*"):
+        if folder not in (whole, shortened):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_data(source: Source, config: Training, cache: Path) -> tuple[TrainingData, Preflight]:
+    """Map what `prepare` has written, and sort out what is trained on. Raises TrainingError where it is not there."""
     parts = []
-    for done, frame in enumerate(frames, start=1):
-        parts.append(tokenize(frame, chat))
-        progress(Event(phase="tokenize", done=done, total=len(frames)))
-    result = Tokenized(pl.concat([p.rows for p in parts]), pl.concat([p.dropped for p in parts]))
-    cache.mkdir(parents=True, exist_ok=True)
-    for path, frame in zip(paths, result, strict=True):
-        beside = path.with_suffix(f".{os.getpid()}.writing")
-        frame.write_parquet(beside)
-        beside.replace(path)
-    return result
-
-
-def _sift(
-    about: pl.DataFrame, tokenized: Tokenized, config: Training, progress: Progress
-) -> tuple[TrainingData, Preflight]:
-    supervised = pl.col("weights").list.slice(1).list.eval(pl.element() > 0).list.sum()
-    tokens = tokenized.rows.select("id", "input_ids", "weights", tokens=pl.col("input_ids").list.len().cast(pl.Int64))
-    tokens = tokens.with_columns(supervised_tokens=supervised.cast(pl.Int64).fill_null(0))
-    rows = about.join(tokens, on="id", how="left", maintain_order="left", validate="1:1")
-    fate = (
-        pl.when(pl.col("tokens").is_null())
-        .then(pl.lit("unlabelled"))
-        .when(pl.col("tokens") > config.sequence_length)
-        .then(pl.lit("overlong"))
-        .when(pl.col("supervised_tokens") == 0)
-        .then(pl.lit("zero_label"))
-        .otherwise(pl.lit("trained"))
-    )
-    rows = rows.with_columns(fate=fate)
-    kept = rows.filter(pl.col("fate") == "trained")
-    counted = [(pl.col("fate") == name).sum().alias(name) for name in LOST]
-    trained = pl.col("fate") == "trained"
-    table = (
-        rows.group_by("source", "template")
-        .agg(
-            pl.len().alias("rows"),
-            trained.sum().alias("trained"),
-            pl.col("tokens").filter(trained).sum(),
-            pl.col("supervised_tokens").filter(trained).sum(),
-            *counted,
-        )
-        .sort("source", "template")
-    )
-    preflight = Preflight(table, pl.concat([tokenized.dropped, _drops(rows, config)]))
-    if lines := preflight.lines():
-        progress(Event(phase="prepare", message="\n  ".join(["examples that are not trained on", *lines])))
-    _refuse(preflight, rows, config)
+    for folder in _folders(source, config, cache):
+        if folder is not None:
+            tokens = open_tokens(folder)
+            if tokens is None:
+                raise TrainingError(f"{folder}: no tokens here, or not whole; one process of each machine makes them")
+            parts.append(tokens)
+    rows = fates(parts[0].rows, parts[1].rows if len(parts) > 1 else None, config.sequence_length)
+    kept = rows.filter(pl.col("fate") == TRAINED)
     data = TrainingData(
-        ids=kept["input_ids"].explode().to_numpy().astype(np.int32),
-        weights=kept["weights"].explode().to_numpy().astype(np.float32),
-        starts=np.concatenate([[0], kept["tokens"].cum_sum().to_numpy()]).astype(np.int64),
+        parts=tuple(parts),
+        part=kept["cut"].to_numpy().astype(np.uint8),
+        row=kept["row"].to_numpy().astype(np.int64),
+        lengths=kept["tokens"].to_numpy().astype(np.int64),
+        supervised=kept["supervised_tokens"].to_numpy().astype(np.int64),
+        loss_weights=kept["weight"].to_numpy().astype(np.float64),
         repeats=kept["repeats"].to_numpy().astype(np.float64),
-        example_ids=kept["id"].to_list(),
+        keys=example_keys(kept["id"]),
+        example_ids=kept["id"],
     )
-    return data, preflight
+    return data, count(rows, parts[0].dropped, config.sequence_length)
 
 
-def _drops(rows: pl.DataFrame, config: Training) -> pl.DataFrame:
-    lost = rows.filter(pl.col("fate").is_in(["overlong", "zero_label"]))
-    overlong = pl.col("fate") == "overlong"
-    return lost.select(
-        "id",
-        "origin",
-        step=pl.lit(None, pl.String),
-        template="template",
-        rule=pl.lit("train.") + pl.col("fate"),
-        value=pl.when(overlong).then(pl.col("tokens").cast(pl.String)),
-        threshold=pl.when(overlong).then(pl.lit(str(config.sequence_length))),
-        detail=pl.when(overlong).then(pl.lit("tokens")).otherwise(pl.lit("no token is trained on")),
-    )
+def _folders(source: Source, config: Training, cache: Path) -> tuple[Path, Path | None]:
+    whole = cache / f"tokens-{key_of([FORMAT, source.key])}"
+    if config.overlong != "cut-prompt" or source.cut is None:
+        return whole, None
+    return whole, cache / f"tokens-{key_of([FORMAT, source.key, config.sequence_length])}"
 
 
-def _refuse(preflight: Preflight, rows: pl.DataFrame, config: Training) -> None:
-    total = preflight.total("rows")
-    overlong, unlabelled = preflight.total("overlong"), preflight.total("unlabelled")
-    if unlabelled > config.max_unlabelled * total:
-        first = preflight.dropped.row(0, named=True)
-        raise TrainingError(
-            f"{unlabelled:,} of {total:,} examples cannot be labelled, more than max_unlabelled "
-            f"{config.max_unlabelled:.1%}; the first, {first['id']}: {first['detail']} [{first['rule']}]"
-        )
-    if config.overlong == "error" and overlong > OVERLONG_ALLOWED * total:
-        longest = rows.sort("tokens", descending=True, nulls_last=True).row(0, named=True)
-        raise TrainingError(
-            f"{overlong:,} of {total:,} examples, more than {OVERLONG_ALLOWED:.0%}, do not fit sequence_length "
-            f"{config.sequence_length:,}; the longest, {longest['id']}, has {longest['tokens']:,} tokens; "
-            "raise it or set overlong: drop"
-        )
-    if not preflight.total("trained"):
-        raise TrainingError(f"none of {total:,} examples is left to train on; the table above says why")
+def _rows(source: Source) -> int:
+    """How many rows there are. Raises TrainingError when there are none, or two with one id."""
+    paths = list(source.shards)
+    ids = pl.scan_parquet(paths, glob=False).filter(split=SPLIT).select("id").collect()["id"] if paths else pl.Series()
+    if not len(ids):
+        raise TrainingError(f"no examples of split '{SPLIT}'; put a `split` step before the training")
+    if ids.is_duplicated().any():
+        twice = ids.filter(ids.is_duplicated())[0]
+        raise TrainingError(f"two examples have the id {twice}; ids must be unique, repetition is the column `repeats`")
+    return len(ids)
+
+
+def _write(folder: Path, frames: Iterable[pl.DataFrame], tokenize: Tokenize, total: int, progress: Progress) -> None:
+    def said(done: int) -> None:
+        progress(Event(phase="tokenize", done=done, total=total))
+
+    write_tokens(folder, frames, tokenize, said)
+
+
+def _shortened(source: Source, config: Training, ids: pl.Series) -> Iterator[pl.DataFrame]:
+    assert source.cut is not None
+    for shard in source.read(source.shards, SPLIT) if len(ids) else ():
+        chosen = shard.filter(pl.col("id").is_in(ids.implode()))
+        if chosen.height:
+            yield source.cut(chosen, config.sequence_length)
+
+
+def _cut(examples: pl.DataFrame, max_tokens: int, chat: ChatFormat) -> pl.DataFrame:
+    from instructkit.chat.cut import cut_to
+
+    found = (cut_to(example, max_tokens, chat) for example in records(Example, examples))
+    return frame(Example, [cut[0] for cut in found if cut is not None])

@@ -2,7 +2,7 @@
 
 out/
   run.json          key, what it is made of, the result once finished
-  preflight.json    what became of the examples      dropped.parquet   those not trained on
+  preflight.json    what became of the examples      dropped.parquet   those not trained on      cut.parquet   those cut
   metrics.jsonl     a line for each step
   evaluation.json   before and after
   checkpoints/      while it runs
@@ -27,7 +27,7 @@ from instructkit.models.load import hub_commit
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the trainer's numbers change for the same input."""
 NO_EFFECT = ("examples", "checkpoint_every", "keep_checkpoints")
 """Settings that change nothing in the trained model: a run may go on with others."""
@@ -40,6 +40,7 @@ OWN = (
     "evaluation.json",
     "preflight.json",
     "dropped.parquet",
+    "cut.parquet",
     "run.json",
 )
 """What a run writes into its folder; starting over removes these and nothing else. `run.json` last: it claims them."""

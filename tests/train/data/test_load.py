@@ -1,85 +1,38 @@
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 
-from instructkit.chat.format import chat_format
 from instructkit.errors import TrainingError
-from instructkit.schema import Drop, Message, check, empty
-from instructkit.train.data.load import load
-from instructkit.train.data.preflight import Preflight
-from instructkit.train.data.tokenizer import train_tokenizer
+from instructkit.hashing import uniform
+from instructkit.train.data.load import open_data
+from instructkit.train.data.load import prepare as prepare_cache
 from instructkit.train.watch.progress import silent
 
 
-@pytest.fixture
-def prepare(small, tmp_path):
-    def run(shards, say=silent, **fields):
-        tokenizer = train_tokenizer(["What colour is the sky?"], 300, 128)
-        return load(shards, chat_format(tokenizer), small(**fields), tmp_path / "cache", "key", say)
-
-    return run
-
-
-def with_messages(example, *turns, **values):
-    return msgspec.structs.replace(example, messages=[Message(role=r, content=c) for r, c in turns], **values)
-
-
-def test_every_row_is_trained_on_or_counted_with_its_reason(colours, write_shards, prepare):
-    first, *rest = [e for e in colours(400) if e.split == "train"]
-    long = with_messages(first, ("user", "x" * 500), ("assistant", "y"), id="long", template="t")
-    silent_one = with_messages(first, ("user", "x"), id="silent", template="t")
-    control = with_messages(first, ("user", "<|im_end|>"), ("assistant", "y"), id="control", template="t")
-    data, preflight = prepare(write_shards([long, silent_one, control, *rest]))
-    table = preflight.table
-    fates = ["trained", "overlong", "unlabelled", "zero_label"]
-    assert table.select(pl.sum_horizontal(fates) == pl.col("rows")).to_series().all()
-    row = table.row(by_predicate=pl.col("template") == "t", named=True)
-    assert [row[f] for f in fates] == [0, 1, 1, 1]
-    dropped = check(Drop, preflight.dropped, "dropped")
-    assert dict(dropped.select("id", "rule").rows()) == {
-        "long": "train.overlong",
-        "silent": "train.zero_label",
-        "control": "label.control-token",
-    }
-    assert dropped.row(by_predicate=pl.col("id") == "long", named=True)["threshold"] == "128"
-    assert data.example_ids == [e.id for e in rest]
-    assert preflight.total("tokens") == len(data.ids) == data.lengths.sum()
-
-
-def test_a_training_that_is_refused_shows_what_is_lost_first(colours, write_shards, prepare):
-    first, *rest = [e for e in colours(40) if e.split == "train"]
-    long = with_messages(first, ("user", "x" * 500), ("assistant", "y"), id="long", source="books", template=None)
-    said = []
-    with pytest.raises(TrainingError, match="do not fit"):
-        prepare(write_shards([long, *rest]), said.append)
-    shown = [line.split() for line in next(e.message for e in said if e.phase == "prepare").splitlines()]
-    assert shown[1:] == [
-        ["source", "template", "rows", "overlong", "trained", "supervised", "tokens"],
-        ["books", "-", "1", "1", "0", "0"],
-    ]
-
-
-def test_a_long_table_shows_the_worst_and_says_how_many_more_there_are():
-    counts = {name: [0] * 30 for name in ("trained", "tokens", "supervised_tokens", "unlabelled", "zero_label")}
-    lost = list(range(1, 31))
-    names = [f"t{n}" for n in lost]
-    table = pl.DataFrame({"source": ["s"] * 30, "template": names, "rows": lost, "overlong": lost, **counts})
-    lines = Preflight(table, empty(Drop)).lines()
-    assert lines[1].split()[:2] == ["s", "t30"]
-    assert lines[-1] == "and 10 more in preflight.json"
+def training_examples(colours, count=120):
+    return [e for e in colours(count) if e.split == "train"]
 
 
 def test_documents_are_the_tokens_of_their_examples(shards, prepare):
     data, preflight = prepare(shards)
-    ids, weights, _ = data.document(3)
+    ids, weights, read = data.document(3)
     assert len(ids) == len(weights) == data.lengths[3]
-    supervised = sum(int((data.document(i)[1][1:] > 0).sum()) for i in range(len(data.lengths)))
-    assert supervised == preflight.total("supervised_tokens")
+    assert read == 0
+    for counts, total in (
+        (data.lengths, "tokens"),
+        (data.supervised, "supervised_tokens"),
+    ):
+        assert counts.sum() == preflight.total(total)
+    for i in range(len(data.lengths)):
+        trained = data.document(i).weights[1:]
+        assert data.supervised[i] == (trained > 0).sum()
+        assert data.loss_weights[i] == trained[trained > 0].sum(dtype=np.float64)
 
 
-def test_too_many_overlong_examples_stop_the_training_with_both_numbers(shards, prepare):
-    with pytest.raises(TrainingError, match=r"do not fit sequence_length 40; the longest, x\d+, has \d+ tokens.*drop"):
-        prepare(shards, sequence_length=40)
+def test_examples_stay_in_the_order_of_the_shards(colours, write_shards, prepare):
+    examples = training_examples(colours)
+    assert prepare(write_shards(examples))[0].example_ids.to_list() == [e.id for e in examples]
 
 
 def test_overlong_examples_are_dropped_when_asked(shards, prepare):
@@ -90,10 +43,32 @@ def test_overlong_examples_are_dropped_when_asked(shards, prepare):
     assert data.lengths.max() <= limit
 
 
-def test_too_many_unlabelled_examples_stop_the_training_with_the_reason(colours, write_shards, prepare):
-    bad = [with_messages(e, ("user", "<|im_end|>"), ("assistant", "y")) for e in colours(30)]
-    with pytest.raises(TrainingError, match=r"cannot be labelled.*max_unlabelled 1\.0%.*control token"):
-        prepare(write_shards(bad))
+def test_a_shortened_prompt_takes_the_place_of_the_whole_one_and_answers_stay(colours, write_shards, prepare, chat,
+                                                                               with_messages):  # fmt: skip
+    first, second, *rest = training_examples(colours)
+    long = with_messages(first, ("user", "x" * 300 + "?"), ("assistant", "It is blue."), repeats=2.0)
+    hopeless = with_messages(second, ("user", "x?"), ("assistant", "y" * 300))
+    data, preflight = prepare(write_shards([rest[0], long, hopeless, *rest[1:]]), overlong="cut-prompt")
+    assert data.example_ids.to_list() == [rest[0].id, long.id, *(e.id for e in rest[1:])]
+    assert (preflight.total("cut"), preflight.total("overlong")) == (1, 1)
+    assert data.lengths.max() == data.lengths[1] <= 128
+    assert data.repeats[1] == 2.0
+    ids, weights, _ = data.document(1)
+    assert chat.tokenizer.decode(ids[weights > 0].tolist()) == "It is blue.<|im_end|>"
+    row = preflight.cut.row(0, named=True)
+    before = int(row["value"])
+    assert (row["id"], row["rule"], row["threshold"]) == (long.id, "train.cut_prompt", "128")
+    assert row["detail"] == f"tokens, {before - data.lengths[1]} of the prompt taken out"
+    assert preflight.lengths["longest"] >= before > 300
+
+
+def test_another_sequence_length_cuts_the_whole_examples_anew(colours, write_shards, prepare, with_messages):
+    first, *rest = training_examples(colours)
+    shards = write_shards([with_messages(first, ("user", "x" * 300), ("assistant", "y")), *rest])
+    said = []
+    lengths = [prepare(shards, said.append, overlong="cut-prompt", sequence_length=n)[0].lengths[0] for n in (64, 128)]
+    assert 32 < lengths[0] <= 64 < lengths[1] <= 128
+    assert len([e for e in said if "earlier run" in (e.message or "")]) == 1
 
 
 def test_no_training_split_says_what_to_do(colours, write_shards, prepare):
@@ -103,7 +78,7 @@ def test_no_training_split_says_what_to_do(colours, write_shards, prepare):
 
 
 def test_two_examples_with_one_id_are_refused(colours, write_shards, prepare):
-    (one, *_) = [e for e in colours(10) if e.split == "train"]
+    (one, *_) = training_examples(colours)
     with pytest.raises(TrainingError, match=f"id {one.id}"):
         prepare(write_shards([one, one]))
 
@@ -112,5 +87,56 @@ def test_tokens_are_kept_for_the_next_run(shards, prepare):
     said = []
     (first, table), (second, again) = prepare(shards), prepare(shards, said.append)
     assert any("earlier run" in (event.message or "") for event in said)
-    assert (first.ids == second.ids).all()
+    assert (first.document(5).ids == second.document(5).ids).all()
     assert table.table.equals(again.table)
+
+
+def test_a_cache_that_a_killed_run_left_behind_or_that_was_damaged_is_made_anew(shards, prepare, tmp_path):
+    whole, _ = prepare(shards)
+    (folder,) = (tmp_path / "cache").iterdir()
+    ids = folder / "ids.bin"
+    part = ids.read_bytes()[:100]
+    ids.unlink()  # the first run still maps it
+    ids.write_bytes(part)
+    (tmp_path / "cache" / f".{folder.name}.1.writing").mkdir()
+    again, _ = prepare(shards)
+    assert all((whole.document(i).ids == again.document(i).ids).all() for i in range(len(whole.lengths)))
+
+
+def test_the_cache_holds_the_tokens_of_one_key(shards, prepare, tmp_path):
+    prepare(shards, key="one")
+    prepare(shards, key="other")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_one_process_prepares_and_all_open(shards, source, small, tmp_path):
+    config = small(overlong="cut-prompt")
+    with pytest.raises(TrainingError, match="one process of each machine makes them"):
+        open_data(source(shards), config, tmp_path / "cache")
+    prepare_cache(source(shards), config, tmp_path / "cache", silent)
+    one, other = (open_data(source(shards), config, tmp_path / "cache")[0] for _ in range(2))
+    assert (one.document(0).ids == other.document(0).ids).all()
+
+
+def test_a_plan_in_which_nothing_comes_up_is_an_error(colours, write_shards, prepare, small):
+    few = [msgspec.structs.replace(e, repeats=1e-9) for e in training_examples(colours)]
+    data, _ = prepare(write_shards(few))
+    with pytest.raises(TrainingError, match=r"none of \d+ examples comes up in 1 epochs"):
+        data.plan(small(epochs=1.0))
+
+
+def test_other_shards_of_the_same_examples_are_the_same_plan(colours, write_shards, prepare, small):
+    examples = training_examples(colours)
+    moved = sorted(examples, key=lambda e: uniform(0, e.id))
+    rows = []
+    for name, given in (("a", examples), ("b", moved)):
+        data, _ = prepare(write_shards(given, name), key=name)
+        rows.append([data.example_ids[int(i)] for row in data.plan(small()).rows for i in row])
+    assert rows[0] == rows[1]
+
+
+def test_an_example_without_tokens_of_its_own_is_not_trained_on(colours, write_shards, prepare, with_messages):
+    first, *rest = training_examples(colours)
+    data, preflight = prepare(write_shards([with_messages(first, ("user", "x")), *rest]))
+    assert first.id not in data.example_ids.to_list()
+    assert preflight.dropped.filter(pl.col("id") == first.id).height == 1
