@@ -56,7 +56,7 @@ def micro_batches(rows: list[Indices], data: TrainingData, config: Training, run
             yield MicroBatch(runner.collate([data.document(i) for i in chosen.tolist()]), chosen)
         return
     examples = np.concatenate(rows)
-    for group in groups(data.lengths[examples].tolist(), size * config.sequence_length, "padded"):
+    for group in groups(data.lengths[examples].tolist(), size * config.sequence_length, runner.layout):
         chosen = examples[group]
         yield MicroBatch(runner.collate([data.document(i) for i in chosen.tolist()]), chosen)
 
