@@ -84,7 +84,7 @@ class Training:
     """What the learning rate falls to, as a share of learning_rate."""
 
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.01
-    """Of AdamW, on matrices only: norms, biases and embeddings are left alone."""
+    """Of AdamW, on matrices only: norms, biases, embeddings and the head are left alone."""
 
     betas: tuple[Share, Share] = (0.9, 0.95)
     """Of AdamW: how long it remembers the gradient and its square."""

@@ -60,3 +60,10 @@ def embedding_names(model: Any) -> set[str]:
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Embedding)
     }
+
+
+def token_tables(model: Any) -> set[str]:
+    """Names of the embeddings, and of the head that holds a vector for each token."""
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    own = {name for name, p in model.named_parameters() if head is not None and p is getattr(head, "weight", None)}
+    return embedding_names(model) | own
