@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,9 @@ from instructkit.train.config.freeze import Freeze
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.stopping import EarlyStopping
 
+PACKAGE = "package:"
+"""Begins the name of a model that lies in an installed Python package."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -26,8 +30,9 @@ class Training:
     the way, `test` before and after."""
 
     model: str | Scratch
-    """A Hugging Face model directory, its path relative to the project; or a hub name, taken at the commit in the local
-    cache, else the newest; or the shape of a new model, with the keys below."""
+    """A Hugging Face model directory or a `.gguf` file, its path relative to the project, or `package:NAME/path` inside
+    an installed Python package; or a hub name, taken at the commit in the local cache, else the newest; or the shape of
+    a new model, with the keys below."""
 
     sequence_length: Annotated[int, msgspec.Meta(ge=16)] = 2048
     """Tokens in one packed row, and so in the longest example that fits."""
@@ -154,10 +159,33 @@ class Training:
         """
         places = {}
         if isinstance(self.model, str):
-            places["model"] = _place("model", self.model, root, _looks_like_path(self.model))
+            places["model"] = _model_place(self.model, root)
         if self.chat_template is not None and self.chat_template.endswith(".jinja"):
             places["chat_template"] = _place("chat_template", self.chat_template, root, True)
         return replace(self, **places)  # type: ignore[arg-type]
+
+
+def _model_place(said: str, root: Path) -> str:
+    if said.startswith(PACKAGE):
+        name, _, inside = said.removeprefix(PACKAGE).partition("/")
+        folder = _package_folder(name)
+        if folder is None:
+            raise UsageFault(
+                f"model: '{said}' lies in the Python package '{name}', which is not installed; "
+                f"pip install {name.replace('_', '-')}"
+            )
+        return _place("model", inside, folder, True)
+    return _place("model", said, root, _looks_like_path(said))
+
+
+def _package_folder(name: str) -> Path | None:
+    """Where a package lies, without running its code."""
+    try:
+        found = find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        return None
+    places = list(found.submodule_search_locations or []) if found else []
+    return Path(places[0]) if places else None
 
 
 def _place(key: str, said: str, root: Path, must_exist: bool) -> str:
@@ -172,5 +200,6 @@ def _place(key: str, said: str, root: Path, must_exist: bool) -> str:
 
 
 def _looks_like_path(said: str) -> bool:
-    """Hub names have one slash at most, and none begins like a path."""
-    return said.startswith((".", "~")) or os.path.isabs(said) or said.count("/") > 1
+    """Hub names have one slash at most, none begins like a path, and they are folders."""
+    begins = said.startswith((".", "~")) or os.path.isabs(said)
+    return begins or said.count("/") > 1 or said.lower().endswith(".gguf")

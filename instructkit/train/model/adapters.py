@@ -18,7 +18,7 @@ import torch
 
 from instructkit.errors import TrainingError, did_you_mean
 from instructkit.train.config.adapter import Adapter
-from instructkit.train.model.layers import layer_of
+from instructkit.train.model.layers import layer_of, stacks
 
 ORTHOGONALITY = 0.5
 """Weight of AdaLoRA's regulariser (arXiv:2303.10512, section 3.1; the default of peft)."""
@@ -72,7 +72,8 @@ def adapter_targets(model: Any, config: Adapter) -> list[str]:
     from transformers.pytorch_utils import Conv1D
 
     linear = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear | Conv1D)]
-    inside = [name for name in linear if layer_of(f"{name}.")]
+    known = stacks(model)
+    inside = [name for name in linear if layer_of(name, known)]
     if config.targets == "all-linear":
         if not inside:
             raise TrainingError(f"adapter: no layers are found in a {type(model).__name__}; name targets")
@@ -101,7 +102,7 @@ def merge_adapter(model: Any) -> None:
 
     for name, module in list(model.named_modules()):
         if isinstance(module, BaseTunerLayer):
-            module.merge(safe_merge=True)  # type: ignore[operator]
+            module.merge(safe_merge=True)
             parent, _, own = name.rpartition(".")
             setattr(model.get_submodule(parent), own, module.get_base_layer())
     del model.peft_config

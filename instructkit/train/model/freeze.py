@@ -51,11 +51,11 @@ def _matched(pattern: str, names: list[str]) -> list[str]:
 
 def _below(model: Any, names: list[str], count: int, key: str) -> set[str]:
     """Names in the lowest `count` layers of each stack; a negative count leaves so many on top."""
-    sizes = stacks(model)
-    if not sizes:
+    known = stacks(model)
+    if not known:
         raise TrainingError(f"freeze: {key}: no layers are found in a {type(model).__name__}; use patterns")
-    if abs(count) > min(sizes.values()):
-        said = ", ".join(f"{stack} has {size}" for stack, size in sizes.items())
+    if abs(count) > min(known.values()):
+        said = ", ".join(f"{stack} has {size}" for stack, size in known.items())
         raise TrainingError(f"freeze: {key} is {abs(count)}, but {said}")
-    placed = {name: place for name in names if (place := layer_of(name)) is not None}
-    return {n for n, (stack, index) in placed.items() if index < (count if count > 0 else sizes[stack] + count)}
+    placed = {name: place for name in names if (place := layer_of(name, known)) is not None}
+    return {n for n, (stack, index) in placed.items() if index < (count if count > 0 else known[stack] + count)}

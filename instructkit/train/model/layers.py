@@ -1,4 +1,4 @@
-"""Where in a model a weight stands: which layer, and how far below the top.
+"""Where in a model a weight stands: in which layer, and how far below the top.
 
     head, last norm       height 0        full learning rate
     layers.2 (the top)           0
@@ -11,32 +11,33 @@ Of an encoder-decoder each stack counts from its own top.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
 
-_STACK = re.compile(r"^(?P<stack>(?:.*?\.)?(?:layers?|h|blocks?))\.(?P<index>\d+)\.")
+Stacks = dict[str, int]
+"""Layers of each stack of a model, by the stack's name."""
 
 
-def layer_of(name: str) -> tuple[str, int] | None:
-    """The stack and layer that a weight or module belongs to, from its name; None for one outside the layers.
-
-    Example: `model.layers.3.mlp.up_proj.weight` -> ("model.layers", 3). Stacks are called layers (Llama), layer (BERT),
-    h (GPT-2) or block (T5) in transformers; the outermost list counts.
-    """
-    match = _STACK.match(name)
-    return (match["stack"], int(match["index"])) if match else None
-
-
-def stacks(model: Any) -> dict[str, int]:
-    """Layers of each stack of the model, by the stack's name."""
-    found: dict[str, int] = {}
-    for name, _ in model.named_parameters():
-        place = layer_of(name)
-        if place is not None:
-            found[place[0]] = max(found.get(place[0], 0), place[1] + 1)
+def stacks(model: Any) -> Stacks:
+    """The outermost lists of modules: `model.layers` of Llama, `transformer.h` of GPT-2, `encoder.block` of T5."""
+    found: Stacks = {}
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        if isinstance(module, torch.nn.ModuleList) and len(module) and not inside:
+            found[name] = len(module)
     return found
+
+
+def layer_of(name: str, known: Stacks) -> tuple[str, int] | None:
+    """The stack and layer that a weight or module belongs to; None for one outside the layers.
+
+    Example: `model.layers.3.mlp.up_proj.weight` -> ("model.layers", 3).
+    """
+    for stack in known:
+        if name.startswith(f"{stack}."):
+            return stack, int(name.removeprefix(f"{stack}.").partition(".")[0])
+    return None
 
 
 def layer_heights(model: Any) -> dict[str, int]:
@@ -44,22 +45,19 @@ def layer_heights(model: Any) -> dict[str, int]:
 
     Embeddings lie below the lowest layer; what else is in no layer lies on top.
     """
-    sizes, embeddings = stacks(model), embedding_names(model)
-    bottom = max(sizes.values(), default=0)
+    known, embeddings = stacks(model), embedding_names(model)
+    bottom = max(known.values(), default=0)
     heights = {}
     for name, _ in model.named_parameters():
-        place = layer_of(name)
-        heights[name] = sizes[place[0]] - 1 - place[1] if place else bottom if name in embeddings else 0
+        place = layer_of(name, known)
+        heights[name] = known[place[0]] - 1 - place[1] if place else bottom if name in embeddings else 0
     return heights
 
 
 def embedding_names(model: Any) -> set[str]:
     """Names of the tables that vectors of tokens, positions and segments are looked up in."""
-    return {
-        f"{name}.weight" if name else "weight"
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Embedding)
-    }
+    tables = [(name, m) for name, m in model.named_modules() if isinstance(m, torch.nn.Embedding)]
+    return {f"{name}.weight" if name else "weight" for name, _ in tables}
 
 
 def token_tables(model: Any) -> set[str]:
