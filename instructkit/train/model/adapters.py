@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,6 +25,10 @@ ORTHOGONALITY = 0.5
 ADALORA_STEPS = 10
 NAME = "default"
 """Name of the adapter in the model."""
+MEMORY = "adaptive_ranks"
+"""Name of the module that remembers what AdaLoRA has seen: what each weight is worth (a running mean of sensitivity),
+how much that changes, and which ranks are kept."""
+WORTH, DOUBT, KEPT = "worth", "doubt", "kept"
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,6 @@ class Adapted:
     """Called with the step, once the gradients of a whole step are there."""
     after_update: tuple[Callable[[int], None], ...] = ()
     """Called with the step, while the gradients are still there."""
-    state: dict[str, Any] = field(default_factory=dict)
-    """What a checkpoint must hold beside weights; the same object always, filled in place."""
 
 
 def adapt(model: Any, config: Adapter, *, steps: int, new_tokens: Sequence[int] = ()) -> Adapted:
@@ -56,15 +58,13 @@ def adapt(model: Any, config: Adapter, *, steps: int, new_tokens: Sequence[int] 
     _head_of_classifier(model).requires_grad_(True)
     before: list[Callable[[int], None]] = []
     after: list[Callable[[int], None]] = []
-    state: dict[str, Any] = {}
     if config.kind == "adalora":
         ranks = _AdaptiveRanks(tuner)
         before.append(ranks.stay_orthogonal)
         after.append(ranks.allocate)
-        state = ranks.state
     if new_tokens:
         before.append(_only_rows(model, new_tokens))
-    return Adapted(model, tuple(before), tuple(after), state)
+    return Adapted(model, tuple(before), tuple(after))
 
 
 def adapter_targets(model: Any, config: Adapter) -> list[str]:
@@ -105,7 +105,14 @@ def merge_adapter(model: Any) -> None:
             module.merge(safe_merge=True)
             parent, _, own = name.rpartition(".")
             setattr(model.get_submodule(parent), own, module.get_base_layer())
+    forget(model)
     del model.peft_config
+
+
+def forget(model: Any) -> None:
+    """Remove what an adapter has needed only while it was trained."""
+    if hasattr(model, MEMORY):
+        delattr(model, MEMORY)
 
 
 def _inject(model: Any, config: Adapter, steps: int) -> Any:
@@ -208,12 +215,18 @@ def _like(values: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 class _AdaptiveRanks:
-    """AdaLoRA's two duties at each step; its running means are state that a checkpoint must hold."""
+    """AdaLoRA's two duties at each step. What it remembers lies in buffers of the model, so checkpoints hold it."""
 
     def __init__(self, tuner: Any) -> None:
-        self.tuner = tuner
-        self.allocator = tuner.rankallocator
-        self.state: dict[str, Any] = {}
+        self.tuner, self.settings = tuner, tuner.peft_config[NAME]
+        self.memory = torch.nn.Module()
+        self.names = [name for name, _ in tuner.model.named_parameters() if "lora_" in name]
+        for name, parameter in list(tuner.model.named_parameters()):
+            if name in self.names:
+                for what in (WORTH, DOUBT):
+                    self.memory.register_buffer(_key(name, what), torch.zeros_like(parameter, requires_grad=False))
+                self.memory.register_buffer(_key(name, KEPT), torch.ones(len(parameter)))
+        tuner.model.add_module(MEMORY, self.memory)
 
     def stay_orthogonal(self, step: int) -> None:
         """Add the regulariser's gradient; source: arXiv:2303.10512, equation 4."""
@@ -226,15 +239,24 @@ class _AdaptiveRanks:
 
     def allocate(self, step: int) -> None:
         """Measure what each rank is worth, and take the budget from the worst."""
-        for name in ("exp_avg_ipt", "exp_avg_unc"):
-            getattr(self.allocator, name).update(self.state.get(name, {}))
-        self.allocator.ipt.update(self.state.get("exp_avg_ipt", {}))  # known names are not begun anew
-        settings = self.tuner.peft_config[NAME]
-        settings.rank_pattern = self.state.get("rank_pattern", settings.rank_pattern)
+        allocator, ranks = self.tuner.rankallocator, [name for name in self.names if "lora_E" in name]
+        allocator.exp_avg_ipt = {name: self._remembered(name, WORTH) for name in self.names}
+        allocator.exp_avg_unc = {name: self._remembered(name, DOUBT) for name in self.names}
+        allocator.ipt = dict(allocator.exp_avg_ipt)  # the values of a known name are made anew, not begun anew
+        self.settings.rank_pattern = {name: self._remembered(name, KEPT).bool().tolist() for name in ranks}
         self.tuner.update_and_allocate(step)
-        self.state["exp_avg_ipt"] = dict(self.allocator.exp_avg_ipt)
-        self.state["exp_avg_unc"] = dict(self.allocator.exp_avg_unc)
-        self.state["rank_pattern"] = settings.rank_pattern
+        for name, value in allocator.exp_avg_ipt.items():
+            self._remembered(name, WORTH).copy_(value)
+            self._remembered(name, DOUBT).copy_(allocator.exp_avg_unc[name])
+        for name in ranks:
+            self._remembered(name, KEPT).copy_(torch.tensor(self.settings.rank_pattern[name]))
+
+    def _remembered(self, name: str, what: str) -> torch.Tensor:
+        return self.memory.get_buffer(_key(name, what))
+
+
+def _key(name: str, what: str) -> str:
+    return f"{what}/{name.replace('.', '/')}"
 
 
 def check_adapter(config: Adapter) -> None:
