@@ -17,19 +17,10 @@ def set_dropout(model: Any, share: float) -> int:
     """
     found = 0
     for module in model.modules():
-        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
-            module.p = share
+        names = [name for name, value in vars(module).items() if "drop" in name and type(value) in (float, int)]
+        for name in ["p"] if isinstance(module, torch.nn.Dropout) else [n for n in names if "layer" not in n]:
+            setattr(module, name, share)
             found += 1
-            continue
-        for name, value in vars(module).items():
-            if (
-                "drop" in name
-                and "layer" not in name
-                and isinstance(value, float | int)
-                and not isinstance(value, bool)
-            ):
-                setattr(module, name, share)
-                found += 1
     if not found:
         raise TrainingError(f"dropout: a {type(model).__name__} has none to set; leave it out")
     return found

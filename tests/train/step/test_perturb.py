@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,8 +51,6 @@ def test_gradients_are_the_same_for_every_cut_and_layout(model, small, keys):
     _, whole = gradients(runner, perturbation, [[0, 1, 2, 3]])
     _, apart = gradients(runner, perturbation, [[2], [0, 3], [1]])
     assert same(apart, whole)
-    from dataclasses import replace
-
     _, padded = gradients(replace(runner, layout="padded"), perturbation, [[3, 0], [1, 2]])
     assert same(padded, whole)
     assert not same(gradients(runner, make_perturbation(model, small()), [[0, 1, 2, 3]])[1], whole)
@@ -94,7 +94,7 @@ def test_the_adversary_raises_the_loss_more_than_noise_of_its_length(model, smal
 def test_the_adversary_works_where_the_embeddings_are_frozen(model, small):
     model.get_input_embeddings().weight.requires_grad_(False)
     runner = make_runner(model, 17)
-    clean, found = gradients(runner, make_perturbation(model, small(fgm=0.5)), [[0, 1, 2, 3]])
+    _, found = gradients(runner, make_perturbation(model, small(fgm=0.5)), [[0, 1, 2, 3]])
     assert "model.embed_tokens.weight" not in found
     assert not same(found, gradients(runner, make_perturbation(model, small()), [[0, 1, 2, 3]])[1])
 
