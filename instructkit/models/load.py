@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,8 @@ import torch
 from instructkit.errors import TrainingError
 
 Precision = Literal["auto", "fp32", "bf16"]
+Kind = Literal["causal", "seq2seq", "classifier"]
+"""Of model: a decoder, an encoder-decoder, a sequence classifier."""
 
 
 def load_tokenizer(name: str) -> Any:
@@ -25,18 +27,63 @@ def load_tokenizer(name: str) -> Any:
         raise TrainingError(_unloadable(name, "tokenizer", error)) from error
 
 
-def load_model(name: str) -> Any:
-    """A causal language model with fp32 weights, on the CPU. Raises TrainingError where it cannot be loaded.
+def load_model(name: str, kind: Kind | None = None, classes: Sequence[str] | None = None) -> Any:
+    """A model with fp32 weights, on the CPU. Raises TrainingError where it cannot be loaded.
 
-    fp32 always: an optimizer's small steps vanish in bf16 weights.
+    `kind` None: what it was saved as. `classes`: those of a classifier, in order; None: its own. fp32 always: an
+    optimizer's small steps vanish in bf16 weights.
     """
-    from transformers import AutoModelForCausalLM
+    revision = hub_commit(name)
+    try:
+        with quiet():
+            config = load_config(name)
+            given: dict[str, Any] = {}
+            if classes is not None:
+                config.id2label = dict(enumerate(classes))
+                config.label2id = {c: i for i, c in enumerate(classes)}
+                given["ignore_mismatched_sizes"] = True  # a head for other classes makes room for a new one
+            auto = auto_class(kind or kind_of(config))
+            return auto.from_pretrained(name, config=config, dtype=torch.float32, revision=revision, **given)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(_unloadable(name, "model", error)) from error
+
+
+def load_config(name: str) -> Any:
+    """The config of a model. Raises TrainingError where it cannot be loaded."""
+    from transformers import AutoConfig
 
     try:
         with quiet():
-            return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, revision=hub_commit(name))
+            return AutoConfig.from_pretrained(name, revision=hub_commit(name))
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(_unloadable(name, "model", error)) from error
+        raise TrainingError(_unloadable(name, "config", error)) from error
+
+
+def kind_of(config: Any) -> Kind:
+    """What a model of that config was made as."""
+    if any("ForSequenceClassification" in name for name in config.architectures or []):
+        return "classifier"
+    return "seq2seq" if config.is_encoder_decoder else "causal"
+
+
+def kind_of_model(model: Any) -> Kind:
+    """The same of a loaded model, adapters or not."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if "ForSequenceClassification" in type(inner).__name__:
+        return "classifier"
+    return "seq2seq" if inner.config.is_encoder_decoder else "causal"
+
+
+def auto_class(kind: Kind) -> Any:
+    """The class of transformers that makes a model of a kind from any config."""
+    import transformers
+
+    names: dict[Kind, str] = {
+        "causal": "AutoModelForCausalLM",
+        "seq2seq": "AutoModelForSeq2SeqLM",
+        "classifier": "AutoModelForSequenceClassification",
+    }
+    return getattr(transformers, names[kind])
 
 
 def hub_commit(name: str) -> str | None:

@@ -26,6 +26,8 @@ class _HeadLoss(torch.autograd.Function):
         bias: torch.Tensor | None,
         targets: torch.Tensor,
         weights: torch.Tensor,
+        scale: float,
+        cap: float | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         nll = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
         need_hidden, need_head, need_bias = ctx.needs_input_grad[:3]
@@ -40,13 +42,22 @@ class _HeadLoss(torch.autograd.Function):
             logits = (hidden[part] @ matrix.T).float()
             if bias is not None:
                 logits += bias.float()
+            if scale != 1.0:
+                logits *= scale
+            bend = None
+            if cap is not None:
+                logits.div_(cap).tanh_()
+                bend = 1 - logits.square()  # of tanh: its slope
+                logits *= cap
             log_sum = logits.logsumexp(-1, keepdim=True)
             nll[part] = (log_sum - logits.gather(1, targets[part, None]))[:, 0]
             if grad_hidden is None and grad_head is None and grad_bias is None:
                 continue
             grad = logits.sub_(log_sum).exp_()
             grad.scatter_add_(1, targets[part, None], torch.full_like(log_sum, -1.0))
-            grad *= weights[part, None]
+            grad *= weights[part, None] * scale
+            if bend is not None:
+                grad *= bend
             low = grad.to(hidden.dtype)
             if grad_hidden is not None:
                 grad_hidden[part] = low @ matrix
@@ -70,8 +81,7 @@ class _HeadLoss(torch.autograd.Function):
             None if hidden is None else hidden * outer.to(hidden.dtype),
             None if head is None else (head * outer).to(ctx.head_dtype),
             None if bias is None else (bias * outer).to(ctx.head_dtype),
-            None,
-            None,
+            *(None,) * 4,
         )
 
 
@@ -81,11 +91,15 @@ def head_loss(
     bias: torch.Tensor | None,
     targets: torch.Tensor,
     weights: torch.Tensor,
+    *,
+    scale: float = 1.0,
+    cap: float | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weighted sum of negative log-likelihoods, and each of them (no gradient).
 
     hidden [N, D] float, head [V, D], bias [V] or None, targets [N] int64, weights [N] float32 -> scalar, [N] float32,
-    in nats. N may be 0: the sum is 0, and so are the gradients.
+    in nats. Logits are cap · tanh(scale · (hidden @ headᵀ + bias) / cap), without a cap what stands inside. N may be 0:
+    the sum is 0, and so are the gradients.
     """
-    total, nll = _HeadLoss.apply(hidden, head, bias, targets, weights)  # type: ignore[no-untyped-call]
+    total, nll = _HeadLoss.apply(hidden, head, bias, targets, weights, scale, cap)  # type: ignore[no-untyped-call]
     return total, nll

@@ -1,26 +1,33 @@
-"""A model made ready to give losses: which layout it may be fed, and which way its head is run, checked on the model.
+"""A model made ready to give losses: which layout it may be fed, and whether its head can be taken off.
 
 Packing is silently wrong where a model lets packed documents see each other (a convolution, a recurrent layer, a mask
-made of ones). So the model itself is asked at start-up: do two packed documents get what each gets alone?
+made of ones). So the model itself is asked at start-up, see `models.probe`. What is not exact when packed is padded,
+what is not exact when padded is fed alone, and what is not exact then is refused.
+
+    kind         reads                     writes                    layouts
+    causal       nothing                   every token               packed, padded, alone
+    seq2seq      source, both ways         target, after the source  padded, alone
+    classifier   text                      one class                 padded, alone
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
+from instructkit.errors import TrainingError
 from instructkit.models.attention import NotIsolated, use_documents_attention
-from instructkit.models.batch import Batch, Document, Layout, collate
-from instructkit.models.loss import head_loss
+from instructkit.models.batch import Batch, Document, Layout, collate, collate_pairs, collate_texts
+from instructkit.models.head import Head, find_head
+from instructkit.models.load import Kind, autocast, kind_of_model
+from instructkit.models.probe import differences, leaks, probe_documents
 
-TOLERANCE = 1e-3
-"""Largest difference of a hidden state in fp32, relative to the largest hidden state. Seen: 1e-6 where documents are
-isolated, above 1e-1 where they are not."""
+PROBE_FAILURES = (NotIsolated, ValueError, TypeError, RuntimeError, IndexError, AttributeError, KeyError)
+"""What the code of a model raises when it is run as it was not meant to be."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +35,10 @@ class Runner:
     """A model with the layout and head path that were found exact for it."""
 
     model: Any
+    kind: Kind
     layout: Layout
-    split_head: bool
-    """Whether head(body(x)) equals model(x): no soft cap or scale lies between."""
+    head: Head | None
+    """None: nothing stands between the model and its logits, or what does cannot be taken off."""
     notes: tuple[str, ...]
     """What was not possible, and what is done instead."""
     own_attention: str
@@ -40,89 +48,167 @@ class Runner:
     def generating(self) -> Iterator[Any]:
         """The model with its own attention and in evaluation mode, both put back afterwards."""
         current, training = self.model.config._attn_implementation, self.model.training
-        self.model.set_attn_implementation(self.own_attention)
+        if current != self.own_attention:
+            self.model.set_attn_implementation(self.own_attention)
         self.model.eval()
         try:
             yield self.model
         finally:
-            self.model.set_attn_implementation(current)
+            if current != self.own_attention:
+                self.model.set_attn_implementation(current)
             self.model.train(training)
 
     def collate(self, documents: Sequence[Document]) -> Batch:
         """Documents as one batch, in the layout that is exact for this model."""
-        return collate(documents, self.layout)
+        return _collate(self.model, self.kind, documents, self.layout)
 
     def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Weighted sum of the batch's token losses, and each of them without gradient; see `head_loss`."""
-        if self.split_head:
-            head = self.model.get_output_embeddings()
-            hidden = _hidden(self.model, batch)[batch.rows]
-            return head_loss(hidden, head.weight, getattr(head, "bias", None), batch.targets, batch.weights)
-        logits = self.model(batch.input_ids, **_options(batch)).logits.flatten(0, 1)[batch.rows].float()
+        if self.head is not None:
+            hidden = self.head.hidden(lambda: _call(self.model, self.kind, batch))[batch.rows]
+            return self.head.losses(hidden, batch.targets, batch.weights)
+        logits = _call(self.model, self.kind, batch).logits.flatten(0, -2)[batch.rows].float()
         nll = torch.nn.functional.cross_entropy(logits, batch.targets, reduction="none")
         return (nll * batch.weights).sum(), nll.detach()
 
 
-def make_runner(model: Any, longest: int) -> Runner:
+def make_runner(model: Any, longest: int, dtype: torch.dtype = torch.float32) -> Runner:
     """Find out how a model may be run, by running it. Leaves its attention set accordingly.
 
     `longest`: tokens of the longest document to come; the probe holds one as long, so a window shorter than that shows.
+    `dtype`: of the products in training. Raises TrainingError for a model that cannot be trained without a fault.
     """
-    notes: list[str] = []
-    training = model.training
+    kind, training = kind_of_model(model), model.training
     model.eval()
-    layout: Layout = "packed"
-    own = model.config._attn_implementation
-    with torch.no_grad():
-        split_head = _head_is_split(model)
-        if not split_head:
-            notes.append("something lies between the model's body and its head: full logits are built, more memory")
-        documents = _probe_documents(model, longest)
-        # Alone they run with the attention that the model brought, so a kernel that computes something else shows too.
-        alone = torch.cat([_hidden(model, collate([d], "padded").to(model.device)) for d in documents])
-        try:
-            use_documents_attention(model)
-            packed = _hidden(model, collate(documents, "packed").to(model.device))
-            difference = float((packed - alone).abs().max() / alone.abs().max().clamp(min=1e-6))
-            reason = (
-                None if difference <= TOLERANCE else f"packed documents differ from the same alone by {difference:.1e}"
-            )
-        except (NotIsolated, ValueError, TypeError, RuntimeError) as error:
-            reason = str(error) or type(error).__name__
-        if reason is not None:
-            layout = "padded"
-            model.set_attn_implementation(own)
-            notes.append(f"documents cannot be kept apart when packed ({reason}): one document a row, padded")
-    model.train(training)
-    return Runner(model, layout, split_head, tuple(notes), own)
+    try:
+        with torch.no_grad(), autocast(model.device, dtype):
+            runner = _find(model, kind, longest)
+    finally:
+        model.train(training)
+    return runner
 
 
-def _probe_documents(model: Any, longest: int) -> list[Document]:
-    # Of unequal length, longer than a convolution's reach, without repeating tokens in step.
+def _find(model: Any, kind: Kind, longest: int) -> Runner:
     vocabulary = model.get_input_embeddings().num_embeddings
-    lengths = [min(n, longest) for n in (17, longest, 29)]
-    ids = [(np.arange(n) * 31 + 7 * i) % vocabulary for i, n in enumerate(lengths)]
-    return [Document(i.astype(np.int32), np.ones(len(i), dtype=np.float32)) for i in ids]
+    documents = probe_documents(vocabulary, longest, kind, model.config)
+    notes = []
+    plain = Runner(model, kind, "alone", None, (), model.config._attn_implementation)
+    try:
+        if kind != "classifier":
+            short = plain.collate(documents[:1])
+            plain = replace(plain, head=find_head(model, lambda: _call(model, kind, short)))
+            if plain.head is None:
+                notes.append("its head cannot be taken off: full logits are built, more memory")
+        # As anyone calls it: with a mask of ones and the attention that the model brought.
+        reference = [_states(plain, [d], masked=True)[0] for d in documents]
+        alone = [_states(plain, [d])[0] for d in documents]
+    except PROBE_FAILURES as error:
+        raise _refused(model, f"cannot be run: {_first_line(error)}") from error
+    if differences(alone, reference) > 1:
+        raise _refused(model, "computes something else under a mask of ones than without a mask")
+    if kind != "classifier" and not _is_causal(plain, documents[-1]):
+        raise _refused(model, "lets a token see the tokens behind it, so it knows what it is to predict")
+    reasons = []
+    layouts: tuple[Layout, ...] = ("packed", "padded") if kind == "causal" else ("padded",)
+    chosen = plain
+    for layout in layouts:
+        candidate = replace(plain, layout=layout)
+        reason = _fault(candidate, documents, reference)
+        if reason is None:
+            chosen = candidate
+            break
+        reasons.append(f"{layout} {reason}")
+        if model.config._attn_implementation != plain.own_attention:
+            model.set_attn_implementation(plain.own_attention)
+    if reasons:
+        how = "one document a row, padded" if chosen.layout == "padded" else "one document at a time"
+        notes.append(f"documents would not be exact {'; '.join(reasons)}: {how}")
+    if getattr(model.config.get_text_config(), "router_aux_loss_coef", None):
+        notes.append("its balancing loss of experts is left out: it depends on which documents share a batch")
+    return replace(chosen, notes=tuple(notes))
 
 
-def _options(batch: Batch) -> dict[str, Any]:
-    options: dict[str, Any] = {"use_cache": False}
-    if batch.lengths is not None:
-        options |= {"position_ids": batch.position_ids, "document_lengths": batch.lengths}
-    return options
+def _fault(runner: Runner, documents: Sequence[Document], reference: Sequence[torch.Tensor]) -> str | None:
+    """Why a layout is not exact; None where it is."""
+    try:
+        if runner.layout == "packed":
+            use_documents_attention(runner.model)
+        difference = differences(_states(runner, documents), reference)
+        if difference > 1:
+            return f"(they differ from the same alone, {difference:.0e} times what rounding may do)"
+        if runner.layout == "packed":
+            batch = runner.collate(documents).to(runner.model.device)
+            lengths = [len(d.ids) for d in documents]
+            if leaks(runner.model.get_input_embeddings(), lengths, lambda: _output(runner, batch)):
+                return "(a document reaches its neighbour)"
+    except PROBE_FAILURES as error:
+        return f"({_first_line(error)})"
+    return None
 
 
-def _hidden(model: Any, batch: Batch) -> torch.Tensor:
-    """[B·T, D]: the body's output, flattened."""
-    return model.base_model(batch.input_ids, **_options(batch))[0].flatten(0, 1)  # type: ignore[no-any-return]
+def _is_causal(runner: Runner, document: Document) -> bool:
+    # The last but one: some encoder-decoders begin with the last, which names the language.
+    other = document._replace(ids=document.ids.copy())
+    other.ids[-2] = (other.ids[-2] + 1) % int(document.ids.max() + 1)
+    before = len(document.ids) - document.read_tokens - 2
+    one, two = (_states(runner, [d])[0][:before] for d in (document, other))
+    return before < 1 or differences([one], [two]) <= 1
 
 
-def _head_is_split(model: Any) -> bool:
-    head = model.get_output_embeddings()
-    # A soft cap hardly bends the small logits of a fresh model: what the config says counts as well as the probe.
-    if head is None or not hasattr(head, "weight") or getattr(model.config, "final_logit_softcapping", None):
-        return False
-    batch = collate(_probe_documents(model, 17), "padded").to(model.device)
-    whole = model(batch.input_ids, use_cache=False).logits.flatten(0, 1)
-    parts = torch.nn.functional.linear(_hidden(model, batch), head.weight, getattr(head, "bias", None))
-    return whole.shape == parts.shape and bool((whole - parts).abs().max() <= 1e-5 * whole.abs().max())
+def _states(runner: Runner, documents: Sequence[Document], masked: bool = False) -> list[torch.Tensor]:
+    """Per document [its rows, D]: what reaches the head; logits where there is no such thing."""
+    batch = runner.collate(documents)
+    if masked and batch.attention_mask is None:
+        batch = replace(batch, attention_mask=torch.ones_like(batch.input_ids))
+    states = _output(runner, batch.to(runner.model.device))
+    if runner.kind == "classifier":
+        return list(states[:, None])
+    lengths = [len(d.ids) - d.read_tokens for d in documents]
+    if runner.layout == "packed":
+        return list(torch.split(states, lengths))
+    return [rows[:n] for rows, n in zip(states.reshape(len(documents), -1, states.shape[-1]), lengths, strict=True)]
+
+
+def _output(runner: Runner, batch: Batch) -> torch.Tensor:
+    """[B·T, D]; logits where the head is not taken off."""
+    if runner.head is not None:
+        return runner.head.hidden(lambda: _call(runner.model, runner.kind, batch))
+    return _call(runner.model, runner.kind, batch).logits.flatten(0, -2)  # type: ignore[no-any-return]
+
+
+def _call(model: Any, kind: Kind, batch: Batch) -> Any:
+    cache = {} if kind == "classifier" and not _has_cache(model) else {"use_cache": False}
+    return model(**batch.inputs(), **cache)
+
+
+def _has_cache(model: Any) -> bool:
+    return getattr(model.config, "use_cache", None) is not None
+
+
+def _collate(model: Any, kind: Kind, documents: Sequence[Document], layout: Layout) -> Batch:
+    if kind == "causal":
+        return collate(documents, layout)
+    pad = model.config.get_text_config().pad_token_id or 0
+    if kind == "classifier":
+        return collate_texts(documents, pad)
+    return collate_pairs(documents, pad, lambda written: _shifted(model, written, pad))
+
+
+def _shifted(model: Any, written: torch.Tensor, pad: int) -> torch.Tensor:
+    """What the decoder is given when it is to write that, [B, U] with -100 on padding: one place to the right."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if hasattr(inner, "prepare_decoder_input_ids_from_labels"):
+        return inner.prepare_decoder_input_ids_from_labels(written)  # type: ignore[no-any-return]
+    start = getattr(model.config, "decoder_start_token_id", None)
+    first = torch.full_like(written[:, :1], pad if start is None else start)
+    shifted = torch.cat([first, written[:, :-1]], dim=1)
+    return shifted.masked_fill(shifted == -100, pad)
+
+
+def _refused(model: Any, why: str) -> TrainingError:
+    name = model.config._name_or_path or type(model).__name__
+    return TrainingError(f"model '{name}' ({type(model).__name__}) {why}; take a model of another architecture")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from instructkit.errors import UsageFault
+from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.bounds import Count, Rate, Share
+from instructkit.train.config.freeze import Freeze
 from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.stopping import EarlyStopping
+
+PACKAGE = "package:"
+"""Begins the name of a model that lies in an installed Python package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +30,9 @@ class Training:
     the way, `test` before and after."""
 
     model: str | Scratch
-    """A Hugging Face model directory, its path relative to the project; or a hub name, taken at the commit in the local
-    cache, else the newest; or the shape of a new model, with the keys below."""
+    """A Hugging Face model directory or a `.gguf` file, its path relative to the project, or `package:NAME/path` inside
+    an installed Python package; or a hub name, taken at the commit in the local cache, else the newest; or the shape of
+    a new model, with the keys below."""
 
     sequence_length: Annotated[int, msgspec.Meta(ge=16)] = 2048
     """Tokens in one packed row, and so in the longest example that fits."""
@@ -54,23 +62,62 @@ class Training:
     max_steps: Count | None = None
     """Stop after that many steps, with the schedule fitted to it. None: as epochs say."""
 
+    adapter: Adapter | None = None
+    """Train an adapter (LoRA and its like) in place of the model's own weights, with the keys below. None: train the
+    model."""
+
+    freeze: Freeze | None = None
+    """Parts of the model that are not trained, with the keys below."""
+
     learning_rate: Rate | None = None
-    """Highest learning rate. None: 2e-3 for a new model, 2e-5 for a pretrained one."""
+    """Highest learning rate. None: 2e-3 for a new model, 2e-5 for a pretrained one, 2e-4 for an adapter."""
+
+    layer_decay: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    """Learning rate of each layer as a share of that of the layer above; the top layer and the head have the full rate,
+    embeddings one share less than the lowest layer. 0.7 to 0.95 is usual. None: one rate for all."""
+
+    schedule: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """How the learning rate falls behind the warm-up: half a cosine or a line down to min_learning_rate, not at all, or
+    `wsd` (warm-up, stable, decay): not at all until the last steps, then a line down."""
 
     warmup: Share = 0.05
     """Share of the steps in which the learning rate rises from 0."""
 
+    decay: Share = 0.1
+    """Of the schedule wsd: share of the steps in which the learning rate falls, at the end."""
+
     min_learning_rate: Share = 0.1
-    """What the cosine schedule falls to, as a share of learning_rate."""
+    """What the learning rate falls to, as a share of learning_rate."""
 
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.01
-    """Of AdamW, on matrices only: norms and biases are left alone."""
+    """Of AdamW, on matrices only: norms, biases, embeddings and the head are left alone."""
 
     betas: tuple[Share, Share] = (0.9, 0.95)
     """Of AdamW: how long it remembers the gradient and its square."""
 
     clip_norm: Rate | None = 1.0
     """Longest gradient; a longer one is scaled down to it. None: never."""
+
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
+    """Set every dropout of the model to this while it is trained. None: as the model brings them, most often 0."""
+
+    neftune: Rate | None = None
+    """Noise on the embeddings of each example while it is trained on, evenly drawn and scaled by neftune / sqrt(tokens
+    times width); 5 to 15 is usual. None: none."""
+
+    fgm: Rate | None = None
+    """Adversarial training: each example is learned a second time with its embeddings moved by a vector of this length
+    in the direction that raises its loss most. Twice the time. None: no."""
+
+    early_stopping: EarlyStopping | None = None
+    """Stop when the loss on the validation split falls no more, with the keys below."""
+
+    average_checkpoints: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    """The result is the mean of the weights at so many last checkpoints. None: the weights of the last step."""
+
+    save_as: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Numbers in which the result is saved. auto: as the base model was; fp32 for a new one. The weights are rounded
+    before the last evaluation, so its losses are those of what is saved."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of matrix products; weights and optimizer are fp32 always. auto: bf16 on a GPU that has it, else fp32."""
@@ -95,7 +142,16 @@ class Training:
 
     def faults(self) -> list[str]:
         """Faults that no single field shows."""
-        return self.model.faults() if isinstance(self.model, Scratch) else []
+        found = self.model.faults() if isinstance(self.model, Scratch) else []
+        if self.adapter is not None and isinstance(self.model, Scratch):
+            found.append("adapter: a new model has nothing to adapt; leave it out, or name a pretrained model")
+        if self.adapter is not None and self.freeze is not None:
+            found.append("freeze: an adapter trains nothing of the model itself; say adapter: targets instead")
+        if self.early_stopping is not None and self.evaluate_every is None:
+            found.append("early_stopping: looks at validation losses; set evaluate_every")
+        if self.average_checkpoints is not None and self.checkpoint_every is None:
+            found.append("average_checkpoints: there are none; set checkpoint_every")
+        return found
 
     def at(self, root: Path) -> Training:
         """The same with `model` and `chat_template` as paths of this machine, where they are paths.
@@ -104,10 +160,33 @@ class Training:
         """
         places = {}
         if isinstance(self.model, str):
-            places["model"] = _place("model", self.model, root, _looks_like_path(self.model))
+            places["model"] = _model_place(self.model, root)
         if self.chat_template is not None and self.chat_template.endswith(".jinja"):
             places["chat_template"] = _place("chat_template", self.chat_template, root, True)
         return replace(self, **places)  # type: ignore[arg-type]
+
+
+def _model_place(said: str, root: Path) -> str:
+    if said.startswith(PACKAGE):
+        name, _, inside = said.removeprefix(PACKAGE).partition("/")
+        folder = _package_folder(name)
+        if folder is None:
+            raise UsageFault(
+                f"model: '{said}' lies in the Python package '{name}', which is not installed; "
+                f"pip install {name.replace('_', '-')}"
+            )
+        return _place("model", inside, folder, True)
+    return _place("model", said, root, _looks_like_path(said))
+
+
+def _package_folder(name: str) -> Path | None:
+    """Where a package lies, without running its code."""
+    try:
+        found = find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        return None
+    places = list(found.submodule_search_locations or []) if found else []
+    return Path(places[0]) if places else None
 
 
 def _place(key: str, said: str, root: Path, must_exist: bool) -> str:
@@ -122,5 +201,6 @@ def _place(key: str, said: str, root: Path, must_exist: bool) -> str:
 
 
 def _looks_like_path(said: str) -> bool:
-    """Hub names have one slash at most, and none begins like a path."""
-    return said.startswith((".", "~")) or os.path.isabs(said) or said.count("/") > 1
+    """Hub names have one slash at most, none begins like a path, and they are folders."""
+    begins = said.startswith((".", "~")) or os.path.isabs(said)
+    return begins or said.count("/") > 1 or said.lower().endswith(".gguf")

@@ -1,63 +1,260 @@
-"""The model card: what the model is made of, and how well it does."""
+"""The model card: how to use the model, how well it does, what it is made of. A page for people and for the hub.
+
+A function of what it is given: no dates, no paths of a machine.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import orjson
+import polars as pl
+import yaml
 
 from instructkit import __version__
-from instructkit.evaluate.result import Evaluation
+from instructkit.evaluate.result import Evaluation, Generation
 from instructkit.evaluate.table import rows
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
-from instructkit.train.data.preflight import Preflight
+from instructkit.train.data.preflight import LOST, Preflight
+
+SLICES = ("template", "source", "task", "language")
+SHOWN = 30
+"""Rows of a table that stand open on the page; longer ones are folded."""
+TASKS = {"causal": "text-generation", "seq2seq": "text-generation", "classifier": "text-classification"}
+"""What the hub calls a kind of model."""
+CLASSES = {
+    "causal": "AutoModelForCausalLM",
+    "seq2seq": "AutoModelForSeq2SeqLM",
+    "classifier": "AutoModelForSequenceClassification",
+}
+UNKNOWN = "(not known)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Where the dataset comes from, as far as it is known."""
+
+    dataset: str
+    """Content hash of the rows."""
+    recipe: str | None = None
+    """Name of the recipe."""
+    recipe_text: str | None = None
+    lock: str | None = None
+    """Content hash of the lockfile."""
+    licenses: dict[str, str | None] = field(default_factory=dict)
+    """SPDX licence by template, None where the template names none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a training made."""
+
+    kind: str
+    """causal, seq2seq or classifier."""
+    steps: int
+    parameters: int
+    trained: int
+    """Parameters that were trained; those of an adapter where there is one."""
+    saved_as: str
+    """Numbers that the weights are saved in: fp32, bf16 or fp16."""
+    adapter: bool
+    """Whether the folder holds an adapter and not a whole model."""
+    notes: Sequence[str]
+    before: Evaluation | None
+    after: Evaluation | None
 
 
 def model_card(
+    name: str,
     config: Training,
+    outcome: Outcome,
     *,
+    lineage: Lineage,
     base: dict[str, str | None] | None,
-    dataset_hash: str,
+    made_of: dict[str, Any],
     key: str,
-    steps: int,
-    parameters: int,
     preflight: Preflight,
-    before: Evaluation | None,
-    after: Evaluation | None,
+    shards: Sequence[Path],
 ) -> str:
-    """README.md of an exported model: front matter for the Hugging Face hub, then lineage, data and losses.
+    """README.md of an exported model: front matter for the Hugging Face hub, then a page.
 
-    `config` in the recipe's own words, `base` as `train.save.state.model_identity` gives it.
+    `name`: of the training. `config` in the recipe's own words; `base` as `train.save.state.model_identity` gives it;
+    `made_of` and `key` of the run; `shards`: the examples.
     """
-    front = ["---", "library_name: transformers", "pipeline_tag: text-generation", "tags: [instructkit]"]
-    name = None if isinstance(config.model, Scratch) else config.model
-    if base is not None and "name" in base:  # the hub takes names of its own only, no folders
-        front.append(f"base_model: {orjson.dumps(name).decode()}")
-    origin = "Trained from random weights" if name is None else f"Tuned from `{name}`"
-    pinned = [(f"base model, {k}", f"`{v}`") for k, v in (base or {}).items() if k != "name"]
-    settings = orjson.dumps(msgspec.to_builtins(config), option=orjson.OPT_INDENT_2).decode()
+    content = _composition(shards)
     parts = [
-        "\n".join([*front, "---"]),
-        "# A model tuned with instructkit",
-        f"{origin} on instruction data; {parameters:,} parameters, {steps:,} steps.",
-        "## Lineage",
-        _table(
-            ("what", "value"),
-            [*pinned, ("dataset", f"`{dataset_hash}`"), ("run", f"`{key}`"), ("instructkit", __version__)],
-        ),
-        f"```json\n{settings}\n```",
-        "## Data",
-        _table(
-            tuple(preflight.table.columns),
-            [tuple("-" if v is None else str(v) for v in row) for row in preflight.table.rows()],
-        ),
+        _front(config, outcome, base, content),
+        f"# {name}",
+        _origin(config, outcome, preflight),
+        "## Use",
+        _usage(config, outcome),
+        *_results(outcome),
+        *_data(preflight, content, lineage),
+        *_training(config, outcome),
+        *_lineage(lineage, base, made_of, key),
     ]
-    if after is not None:
-        heads, lines = rows(before, after)
-        parts += [f"## Loss on the {after.split} split", "Nats per supervised token.", _table(heads, lines)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _table(heads: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
-    cells = [heads, tuple("---" for _ in heads), *lines]
-    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in cells)
+def _front(
+    config: Training, outcome: Outcome, base: dict[str, str | None] | None, content: dict[str, pl.DataFrame]
+) -> str:
+    head: dict[str, Any] = {
+        "library_name": "peft" if outcome.adapter else "transformers",
+        "pipeline_tag": TASKS[outcome.kind],
+        "tags": ["instructkit", *([config.adapter.kind] if config.adapter is not None else [])],
+    }
+    if base is not None and "name" in base:  # the hub takes names of its own only, no folders
+        head["base_model"] = config.model
+        head["base_model_relation"] = "adapter" if outcome.adapter else "finetune"
+    languages = [code for code in content["language"]["language"].to_list() if code is not None]
+    if languages:
+        head["language"] = sorted(languages)
+    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+
+
+def _origin(config: Training, outcome: Outcome, preflight: Preflight) -> str:
+    begun = "Trained from random weights" if isinstance(config.model, Scratch) else f"Tuned from `{config.model}`"
+    how = f" with {config.adapter.kind}" if config.adapter is not None else ""
+    share = "" if outcome.trained == outcome.parameters else f", {outcome.trained:,} of them trained"
+    return (
+        f"{begun}{how} on {preflight.total('trained'):,} examples "
+        f"({preflight.total('supervised_tokens'):,} tokens that the loss saw) in {outcome.steps:,} steps. "
+        f"{outcome.parameters:,} parameters{share}. Built with instructkit: every example names its source and template."
+    )
+
+
+def _usage(config: Training, outcome: Outcome) -> str:
+    loader = CLASSES[outcome.kind]
+    lines = [f"from transformers import {loader}, AutoTokenizer", ""]
+    load = f'model = {loader}.from_pretrained("path/to/this/folder")'
+    if outcome.adapter:
+        lines[0] = f"from peft import PeftModel\n{lines[0]}"
+        load = (
+            f'model = {loader}.from_pretrained("{config.model}")\n'
+            'model = PeftModel.from_pretrained(model, "path/to/this/folder")'
+        )
+    lines += ['tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")', load]
+    if outcome.kind == "causal":
+        lines += [
+            'chat = [{"role": "user", "content": "Your question"}]',
+            'prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", '
+            "return_dict=True)",
+            "reply = model.generate(**prompt, max_new_tokens=200)[0]",
+            'print(tokenizer.decode(reply[prompt["input_ids"].shape[1]:], skip_special_tokens=True))',
+        ]
+    return "```python\n" + "\n".join(lines) + "\n```"
+
+
+def _results(outcome: Outcome) -> list[str]:
+    after = outcome.after
+    if after is None:
+        return ["## Results", "Not evaluated: there were no examples of split `test`."]
+    parts = ["## Results", f"Loss on the {after.split} split, in nats per token that the loss sees."]
+    for by in SLICES:
+        heads, lines = rows(outcome.before, after, by)
+        if len(lines) > 2 or by == SLICES[0]:  # a single slice says what the whole says
+            parts.append(_table(heads, lines))
+    parts += [_fold(f"Replies to {len(after.generations)} test examples", _replies(after.generations))]
+    return parts
+
+
+def _replies(generations: Sequence[Generation]) -> str:
+    shown = []
+    for each in generations:
+        fields = (("asked", each.prompt[-1].content), ("expected", each.expected), ("answered", each.reply))
+        shown.append("\n\n".join([f"**{each.example_id}**", *(f"{title}\n\n{_fence(text)}" for title, text in fields)]))
+    return "\n\n".join(shown)
+
+
+def _data(preflight: Preflight, content: dict[str, pl.DataFrame], lineage: Lineage) -> list[str]:
+    lost = [name for name in LOST if preflight.total(name)]
+    names = ["source", "template", "rows", "trained", "tokens", "supervised_tokens", *lost]
+    heads = tuple(name.replace("_", " ") for name in names)
+    lines = [tuple(_cell(value) for value in row) for row in preflight.table.select(names).rows()]
+    said = "All of them were trained on." if not lost else "What was not trained on is counted by reason."
+    parts = ["## Data", f"Examples of split `train`. {said}", _table(heads, lines)]
+    templates = content["template"]
+    if templates.height:
+        listed = [
+            (f"`{name}`", f"`{digest}`", f"{count:,}", lineage.licenses.get(name) or UNKNOWN)
+            for name, digest, count in templates.rows()
+        ]
+        words = "The templates' words are part of the examples; their licences:"
+        parts += ["## Templates", words, _table(("template", "hash", "examples", "licence"), listed)]
+        parts.append("The licences of the sources and of the base model apply as well; they are not known here.")
+    return parts
+
+
+def _training(config: Training, outcome: Outcome) -> list[str]:
+    settings = msgspec.to_builtins(config)
+    default = msgspec.to_builtins(Training(examples=config.examples, model=config.model))
+    changed = {k: v for k, v in settings.items() if v != default[k] or k in ("examples", "model")}
+    return [
+        "## Training",
+        "What the recipe says of it; all else has its default.",
+        f"```yaml\n{yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).rstrip()}\n```",
+        f"Weights are saved in {outcome.saved_as}.",
+        "\n".join(f"- {note}" for note in outcome.notes),
+        _fold("All settings", _fence(orjson.dumps(settings, option=orjson.OPT_INDENT_2).decode(), "json")),
+    ]
+
+
+def _lineage(lineage: Lineage, base: dict[str, str | None] | None, made_of: dict[str, Any], key: str) -> list[str]:
+    pinned = [(f"base model, {k}", f"`{v}`") for k, v in (base or {}).items() if k != "name"]
+    known = [("recipe", lineage.recipe), ("lockfile", lineage.lock), ("dataset", lineage.dataset), ("run", key)]
+    versions = {"instructkit": __version__, **made_of.get("packages", {})}
+    lines = [
+        *pinned,
+        *((what, f"`{value}`") for what, value in known if value is not None),
+        *((f"{package}, version", str(version)) for package, version in versions.items()),
+    ]
+    text = lineage.recipe_text
+    return ["## Lineage", _table(("what", "value"), lines), _fold("Recipe", _fence(text, "yaml")) if text else ""]
+
+
+def _composition(shards: Sequence[Path]) -> dict[str, pl.DataFrame]:
+    """What the training split is made of: rows by template and hash, and by language."""
+    every = pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="vertical")
+    known = every.collect_schema()
+    train = every.filter(pl.col("split") == "train") if "split" in known else every
+    templates, languages = (("template", "template_hash"), ("language",))
+    return {
+        names[0]: (
+            train.group_by(names).len().drop_nulls(names[0]).sort(names).collect()
+            if set(names) <= set(known)
+            else pl.DataFrame(schema={**dict.fromkeys(names, pl.String), "len": pl.UInt32})
+        )
+        for names in (templates, languages)
+    }
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    cells = [heads, ["---"] * len(heads), *lines]
+    text = "\n".join("| " + " | ".join(_flat(c) for c in row) + " |" for row in cells)
+    return text if len(lines) <= SHOWN else _fold(f"{len(lines):,} rows", text)
+
+
+def _flat(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")
+
+
+def _fold(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>" if text else ""
+
+
+def _fence(text: str, language: str = "") -> str:
+    """The text in a fence longer than any run of backticks that it holds."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -85,8 +85,10 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> Ru
 
 
 def model_identity(model: str) -> dict[str, str | None]:
-    """What a base model is: the content of its folder, or name and commit on the hub (None: could not be found out)."""
+    """What a base model is: the content of its file or folder; or its name and commit on the hub, None if unknown."""
     folder = Path(model)
+    if folder.is_file():
+        return {"content": file_digest(folder)}
     if not folder.is_dir():
         return {"name": model, "commit": hub_commit(model)}
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "README.md")
@@ -168,7 +170,7 @@ def _base(model: Any) -> str:
     if not isinstance(model, dict):
         return "a new one" if model is None else str(model)
     if "content" in model:
-        return f"a folder with content {str(model['content'])[:8]}"
+        return f"a model with content {str(model['content'])[:8]}"
     return f"{model['name']} at {str(model['commit'] or 'an unknown commit')[:17]}"
 
 

@@ -23,7 +23,7 @@ from instructkit.models.runner import Runner
 from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData
 from instructkit.train.data.plan import Indices, Plan
-from instructkit.train.step.optimizer import rate_at
+from instructkit.train.step.optimizer import set_rates
 from instructkit.train.watch.progress import Event, Progress
 
 
@@ -56,7 +56,7 @@ def micro_batches(rows: list[Indices], data: TrainingData, config: Training, run
             yield MicroBatch(runner.collate([data.document(i) for i in chosen.tolist()]), chosen)
         return
     examples = np.concatenate(rows)
-    for group in groups(data.lengths[examples].tolist(), size * config.sequence_length, "padded"):
+    for group in groups(data.lengths[examples].tolist(), size * config.sequence_length, runner.layout):
         chosen = examples[group]
         yield MicroBatch(runner.collate([data.document(i) for i in chosen.tolist()]), chosen)
 
@@ -95,9 +95,7 @@ def run_step(
             f"step {number}: loss {loss.item()}, gradient norm {norm.item()}; not finite. Lower "
             f"learning_rate, or look at its examples ({names}, …)"
         )
-    rate = rate_at(number, plan.steps, config)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    rate = set_rates(optimizer, number, plan.steps, config)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return {

