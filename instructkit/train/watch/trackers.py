@@ -42,7 +42,7 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of W&B by its own settings (WANDB_PROJECT, WANDB_MODE=offline, …); a training that goes on, goes on there."""
+    """A run of W&B by its own settings (WANDB_PROJECT, WANDB_MODE=offline, …); one that goes on, goes on there."""
 
     def __init__(self, out: Path, done: int, settings: Mapping[str, Any]) -> None:
         import wandb
