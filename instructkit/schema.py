@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import polars as pl
@@ -168,10 +168,54 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
+LedgerClass = Literal["learned", "never-learned", "forgotten", "memorised", "suspicious"]
+"""What a training made of an example; `instructkit.train.watch.classes` says when it is which."""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """An example met in training."""
+
+    step: int
+    """From 1, as in metrics.jsonl."""
+    loss: float
+    """From before that step, in nats per supervised token, with dropout where the training has any."""
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
+    """How the loss of one example went through a training: a row of `ledger.parquet`. Losses are in nats per
+    supervised token, each token weighted by its loss weight.
+    """
+
+    id: str
+    content_hash: str
+    """Of the example as it was trained on."""
+    template: str | None
+    source: str
+    task: str | None
+    language: str | None
+    group: str
+    document_ids: list[str]
+    origin: Origin
+    tokens: int
+    """Supervised tokens."""
+    before: float | None
+    """Before the first step; None where it was not measured."""
+    during: list[Visit]
+    """Each time it was trained on, in order."""
+    after: float | None
+    """After the last step; None where it was not measured."""
+    class_: LedgerClass | None
+    """None: not measured, or among too few of its kind to say."""
+    value: float | None
+    """What the class was decided by, for all but `learned`."""
+    threshold: float | None
+    """What the value was compared with."""
+
+
 Noun = type[msgspec.Struct]
 R = TypeVar("R", bound=msgspec.Struct)
 
-NOUNS: tuple[Noun, ...] = (Document, Message, Example, TokenizedExample, PackedSequence, Drop)
+NOUNS: tuple[Noun, ...] = (Document, Message, Example, TokenizedExample, PackedSequence, LedgerEntry, Drop)
 
 _PLAIN: dict[Any, pl.DataType] = {str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean()}
 
@@ -183,6 +227,8 @@ def _dtype(hint: Any) -> pl.DataType:
     if origin in (Union, UnionType):
         (only,) = (a for a in arguments if a is not NoneType)
         return _dtype(only)
+    if origin is Literal:
+        return pl.String()
     if origin is list:
         return pl.List(_dtype(arguments[0]))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
@@ -194,7 +240,8 @@ def _dtype(hint: Any) -> pl.DataType:
 def columns(noun: Noun) -> pl.Schema:
     """The polars schema of a noun, in declared order."""
     hints = get_type_hints(noun, include_extras=True)
-    return pl.Schema({field: _dtype(hints[field]) for field in noun.__struct_fields__})
+    names = zip(noun.__struct_fields__, noun.__struct_encode_fields__, strict=True)
+    return pl.Schema({name: _dtype(hints[field]) for field, name in names})
 
 
 def frame(noun: Noun, records: Iterable[msgspec.Struct]) -> pl.DataFrame:

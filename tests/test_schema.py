@@ -31,6 +31,8 @@ def _strategy(kind):
             return floats.map(lambda x: 0.0 if math.isclose(x, 0, abs_tol=1e-30) else x)
         case msgspec.inspect.NoneType():
             return st.none()
+        case msgspec.inspect.LiteralType():
+            return st.sampled_from(kind.values)
         case msgspec.inspect.ListType():
             return st.lists(_strategy(kind.item_type), max_size=3)
         case msgspec.inspect.UnionType():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 
@@ -15,6 +16,8 @@ from instructkit.evaluate.result import Slice
 from instructkit.models.batch import Document, groups
 from instructkit.models.load import Precision, autocast, compute_dtype
 from instructkit.models.runner import Runner
+
+Sums = npt.NDArray[np.float64]
 
 BATCH_TOKENS = 8192
 """Cells of a forward pass."""
@@ -43,6 +46,19 @@ def measure(
         Document(np.asarray(ids, dtype=np.int32), np.asarray(weights, dtype=np.float32))
         for ids, weights in fitting.select("input_ids", "weights").iter_rows()
     ]
+    sums, weights, tokens = document_losses(runner, documents, precision)
+    losses = fitting.select("id").with_columns(
+        tokens=pl.Series(tokens), weight=pl.Series(weights), loss=pl.Series(sums)
+    )
+    about = examples.select("id", "template", "source", "task", "language", "split")
+    rows = about.join(losses, on="id", how="inner", maintain_order="left")
+    return Measured(rows, tokenized.dropped.height, tokenized.rows.height - fitting.height)
+
+
+def document_losses(
+    runner: Runner, documents: Sequence[Document], precision: Precision = "auto"
+) -> tuple[Sums, Sums, npt.NDArray[np.int64]]:
+    """Weighted sum of token losses, sum of weights, and supervised tokens of each document, in evaluation mode."""
     sums = np.zeros(len(documents))
     weights = np.zeros(len(documents))
     tokens = np.zeros(len(documents), dtype=np.int64)
@@ -59,12 +75,7 @@ def measure(
             np.add.at(weights, owner, weight)
             np.add.at(tokens, owner, 1)
     runner.model.train(training)
-    losses = fitting.select("id").with_columns(
-        tokens=pl.Series(tokens), weight=pl.Series(weights), loss=pl.Series(sums)
-    )
-    about = examples.select("id", "template", "source", "task", "language", "split")
-    rows = about.join(losses, on="id", how="inner", maintain_order="left")
-    return Measured(rows, tokenized.dropped.height, tokenized.rows.height - fitting.height)
+    return sums, weights, tokens
 
 
 def slices(rows: pl.DataFrame, by: Sequence[str]) -> list[Slice]:

@@ -58,6 +58,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         """The slice of that name."""
         return next((s for s in self.slices if (s.by, s.name) == (by, name)), None)
 
+    def losses(self) -> dict[str, dict[str, float]]:
+        """Column → value → loss, of the slices that have one."""
+        found: dict[str, dict[str, float]] = {}
+        for part in self.slices:
+            if part.loss is not None:
+                found.setdefault(part.by, {})[part.name] = part.loss
+        return found
+
 
 class BeforeAfter(msgspec.Struct, frozen=True, kw_only=True):
     """`evaluation.json` of a training."""

@@ -25,6 +25,7 @@ STAGES: dict[str, str] = {
     "filter.language": "instructkit.stages.filter.language:FilterLanguage",
     "filter.length": "instructkit.stages.filter.length:FilterLength",
     "filter.expression": "instructkit.stages.filter.expression:FilterExpression",
+    "filter.ledger": "instructkit.stages.filter.ledger:FilterLedger",
     "dedupe.exact": "instructkit.stages.dedupe.exact:DedupeExact",
     "dedupe.minhash": "instructkit.stages.dedupe.minhash:DedupeMinhash",
     "dedupe.against": "instructkit.stages.dedupe.against:DedupeAgainst",

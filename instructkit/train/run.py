@@ -21,23 +21,33 @@ import polars as pl
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import read_split, split_counts
 from instructkit.evaluate.choose import choose
+from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import evaluate_examples
 from instructkit.hashing import key_of
-from instructkit.models.load import best_device, load_tokenizer
+from instructkit.models.load import best_device, compute_dtype, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
+from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
-from instructkit.train.data.load import conversations, load
+from instructkit.train.data.load import TrainingData, conversations, load
+from instructkit.train.data.plan import Plan
 from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
 from instructkit.train.save import checkpoint
 from instructkit.train.save.card import model_card
 from instructkit.train.save.export import export
 from instructkit.train.save.state import Finished, open_run, run_state, write_run
-from instructkit.train.step.loop import rewind, run_steps
+from instructkit.train.step.loop import run_steps
 from instructkit.train.step.optimizer import make_optimizer
+from instructkit.train.watch.curve import draw_curve
+from instructkit.train.watch.flops import model_costs
+from instructkit.train.watch.ledger import Bookkeeper
+from instructkit.train.watch.meter import Meter
+from instructkit.train.watch.peak import device_peak
 from instructkit.train.watch.progress import Event, Progress, silent
+from instructkit.train.watch.recorder import Recorder
+from instructkit.train.watch.trackers import open_trackers
 
 SLICES = ("template", "source", "task", "language")
 
@@ -115,16 +125,19 @@ def train(
 
     optimizer = make_optimizer(model, config)
     done = _restore(out, fresh.key, model, optimizer, say)
-    rewind(out / "metrics.jsonl", done)
+    book = _open_book(config, out, shards, data, plan, done)
+    if book is not None and not done:
+        say(Event(phase="evaluate", message=f"{len(book.share):,} training examples, before training, for the ledger"))
+        book.before(runner, config.precision)
 
-    def measure(step: int) -> dict[str, float]:
+    def measure(step: int) -> dict[str, Any]:
         if config.evaluate_every is None or validation is None or step % config.evaluate_every:
             return {}
-        loss = _evaluate(runner, chat, config, validation, 0).overall.loss
-        if loss is None:
+        found = _evaluate(runner, chat, config, validation, 0)
+        if found.overall.loss is None:
             return {}
-        say(Event(phase="evaluate", message=f"step {step}: validation loss {loss:.4f}"))
-        return {"validation_loss": loss}
+        say(Event(phase="evaluate", message=f"step {step}: validation loss {found.overall.loss:.4f}"))
+        return {"validation_loss": found.overall.loss, "validation": found.losses()}
 
     def save(step: int) -> None:
         if config.checkpoint_every and (step % config.checkpoint_every == 0 or step == plan.steps):
@@ -137,7 +150,23 @@ def train(
                 keep=config.keep_checkpoints,
             )
 
-    run_steps(done, plan, data, runner, optimizer, config, out / "metrics.jsonl", say, measure, save)
+    recorder = Recorder(
+        out / "metrics.jsonl",
+        _meter(runner, config, say),
+        say,
+        done=done,
+        steps=plan.steps,
+        trackers=open_trackers(config.trackers, out, done, fresh.made_of["config"]),
+        journal=None if book is None else book.journal,
+    )
+    try:
+        run_steps(done, plan, data, runner, optimizer, config, recorder, measure, save)
+    finally:
+        recorder.close()
+    if book is not None:
+        say(Event(phase="evaluate", message=f"{len(book.share):,} training examples, after training, for the ledger"))
+        book.after(runner, config.precision)
+        notes += book.write(out / "ledger.parquet", _held_out(runner, chat, config, test, validation))
 
     after = None if test is None else _evaluate(runner, chat, config, test, config.generations)
     card = model_card(
@@ -154,6 +183,7 @@ def train(
     say(Event(phase="export", message=f"writing {out / 'model'}"))
     export(runner, chat, card, out / "model")
     write_evaluations(out / "evaluation.json", BeforeAfter(before=before, after=after))
+    notes += draw_curve(out)
     finished = Finished(steps=plan.steps, seconds=time.perf_counter() - began, notes=notes)
     write_run(out, msgspec.structs.replace(fresh, finished=finished))
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
@@ -206,6 +236,31 @@ def _evaluate_before(
     before = _evaluate(runner, chat, config, test, config.generations)
     write_evaluations(path, BeforeAfter(before=before))
     return before
+
+
+def _open_book(
+    config: Training, out: Path, shards: Sequence[Path], data: TrainingData, plan: Plan, done: int
+) -> Bookkeeper | None:
+    if config.ledger is False:
+        return None
+    options = config.ledger if isinstance(config.ledger, Ledger) else Ledger()
+    return Bookkeeper(options, out / "ledger", shards, data, plan, config.seed, done)
+
+
+def _held_out(runner: Runner, chat: ChatFormat, config: Training, *chosen: pl.DataFrame | None) -> pl.DataFrame:
+    """template, source, after: losses of examples that were not trained on."""
+    frames = [frame for frame in chosen if frame is not None]
+    if not frames:
+        return pl.DataFrame(schema={"template": pl.String, "source": pl.String, "after": pl.Float64})
+    rows = measure_losses(runner, chat, pl.concat(frames), config.sequence_length, config.precision).rows
+    return rows.select("template", "source", after=pl.col("loss") / pl.col("weight"))
+
+
+def _meter(runner: Runner, config: Training, say: Progress) -> Meter:
+    device = runner.model.device
+    peak = device_peak(device, compute_dtype(config.precision, device))
+    say(Event(phase="prepare", message=f"MFU is of {peak.flops / 1e12:.3g} TFLOP/s: {peak.source}"))
+    return Meter(model_costs(runner.model, head_on_supervised=runner.split_head), peak, device)
 
 
 def _restore(out: Path, key: str, model: Any, optimizer: Any, say: Progress) -> int:

@@ -14,6 +14,7 @@ from instructkit.errors import UsageFault
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.bounds import Count, Rate, Share
 from instructkit.train.config.freeze import Freeze
+from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.stopping import EarlyStopping
 
@@ -137,6 +138,16 @@ class Training:
     keep_checkpoints: Count = 1
     """How many of the latest checkpoints stay on disk; a finished training keeps none."""
 
+    ledger: bool | Ledger = False
+    """Write `ledger.parquet`: the loss of each example before, during and after the training, and whether it was
+    learned, never learned, forgotten, memorised, or looks wrong. `instructkit ledger` lists them, the stage
+    `filter.ledger` drops them from the next build. The losses during the training cost nothing; those before and after
+    take about two thirds of an epoch together, which `{examples: 2000}` bounds."""
+
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Where each step's numbers go beside metrics.jsonl. `tensorboard`: event files in the run's folder (pip install
+    tensorboard). `wandb`: Weights & Biases, with its own settings from the environment (pip install wandb)."""
+
     seed: int = 0
     """Of the weights of a new model, of the packing and the order. The recipe's seed when not set."""
 
@@ -156,9 +167,12 @@ class Training:
     def at(self, root: Path) -> Training:
         """The same with `model` and `chat_template` as paths of this machine, where they are paths.
 
-        `root` is the project that they are relative to. Raises UsageFault for a path where nothing lies.
+        `root` is the project that they are relative to. Raises UsageFault for a path where nothing lies, and for a
+        tracker that is not installed.
         """
         places = {}
+        if missing := [name for name in self.trackers if find_spec(name) is None]:
+            raise UsageFault(f"trackers: {missing[0]} is not installed; pip install {missing[0]}")
         if isinstance(self.model, str):
             places["model"] = _model_place(self.model, root)
         if self.chat_template is not None and self.chat_template.endswith(".jinja"):

@@ -29,7 +29,7 @@ from instructkit.train.config.training import Training
 
 FORMAT = 2
 """Raised when the trainer's numbers change for the same input."""
-NO_EFFECT = ("examples", "checkpoint_every", "keep_checkpoints")
+NO_EFFECT = ("examples", "checkpoint_every", "keep_checkpoints", "ledger", "trackers")
 """Settings that change nothing in the trained model: a run may go on with others."""
 
 OWN = (
@@ -37,6 +37,12 @@ OWN = (
     "cache",
     "model",
     "metrics.jsonl",
+    "ledger",
+    "ledger.parquet",
+    "curve.png",
+    "curve.svg",
+    "tensorboard",
+    "wandb",
     "evaluation.json",
     "preflight.json",
     "dropped.parquet",

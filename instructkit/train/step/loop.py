@@ -7,13 +7,11 @@ gradient    Σ over micro-batches of Σ w·nll / Σ w of the step      the same 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 import torch
 
 from instructkit.errors import TrainingError
@@ -24,7 +22,7 @@ from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData
 from instructkit.train.data.plan import Indices, Plan
 from instructkit.train.step.optimizer import set_rates
-from instructkit.train.watch.progress import Event, Progress
+from instructkit.train.watch.recorder import Recorder
 
 
 class MicroBatch(NamedTuple):
@@ -69,15 +67,19 @@ def run_step(
     optimizer: torch.optim.Optimizer,
     config: Training,
     observe: Callable[[Seen], None] | None = None,
-) -> dict[str, float]:
-    """One step of the optimizer; its numbers. `observe` is told the losses of the examples of each micro-batch.
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> tuple[dict[str, float], int]:
+    """One step of the optimizer; its numbers, and the cells that went through the model, padding included.
+
+    `observe` is told the losses of the examples of each micro-batch; `waiting` is entered while batches are made.
 
     Raises TrainingError when the loss or gradient is not finite.
     """
     device = runner.model.device
     dtype = compute_dtype(config.precision, device)
     rows = plan.step(number)
-    batches = list(micro_batches(rows, data, config, runner))
+    with waiting():
+        batches = list(micro_batches(rows, data, config, runner))
     weight = sum(batch.weights.sum(dtype=torch.float64).item() for batch, _ in batches)
     loss = torch.zeros((), dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
     for batch, examples in batches:
@@ -98,13 +100,14 @@ def run_step(
     rate = set_rates(optimizer, number, plan.steps, config)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return {
+    numbers = {
         "loss": loss.item(),
         "learning_rate": rate,
         "gradient_norm": norm.item(),
         "tokens": sum(int(data.lengths[row].sum()) for row in rows),
         "supervised_tokens": sum(len(batch.targets) for batch, _ in batches),
     }
+    return numbers, sum(batch.input_ids.numel() for batch, _ in batches)
 
 
 def _seen(step: int, batch: Batch, examples: Indices, nll: torch.Tensor) -> Seen:
@@ -120,38 +123,21 @@ def run_steps(
     runner: Runner,
     optimizer: torch.optim.Optimizer,
     config: Training,
-    metrics: Path,
-    progress: Progress,
-    measure: Callable[[int], dict[str, float]],
+    recorder: Recorder,
+    measure: Callable[[int], dict[str, Any]],
     save: Callable[[int], None],
 ) -> None:
-    """Steps from `start` to the end of the plan; a line of `metrics` for each.
+    """Steps from `start` to the end of the plan, each of them recorded.
 
     `measure` and `save` are called with the number of steps done. What `measure` returns joins the line; `save` comes
     after the line is written, so a checkpoint never knows a step that the metrics do not.
     """
     runner.model.train()
-    with metrics.open("ab") as file:
-        for number in range(start, plan.steps):
-            began = time.perf_counter()
-            numbers = run_step(number, plan, data, runner, optimizer, config)
-            seconds = time.perf_counter() - began
-            line = {"step": number + 1, **numbers, "seconds": round(seconds, 4)}
-            speed = numbers["tokens"] / seconds
-            shown = {k: numbers[k] for k in ("loss", "learning_rate")} | {"tokens_per_s": speed}
-            progress(Event(phase="train", done=number + 1, total=plan.steps, values=shown))
-            line |= measure(number + 1)
-            file.write(orjson.dumps(line) + b"\n")
-            file.flush()
-            save(number + 1)
-
-
-def rewind(metrics: Path, step: int) -> None:
-    """Cut what was written after `step` steps: those steps are run again. A half-written line goes too."""
-    lines = []
-    for line in metrics.read_bytes().splitlines(keepends=True) if metrics.exists() else []:
-        if line.endswith(b"\n") and orjson.loads(line)["step"] <= step:
-            lines.append(line)
-    beside = metrics.with_suffix(".writing")
-    beside.write_bytes(b"".join(lines))
-    beside.replace(metrics)
+    for number in range(start, plan.steps):
+        recorder.begin()
+        numbers, cells = run_step(number, plan, data, runner, optimizer, config, recorder.observe, recorder.waiting)
+        rows = plan.step(number)
+        lengths = data.lengths[np.concatenate(rows)]
+        recorder.end(number + 1, numbers, lengths, cells, len(rows) * config.sequence_length)
+        recorder.write(measure(number + 1))
+        save(number + 1)

@@ -159,5 +159,5 @@ def test_what_is_saved_names_each_loss_and_counts_all(lossy, prepare, tmp_path):
     assert set(dropped["step"]) == {"training 'tuned'"}
     saved = msgspec.json.decode((tmp_path / "preflight.json").read_bytes())
     assert saved["total"]["rows"] == sum(row["rows"] for row in saved["table"])
-    assert saved["rules"] == {rule: 1 for rule in dropped["rule"]}
+    assert saved["rules"] == dict.fromkeys(dropped["rule"], 1)
     assert "plan" not in saved

@@ -1,0 +1,123 @@
+"""The ledger of a training: what the loss of each example was before, during and after, and what that says of it.
+
+The losses during the training are those that it computes anyway. Before and after cost a forward pass each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from instructkit.evaluate.losses import document_losses
+from instructkit.hashing import uniform
+from instructkit.models.load import Precision
+from instructkit.models.runner import Runner
+from instructkit.schema import LedgerEntry, columns
+from instructkit.train.config.ledger import Ledger
+from instructkit.train.data.load import TrainingData
+from instructkit.train.data.plan import Indices, Plan
+from instructkit.train.watch.classes import classify
+from instructkit.train.watch.journal import BEFORE, Journal, read_journal
+
+ABOUT = ("id", "content_hash", "template", "source", "task", "language", "group", "document_ids", "origin")
+"""Columns of the Example noun that the ledger repeats."""
+
+
+class Bookkeeper:
+    """Keeps the ledger of a run: `before`, then `observe` and `flush` for each step, then `after`.
+
+    done: steps that an earlier call has done; what its journal holds of later steps is cut.
+    """
+
+    def __init__(
+        self,
+        options: Ledger,
+        folder: Path,
+        shards: Sequence[Path],
+        data: TrainingData,
+        plan: Plan,
+        seed: int,
+        done: int,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.folder, self.data, self.steps = folder, data, plan.steps
+        self.about = _about(shards, data)
+        met = np.unique(np.concatenate(plan.rows)) if plan.rows else np.empty(0, dtype=np.int64)
+        # In order of length, dealt out in turn: ranks get much the same work.
+        chosen = choose(self.about, met, options.examples, seed)
+        self.share = chosen[np.argsort(data.lengths[chosen], kind="stable")][rank::ranks]
+        self.journal = Journal(folder, done, rank=rank, ranks=ranks)
+        self.observe, self.flush = self.journal.observe, self.journal.flush
+
+    def before(self, runner: Runner, precision: Precision) -> None:
+        """Measure this rank's examples before the first step."""
+        self._measure(BEFORE, runner, precision)
+
+    def after(self, runner: Runner, precision: Precision) -> None:
+        """Measure them after the last step; the journal of this rank is complete then."""
+        self._measure(self.steps + 1, runner, precision)
+        self.journal.close()
+
+    def write(self, path: Path, held_out: pl.DataFrame) -> list[str]:
+        """Put the journals of all ranks together as `path`, whole or not at all; what there is to say of it.
+
+        held_out: template, source, after, of examples that were not trained on (see `classes`).
+        """
+        rows = entries(self.about, self.data, read_journal(self.folder), self.steps)
+        ledger = classify(rows, held_out, self.steps).select(columns(LedgerEntry).names())
+        beside = path.with_suffix(".writing")
+        ledger.write_parquet(beside)
+        beside.replace(path)
+        measured = rows.filter(pl.col("after").is_not_null())
+        if measured["before"].null_count():
+            return ["the ledger was turned on after the first step: it has no losses before training"]
+        return []
+
+    def _measure(self, step: int, runner: Runner, precision: Precision) -> None:
+        documents = [self.data.document(i) for i in self.share.tolist()]
+        if documents:
+            loss, weight, _ = document_losses(runner, documents, precision)
+            self.journal.add(step, self.share, loss, weight)
+        self.journal.flush()
+
+
+def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> Indices:
+    """At most `limit` of the examples that the training meets, as many of each template as there are; sorted indices.
+
+    about: id, template, one row an example, in the order of the training data. Chosen by seeded hash of the id.
+    """
+    if limit is None or limit >= len(met):
+        return met
+    rows = about.with_row_index("index")[met].select("index", "id", "template")
+    draws = pl.Series("draw", [uniform(seed, "ledger", name) for name in rows["id"]], dtype=pl.Float64)
+    turn = pl.int_range(pl.len()).over("template")
+    dealt = rows.with_columns(draws).sort("draw", "id").with_columns(turn=turn).sort("turn", "draw", "id")
+    return np.sort(dealt["index"].head(limit).to_numpy().astype(np.int64))
+
+
+def entries(about: pl.DataFrame, data: TrainingData, journal: pl.DataFrame, steps: int) -> pl.DataFrame:
+    """The LedgerEntry noun without class, value and threshold: a row for each example that the journal knows."""
+    trained = np.add.reduceat(data.weights > 0, data.starts[:-1], dtype=np.int64)
+    trained -= data.weights[data.starts[:-1]] > 0  # the first token is never a target
+    step = pl.col("step")
+    visit = pl.struct(step=pl.col("step").cast(pl.Int64), loss=pl.col("loss"))
+    known = journal.group_by("example", maintain_order=True).agg(
+        before=pl.col("loss").filter(step == BEFORE).first(),
+        during=visit.filter(step.is_between(1, steps)),
+        after=pl.col("loss").filter(step == steps + 1).first(),
+    )
+    numbered = about.with_columns(example=pl.int_range(pl.len(), dtype=pl.Int64), tokens=pl.Series(trained))
+    names = [name for name in columns(LedgerEntry).names() if name not in ("class", "value", "threshold")]
+    return numbered.join(known, on="example", how="inner", maintain_order="left").select(names)
+
+
+def _about(shards: Sequence[Path], data: TrainingData) -> pl.DataFrame:
+    """`ABOUT` of the examples that are trained on, in the order of the training data."""
+    rows = pl.scan_parquet(list(shards), glob=False).filter(pl.col("split") == "train").select(ABOUT).collect()
+    ids = pl.DataFrame({"id": data.example_ids}, schema={"id": pl.String})
+    return ids.join(rows, on="id", how="left", maintain_order="left", validate="1:1")
