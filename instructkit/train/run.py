@@ -35,7 +35,7 @@ from instructkit.train.data.plan import Plan
 from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
 from instructkit.train.save import checkpoint
-from instructkit.train.save.card import model_card
+from instructkit.train.save.card import Lineage, Outcome, model_card
 from instructkit.train.save.export import export
 from instructkit.train.save.state import Finished, open_run, run_state, write_run
 from instructkit.train.step.loop import run_steps
@@ -170,15 +170,25 @@ def train(
 
     after = None if test is None else _evaluate(runner, chat, config, test, config.generations)
     card = model_card(
+        out.name,
         said,
+        Outcome(
+            kind=runner.kind,
+            steps=plan.steps,
+            parameters=model.num_parameters(),
+            trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            saved_as="fp32",
+            adapter=False,
+            notes=notes,
+            before=before,
+            after=after,
+        ),
+        lineage=Lineage(dataset=dataset_hash),
         base=fresh.made_of["model"],
-        dataset_hash=dataset_hash,
+        made_of=fresh.made_of,
         key=fresh.key,
-        steps=plan.steps,
-        parameters=model.num_parameters(),
         preflight=preflight,
-        before=before,
-        after=after,
+        shards=shards,
     )
     say(Event(phase="export", message=f"writing {out / 'model'}"))
     export(runner, chat, card, out / "model")
@@ -260,7 +270,7 @@ def _meter(runner: Runner, config: Training, say: Progress) -> Meter:
     device = runner.model.device
     peak = device_peak(device, compute_dtype(config.precision, device))
     say(Event(phase="prepare", message=f"MFU is of {peak.flops / 1e12:.3g} TFLOP/s: {peak.source}"))
-    return Meter(model_costs(runner.model, head_on_supervised=runner.split_head), peak, device)
+    return Meter(model_costs(runner.model, head_on_supervised=runner.head is not None), peak, device)
 
 
 def _restore(out: Path, key: str, model: Any, optimizer: Any, say: Progress) -> int:

@@ -201,7 +201,7 @@ def test_a_model_in_the_cache_of_the_hub_is_used_without_a_network_and_pinned(tu
     assert result.before.overall.loss == pytest.approx(tuned[1].after.overall.loss, rel=0.5)
     assert commit in (tmp_path / "run/run.json").read_text()
     card = (result.model / "README.md").read_text()
-    assert 'base_model: "org/colours"' in card
+    assert "base_model: org/colours" in card
     assert f"| base model, commit | `{commit}` |" in card
 
 

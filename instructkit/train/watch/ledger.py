@@ -102,8 +102,6 @@ def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> I
 
 def entries(about: pl.DataFrame, data: TrainingData, journal: pl.DataFrame, steps: int) -> pl.DataFrame:
     """The LedgerEntry noun without class, value and threshold: a row for each example that the journal knows."""
-    trained = np.add.reduceat(data.weights > 0, data.starts[:-1], dtype=np.int64)
-    trained -= data.weights[data.starts[:-1]] > 0  # the first token is never a target
     step = pl.col("step")
     visit = pl.struct(step=pl.col("step").cast(pl.Int64), loss=pl.col("loss"))
     known = journal.group_by("example", maintain_order=True).agg(
@@ -111,7 +109,7 @@ def entries(about: pl.DataFrame, data: TrainingData, journal: pl.DataFrame, step
         during=visit.filter(step.is_between(1, steps)),
         after=pl.col("loss").filter(step == steps + 1).first(),
     )
-    numbered = about.with_columns(example=pl.int_range(pl.len(), dtype=pl.Int64), tokens=pl.Series(trained))
+    numbered = about.with_columns(example=pl.int_range(pl.len(), dtype=pl.Int64), tokens=pl.Series(data.supervised))
     names = [name for name in columns(LedgerEntry).names() if name not in ("class", "value", "threshold")]
     return numbered.join(known, on="example", how="inner", maintain_order="left").select(names)
 

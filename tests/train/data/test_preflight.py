@@ -24,8 +24,16 @@ rows = st.lists(
 
 def lines(values):
     """Rows as `Tokens` has them; the last value is what the shortened example has, if it was cut."""
-    schema = {"id": pl.String, "source": pl.String, "template": pl.String, "origin": columns(Drop)["origin"],
-              "repeats": pl.Float64, "tokens": pl.Int64, "supervised_tokens": pl.Int64, "weight": pl.Float64}  # fmt: skip
+    schema = {
+        "id": pl.String,
+        "source": pl.String,
+        "template": pl.String,
+        "origin": columns(Drop)["origin"],
+        "repeats": pl.Float64,
+        "tokens": pl.Int64,
+        "supervised_tokens": pl.Int64,
+        "weight": pl.Float64,
+    }
     whole, cut = [], []
     for i, (source, template, tokens, supervised, repeats, shorter) in enumerate(values):
         about = (f"x{i}", source, template, {"file": "f", "line": i, "row": None}, repeats)
@@ -76,8 +84,13 @@ def test_every_row_is_trained_on_or_counted_with_its_reason(lossy, prepare):
     data, preflight = prepare(lossy)
     row = preflight.table.row(by_predicate=pl.col("template") == "t", named=True)
     assert {name: row[name] for name in ("rows", TRAINED, *LOST)} == {
-        "rows": 4, "trained": 0, "overlong": 1, "unlabelled": 1, "zero_label": 1, "zero_repeats": 1,
-    }  # fmt: skip
+        "rows": 4,
+        "trained": 0,
+        "overlong": 1,
+        "unlabelled": 1,
+        "zero_label": 1,
+        "zero_repeats": 1,
+    }
     assert dict(preflight.dropped.select("id", "rule").rows()) == {
         "long": "train.overlong",
         "silent": "train.zero_label",
@@ -92,9 +105,21 @@ def test_the_table_shows_what_is_lost_first_and_says_what_to_do(lossy, prepare):
     preflight = prepare(lossy)[1]
     shown = preflight.lines()
     assert shown[0].split() == [
-        "source", "template", "rows", "overlong", "unlabelled", "zero", "label", "zero", "repeats",
-        "trained", "tokens", "supervised", "tokens", "share",
-    ]  # fmt: skip
+        "source",
+        "template",
+        "rows",
+        "overlong",
+        "unlabelled",
+        "zero",
+        "label",
+        "zero",
+        "repeats",
+        "trained",
+        "tokens",
+        "supervised",
+        "tokens",
+        "share",
+    ]
     assert shown[1].split()[:8] == ["colours", "t", "4", "1", "1", "1", "1", "0"]
     assert shown[4].split()[0] == "all"
     assert [line.partition(":")[0] for line in shown[5:]] == [
@@ -148,7 +173,7 @@ def test_too_many_unlabelled_examples_stop_the_training_with_the_reason(
 def test_nothing_left_to_train_on_stops_the_training(colours, write_shards, prepare, small):
     none = [msgspec.structs.replace(e, repeats=0.0) for e in colours(30)]
     _, preflight = prepare(write_shards(none))
-    with pytest.raises(TrainingError, match="none of .* is left"):
+    with pytest.raises(TrainingError, match=r"none of .* is left"):
         preflight.refuse(small())
 
 
