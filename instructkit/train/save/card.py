@@ -34,6 +34,8 @@ def model_card(
     if base is not None and "name" in base:  # the hub takes names of its own only, no folders
         front.append(f"base_model: {orjson.dumps(name).decode()}")
     origin = "Trained from random weights" if name is None else f"Tuned from `{name}`"
+    if config.from_ is not None:
+        origin = f"Tuned from the model of the training `{config.from_}`"
     pinned = [(f"base model, {k}", f"`{v}`") for k, v in (base or {}).items() if k != "name"]
     settings = orjson.dumps(msgspec.to_builtins(config), option=orjson.OPT_INDENT_2).decode()
     parts = [
