@@ -120,6 +120,8 @@ def _front(
 
 def _origin(config: Training, outcome: Outcome, preflight: Preflight) -> str:
     begun = "Trained from random weights" if isinstance(config.model, Scratch) else f"Tuned from `{config.model}`"
+    if config.from_ is not None:
+        begun = f"Tuned from the model of the training `{config.from_}`"
     how = f" with {config.adapter.kind}" if config.adapter is not None else ""
     share = "" if outcome.trained == outcome.parameters else f", {outcome.trained:,} of them trained"
     return (
