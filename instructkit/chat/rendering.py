@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
 
 from instructkit.chat.environment import Marks, compiled
+from instructkit.chat.spelling import Spelling, spelling
 from instructkit.schema import Message
 
 Turn = dict[str, Any]
@@ -34,6 +36,16 @@ class ChatFormat:
     """Control tokens that open a message: found behind a reply, they belong to the next one."""
     variables: dict[str, str] = field(default_factory=dict)
     """Control tokens that templates refer to by name (`bos_token`, `eos_token`, …)."""
+
+    @cached_property
+    def spelling(self) -> Spelling | None:
+        """The bytes of each token, where the tokenizer is byte-level."""
+        return spelling(self.tokenizer)
+
+    @cached_property
+    def control_ids(self) -> dict[str, int]:
+        """The id of each control token."""
+        return {t.content: i for i, t in self.tokenizer.added_tokens_decoder.items()}
 
     @property
     def stop_id(self) -> int:
