@@ -12,7 +12,11 @@ def backend(tokenizer: Any, *, spell_out: bool = False) -> Any:
     all three anew before each call of its own.
     """
     inner = tokenizer.backend_tokenizer
-    inner.no_truncation()
-    inner.no_padding()
-    inner.encode_special_tokens = spell_out
+    # Only what differs: another thread may be reading, and a setter wants the tokenizer for itself.
+    if inner.truncation is not None:
+        inner.no_truncation()
+    if inner.padding is not None:
+        inner.no_padding()
+    if inner.encode_special_tokens != spell_out:
+        inner.encode_special_tokens = spell_out
     return inner

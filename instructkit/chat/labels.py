@@ -6,7 +6,8 @@
     labels       -100         -100  -100  …the ids themselves… -100      (unshifted: only the loss shifts)
 
 A token on the edge of a target belongs to it when only whitespace of it lies outside (tokenizers glue a space to the
-word that follows). A token that holds letters of both sides makes the example unlabelled: a counted drop.
+word that follows). A token that holds letters of both sides, or whitespace of the message's own that is glued to
+the template's, makes the example unlabelled: a counted drop.
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from instructkit.chat.backend import backend
 from instructkit.chat.locate import Located, locate
 from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import Target, Unlabelled
 from instructkit.schema import Example
 
 IGNORED = -100
 """Label of a token that is not trained on."""
+
+
+_PENDING = Unlabelled("pending", "")
 
 
 @dataclass(frozen=True)
@@ -45,37 +52,31 @@ class Labelled:
         return np.where(self.weights > 0, self.input_ids, np.int32(IGNORED))
 
 
-def label(examples: Sequence[Example], chat: ChatFormat) -> list[Labelled | Unlabelled]:
+def label(
+    examples: Sequence[Example], chat: ChatFormat, scaffolds: Scaffolds | None = None
+) -> list[Labelled | Unlabelled]:
     """Each example's token ids with weights, or why it has none; one tokenizer call for all."""
+    scaffolds = scaffolds or Scaffolds(chat)
     results: list[Labelled | Unlabelled] = []
     located: list[tuple[int, Located]] = []
     for example in examples:
         try:
-            found = locate(example.messages, tools_of(example), chat)
-            located.append((len(results), found))
-            results.append(Unlabelled("pending", ""))
+            located.append((len(results), locate(example.messages, tools_of(example), chat, scaffolds)))
+            results.append(_PENDING)
         except Unlabelled as fault:
             results.append(fault)
-    if not located:
-        return results
-    encoded = chat.tokenizer(
-        [found.text for _, found in located],
-        add_special_tokens=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )
+    encodings = backend(chat.tokenizer).encode_batch([found.text for _, found in located], add_special_tokens=False)
     runs: list[tuple[int, Target, list[int]]] = []
-    for (row, found), ids, offsets in zip(located, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+    for (row, found), encoding in zip(located, encodings, strict=True):
+        ids = encoding.ids
         try:
-            labelled, ranges = _weigh(found, ids, offsets, examples[row].weight)
+            labelled, ranges = _weigh(found, ids, encoding.offsets, examples[row])
         except Unlabelled as fault:
             results[row] = fault
             continue
         results[row] = labelled
         runs += [(row, target, ids[first:last]) for target, (first, last) in zip(found.targets, ranges, strict=True)]
-    _verify(runs, results, examples, chat)
+    _verify(runs, results, chat)
     return results
 
 
@@ -88,24 +89,24 @@ def tools_of(example: Example) -> list[Any] | None:
 
 
 def _weigh(
-    found: Located, ids: list[int], offsets: list[tuple[int, int]], example_weight: float
+    found: Located, ids: list[int], offsets: list[tuple[int, int]], example: Example
 ) -> tuple[Labelled, list[tuple[int, int]]]:
     places = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
     weights = np.zeros(len(ids), dtype=np.float32)
     ranges = []
     for target in found.targets:
-        first, last = _tokens_of(target, places, found.text)
+        first, last = _tokens_of(target, places, found.text, example.messages[target.message].content)
         weights[first:last] = target.weight
         for start, end, weight in target.spans:
             # A token belongs to the span that its first character lies in.
             begins = np.maximum(places[first:last, 0], target.start)
             weights[first:last][(begins >= start) & (begins < end)] = weight
         ranges.append((first, last))
-    labelled = Labelled(np.asarray(ids, dtype=np.int32), weights * np.float32(example_weight), places, found.text)
+    labelled = Labelled(np.asarray(ids, dtype=np.int32), weights * np.float32(example.weight), places, found.text)
     return labelled, ranges
 
 
-def _tokens_of(target: Target, places: npt.NDArray[np.int64], text: str) -> tuple[int, int]:
+def _tokens_of(target: Target, places: npt.NDArray[np.int64], text: str, content: str) -> tuple[int, int]:
     """Range of the tokens of a target: those whose letters all lie inside it."""
     start, end = target.start, target.end
     # Several byte tokens of one character share its offsets; empty offsets are whitespace that was trimmed away.
@@ -121,6 +122,13 @@ def _tokens_of(target: Target, places: npt.NDArray[np.int64], text: str) -> tupl
         if inside.strip():
             break
         first += 1
+    covered = int(places[first, 0]) if first < last else end
+    if covered > start and (lead := _own_lead(target, text, content)) is not None and covered > lead:
+        raise Unlabelled(
+            "edge",
+            f"message {target.message} begins with whitespace that the tokenizer joins with the template's; "
+            "strip it, or the model never learns to write it",
+        )
     while last > first and places[last - 1, 1] > end:
         s, e = (int(x) for x in places[last - 1])
         inside, outside = text[max(s, start) : end], text[end:e]
@@ -132,27 +140,30 @@ def _tokens_of(target: Target, places: npt.NDArray[np.int64], text: str) -> tupl
     return first, last
 
 
-def _verify(
-    runs: list[tuple[int, Target, list[int]]],
-    results: list[Labelled | Unlabelled],
-    examples: Sequence[Example],
-    chat: ChatFormat,
-) -> None:
-    """Decoded trained tokens must be the message and its stop token, up to whitespace at the edges."""
-    decoded = chat.tokenizer.backend_tokenizer.decode_batch([ids for _, _, ids in runs], skip_special_tokens=False)
-    for (row, target, _), text in zip(runs, decoded, strict=True):
+def _own_lead(target: Target, text: str, content: str) -> int | None:
+    """Where the whitespace that the message itself begins with stands; None where the template trimmed it away."""
+    lead = content[: len(content) - len(content.lstrip())]
+    body = text[target.start : target.end - len(target.stop)]
+    begins = target.start + len(body) - len(body.lstrip()) - len(lead)
+    return begins if lead and begins >= target.start and text.startswith(lead, begins) else None
+
+
+def _verify(runs: list[tuple[int, Target, list[int]]], results: list[Labelled | Unlabelled], chat: ChatFormat) -> None:
+    """Decoded trained tokens must be the target's text, up to whitespace at the edges, and end with its stop token."""
+    inner = backend(chat.tokenizer)
+    decoded = inner.decode_batch([ids for _, _, ids in runs], skip_special_tokens=False)
+    for (row, target, ids), text in zip(runs, decoded, strict=True):
         labelled = results[row]
         if isinstance(labelled, Unlabelled):
             continue
-        expected = labelled.text[target.start : target.end].strip()
-        got = text.strip()
-        message = examples[row].messages[target.message]
-        body = expected.removesuffix(target.stop) if target.stop else expected
-        whole = (
-            message.content.strip() in body if message.tool_calls else body.strip().endswith(message.content.strip())
-        )
-        if got != expected or not whole:
+        expected, got = labelled.text[target.start : target.end].strip(), text.strip()
+        # Canonically equal is equal: a tokenizer that composes accents cannot write them any other way.
+        if got != expected and normalize("NFC", got) != normalize("NFC", expected):
             results[row] = Unlabelled("verify", difference(f"message {target.message}", got, expected))
+        elif target.stop and ids[-1:] != [inner.token_to_id(target.stop)]:
+            results[row] = Unlabelled(
+                "verify", f"message {target.message} does not end with the one token {target.stop!r}"
+            )
 
 
 def difference(what: str, got: str, expected: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import orjson
 
 from instructkit.chat.environment import Marks, compiled
+from instructkit.chat.spelling import Spelling, spelling
 from instructkit.schema import Message
 
 Reads = Literal["conversation", "document", "pair", "class"]
@@ -60,6 +62,16 @@ class ChatFormat:
         """Everything that tokens depend on beside the examples, as JSON takes it."""
         made = [self.tokenizer.backend_tokenizer.to_str(), self.template, self.reads, list(self.classes)]
         return [*made, self.piece_tokens]
+
+    @cached_property
+    def spelling(self) -> Spelling | None:
+        """The bytes of each token, where the tokenizer is byte-level."""
+        return spelling(self.tokenizer)
+
+    @cached_property
+    def control_ids(self) -> dict[str, int]:
+        """The id of each control token."""
+        return {t.content: i for i, t in self.tokenizer.added_tokens_decoder.items()}
 
     @property
     def stop_id(self) -> int:

@@ -39,6 +39,22 @@ class Tokens:
     """[n]; None: 0 everywhere."""
 
 
+def in_order(first: Tokens, second: Tokens, rows: npt.NDArray[np.int64]) -> Tokens:
+    """Two parts as one, sorted by the number that `rows` gives each of their rows."""
+    order = np.argsort(rows, kind="stable")
+    lengths = np.concatenate([first.lengths, second.lengths])
+    starts = (np.cumsum(lengths) - lengths)[order]
+    lengths = lengths[order]
+    places = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+    ids = [*first.ids, *second.ids]
+    return Tokens(
+        [ids[i] for i in order.tolist()],
+        np.concatenate([first.input_ids, second.input_ids])[places],
+        np.concatenate([first.weights, second.weights])[places],
+        lengths,
+    )
+
+
 def tokenized(parts: Sequence[Tokens], drops: Sequence[Drop]) -> Tokenized:
     """Parts one behind the other as a frame, and the drops as another."""
     rows = [_frame(part) for part in parts]

@@ -1,20 +1,40 @@
-"""Shards of examples to shards of tokenised examples; what cannot be labelled becomes a drop."""
+"""Shards of examples to shards of tokenised examples; what cannot be labelled becomes a drop.
+
+    render batch 2  ─┐           render batch 3  ─┐
+                     ├─▶ place, weigh 1           ├─▶ place, weigh 2         here
+    tokenize batch 1 ┘           tokenize batch 2 ┘                          the tokenizer's own threads
+
+While the tokenizer, which is written in Rust and needs no Python, works on one batch, the next is rendered.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from instructkit.chat.backend import backend
+from instructkit.chat.batches import Plain, exact, plain_conversations
 from instructkit.chat.documents import as_documents, tokenize_documents
-from instructkit.chat.labels import label
+from instructkit.chat.labels import Labelled, label
 from instructkit.chat.pairs import tokenize_pairs
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.rows import Tokenized, Tokens, tokenized
+from instructkit.chat.rows import Tokenized, Tokens, in_order, tokenized
+from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import Unlabelled
 from instructkit.schema import Drop, Example, records
 
-BATCH_ROWS = 2048
-"""Rows rendered and tokenised at a time: bounds the memory of texts and offsets."""
+BATCH_ROWS = 1024
+"""Rows rendered and tokenised at a time: bounds the memory of texts and tokens."""
+
+
+class _Begun(NamedTuple):
+    batch: pl.DataFrame
+    plain: Plain
+    encodings: Future[Any]
 
 
 def tokenize(examples: pl.DataFrame, chat: ChatFormat) -> Tokenized:
@@ -28,22 +48,51 @@ def tokenize(examples: pl.DataFrame, chat: ChatFormat) -> Tokenized:
         case "pair" | "class":
             classes = chat.classes if chat.reads == "class" else None
             return tokenize_pairs(examples, chat.tokenizer if chat.plain else chat, classes)
-    parts, drops = [], []
-    for batch in examples.iter_slices(BATCH_ROWS):
-        rows = list(records(Example, batch))
-        results = label(rows, chat)
-        kept = [(e.id, r) for e, r in zip(rows, results, strict=True) if not isinstance(r, Unlabelled)]
-        drops += [
-            Drop(id=e.id, origin=e.origin, template=e.template, rule=f"label.{r.rule}", detail=r.detail)
-            for e, r in zip(rows, results, strict=True)
-            if isinstance(r, Unlabelled)
-        ]
-        if kept:
-            tokens = Tokens(
-                [example_id for example_id, _ in kept],
-                np.concatenate([r.input_ids for _, r in kept]),
-                np.concatenate([r.weights for _, r in kept]),
-                np.array([len(r.input_ids) for _, r in kept], dtype=np.int64),
-            )
-            parts.append(tokens)
+    scaffolds = Scaffolds(chat)
+    parts: list[Tokens] = []
+    drops: list[Drop] = []
+    for begun in _ahead(examples, chat, scaffolds):
+        tokens, dropped = _finish(begun, chat, scaffolds)
+        parts.append(tokens)
+        drops += dropped
     return tokenized(parts, drops)
+
+
+def _ahead(examples: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> Iterator[_Begun]:
+    """The batches with their tokens under way; each is given out when the next is under way too."""
+    inner = backend(chat.tokenizer)
+    waiting = None
+    with ThreadPoolExecutor(1) as thread:
+        for batch in examples.iter_slices(BATCH_ROWS):
+            plain = plain_conversations(batch, chat, scaffolds) if chat.spelling is not None else Plain()
+            begun = _Begun(batch, plain, thread.submit(inner.encode_batch_fast, plain.texts, add_special_tokens=False))
+            if waiting is not None:
+                yield waiting
+            waiting = begun
+        if waiting is not None:
+            yield waiting
+
+
+def _finish(begun: _Begun, chat: ChatFormat, scaffolds: Scaffolds) -> tuple[Tokens, list[Drop]]:
+    ids = begun.batch["id"].to_list()
+    quick = exact(begun.plain, begun.encodings.result(), chat.spelling, chat.control_ids)
+    proven = set(quick.rows)
+    rows = [row for row in range(begun.batch.height) if row not in proven]
+    others = list(records(Example, begun.batch[rows]))
+    results = list(zip(rows, others, label(others, chat, scaffolds), strict=True))
+    drops = [
+        Drop(id=e.id, origin=e.origin, template=e.template, rule=f"label.{r.rule}", detail=r.detail)
+        for _, e, r in results
+        if isinstance(r, Unlabelled)
+    ]
+    kept = [(row, r) for row, _, r in results if isinstance(r, Labelled)]
+    tokens = Tokens([ids[row] for row in quick.rows], quick.input_ids, quick.weights, quick.lengths)
+    if not kept:
+        return tokens, drops
+    slow = Tokens(
+        [ids[row] for row, _ in kept],
+        np.concatenate([r.input_ids for _, r in kept]),
+        np.concatenate([r.weights for _, r in kept]),
+        np.array([len(r.input_ids) for _, r in kept], dtype=np.int64),
+    )
+    return in_order(tokens, slow, np.array([*quick.rows, *(row for row, _ in kept)])), drops

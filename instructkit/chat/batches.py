@@ -1,0 +1,135 @@
+"""Many plain conversations labelled at once, by array arithmetic; whatever is not plain is left to `labels`.
+
+    row 0   text  ⋯user⏎Ping?<|im_end|>⏎<|im_start|>assistant⏎Pong.<|im_end|>⏎        target 71 to 86
+    bytes of the batch, row behind row      ├──────────┤├──────────┤⋯
+    tokens of the batch                     ├┤├──┤├┤├──┤├─┤├───────┤⋯                 each begins at a byte
+
+A row is labelled here when all of this holds, which together proves its labels: its scaffold explains its text; its
+tokens, spelled, are its text byte for byte; each target begins and ends between two tokens; and the last token of each
+is its stop token. `labels` does the rest, one by one: edges that tokens reach across, reasoning, tools, spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.scaffold import Scaffolds
+from instructkit.chat.search import FAILURES, Target
+from instructkit.chat.spelling import Spelling
+
+_PLAIN = ("name", "tool_calls", "tool_call_id", "reasoning", "spans")
+"""What a plain message has not."""
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass
+class Plain:
+    """Rendered conversations of a batch whose scaffold explains them; the lists have one length."""
+
+    rows: list[int] = field(default_factory=list)
+    """Their rows in the batch."""
+    texts: list[str] = field(default_factory=list)
+    targets: list[tuple[Target, ...]] = field(default_factory=list)
+
+    def only(self, wanted: npt.NDArray[np.bool_]) -> Plain:
+        """Those of the conversations that are wanted."""
+        kept = np.flatnonzero(wanted).tolist()
+        return Plain([self.rows[i] for i in kept], [self.texts[i] for i in kept], [self.targets[i] for i in kept])
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The conversations whose labels are proven. n rows, t tokens."""
+
+    rows: list[int]
+    input_ids: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float32]
+    lengths: Indices
+
+
+def plain_conversations(batch: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> Plain:
+    """The conversations of a batch (a frame of the Example noun) that their scaffold explains, rendered."""
+    lists = batch["messages"]
+    sizes = lists.list.len().fill_null(0).to_list()
+    messages = lists.explode(empty_as_null=False).struct.unnest()
+    odd = messages.select(pl.any_horizontal(pl.col(*_PLAIN).is_not_null())).to_series().to_list()
+    roles, contents, weights = (messages[name].to_list() for name in ("role", "content", "weight"))
+    toolless = batch["tools"].is_null().to_list()
+    example_weights = batch["weight"].to_list()
+    found = Plain()
+    end = 0
+    for row, size in enumerate(sizes):
+        start, end = end, end + size
+        if not size or not toolless[row] or any(odd[start:end]):
+            continue
+        said, spoken = contents[start:end], roles[start:end]
+        own = [
+            (1.0 if role == "assistant" else 0.0) if weight is None else weight
+            for role, weight in zip(spoken, weights[start:end], strict=True)
+        ]
+        scaffold = scaffolds.of(tuple(zip(spoken, [w > 0 for w in own], strict=True)))
+        if scaffold is None or any(map(chat.special.search, said)):
+            continue
+        try:
+            text, _ = chat.render([{"role": r, "content": c} for r, c in zip(spoken, said, strict=True)])
+        except FAILURES:
+            continue
+        if scaffold.explains(text, said):
+            found.rows.append(row)
+            found.texts.append(text)
+            found.targets.append(scaffold.targets(said, [w * example_weights[row] for w in own]))
+    return found
+
+
+def exact(plain: Plain, encodings: Sequence[Any], spelling: Spelling | None, stop_ids: Mapping[str, int]) -> Exact:
+    """Those of the conversations whose labels their tokens prove. `stop_ids`: id of each control token."""
+    if spelling is None or not plain.rows:
+        return Exact([], np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+    ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), dtype=np.int32, count=int(lengths.sum()))
+    written = [text.encode() for text in plain.texts]
+    sizes = np.array([len(text) for text in written], dtype=np.int64)
+
+    proven = _sums(spelling.lengths[ids], lengths) == sizes
+    if not proven.all():
+        plain, encodings = plain.only(proven), [e for e, p in zip(encodings, proven.tolist(), strict=True) if p]
+        return exact(plain, encodings, spelling, stop_ids)
+    ends = np.cumsum(spelling.lengths[ids])
+    differs = spelling.spell(ids, ends) != np.frombuffer(b"".join(written), dtype=np.uint8)
+    proven &= _sums(differs, sizes) == 0
+
+    weights = np.zeros(len(ids), dtype=np.float32)
+    targets = [(row, target) for row, targets in enumerate(plain.targets) for target in targets]
+    first_bytes = (np.cumsum(sizes) - sizes).tolist()
+    places = np.array([_in_bytes(plain.texts[r], t, first_bytes[r]) for r, t in targets], dtype=np.int64).reshape(-1, 2)
+    firsts = np.searchsorted(ends, places[:, 0], side="right")  # begins where the token before it ends
+    lasts = np.searchsorted(ends, places[:, 1])
+    aligned = (ends[firsts] - spelling.lengths[ids[firsts]] == places[:, 0]) & (ends[lasts] == places[:, 1])
+    stops = np.array([stop_ids[t.stop] if t.stop else ids[last] for (_, t), last in zip(targets, lasts, strict=True)])
+    aligned &= (firsts <= lasts) & (ids[lasts] == stops)
+    for (row, target), first, last, ok in zip(targets, firsts.tolist(), lasts.tolist(), aligned.tolist(), strict=True):
+        weights[first : last + 1] = target.weight
+        proven[row] &= ok
+    kept = np.repeat(proven, lengths)
+    return Exact(plain.only(proven).rows, ids[kept], weights[kept], lengths[proven])
+
+
+def _sums(values: npt.NDArray[Any], lengths: Indices) -> Indices:
+    """[n] sums of values that lie one row behind the other; no row is empty."""
+    return np.add.reduceat(values.astype(np.int64), np.cumsum(lengths) - lengths) if len(lengths) else lengths
+
+
+def _in_bytes(text: str, target: Target, offset: int) -> tuple[int, int]:
+    if text.isascii():
+        return offset + target.start, offset + target.end
+    start = offset + len(text[: target.start].encode())
+    return start, start + len(text[target.start : target.end].encode())
