@@ -110,9 +110,8 @@ def train(
     tokens_key = key_of([fresh.made_of["shards"], *chat.identity])
     data, preflight = load(conversations(shards, chat, tokens_key), config, out / "cache", say)
     preflight.save(out, out.name)
-    say(
-        Event(phase="prepare", message="\n  ".join(["what becomes of the examples", *preflight.lines(config.overlong)]))
-    )
+    table = ["what becomes of the examples", *preflight.lines(config.overlong)]
+    say(Event(phase="prepare", message="\n  ".join(table)))
     preflight.refuse(config)
     plan = data.plan(config)
     figures = data.figures(plan)

@@ -251,10 +251,21 @@ def test_dropped_rows_are_kept_with_their_reason(run, colours, write_shards, tmp
     assert [e.message for e in said if "not trained on" in (e.message or "")]
 
 
-def test_no_table_is_shown_when_nothing_is_lost(run):
+def test_what_becomes_of_the_examples_is_shown_when_nothing_is_lost_too(run, tmp_path):
     said = []
     run(progress=said.append)
-    assert not [e.message for e in said if "not trained on" in (e.message or "")]
+    assert [e.message for e in said if "nothing is lost" in (e.message or "")]
+    saved = json.loads((tmp_path / "run/preflight.json").read_text())
+    assert saved["plan"]["steps"] == 6
+
+
+def test_a_training_that_is_refused_says_and_keeps_what_would_be_lost(run, tmp_path):
+    said = []
+    with pytest.raises(TrainingError, match="do not fit sequence_length 16"):
+        run(sequence_length=16, progress=said.append)
+    assert [e.message for e in said if "not trained on" in (e.message or "")]
+    saved = json.loads((tmp_path / "run/preflight.json").read_text())
+    assert saved["total"]["overlong"] == pl.read_parquet(tmp_path / "run/dropped.parquet").height > 100
 
 
 def test_a_diverging_training_stops_with_the_step(run):

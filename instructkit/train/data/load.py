@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.shards import read_split
+from instructkit.chat.shards import read_split, split_counts
 from instructkit.chat.tokenize import tokenize
 from instructkit.errors import TrainingError
 from instructkit.hashing import key_of
@@ -168,14 +168,15 @@ def _folders(source: Source, config: Training, cache: Path) -> tuple[Path, Path 
 
 def _rows(source: Source) -> int:
     """How many rows there are. Raises TrainingError when there are none, or two with one id."""
-    paths = list(source.shards)
-    ids = pl.scan_parquet(paths, glob=False).filter(split=SPLIT).select("id").collect()["id"] if paths else pl.Series()
-    if not len(ids):
+    rows = split_counts(source.shards).get(SPLIT, 0)
+    if not rows:
         raise TrainingError(f"no examples of split '{SPLIT}'; put a `split` step before the training")
+    scanned = pl.scan_parquet(list(source.shards), glob=False).filter(pl.col("split").fill_null(SPLIT) == SPLIT)
+    ids = scanned.select("id").collect()["id"]
     if ids.is_duplicated().any():
         twice = ids.filter(ids.is_duplicated())[0]
         raise TrainingError(f"two examples have the id {twice}; ids must be unique, repetition is the column `repeats`")
-    return len(ids)
+    return rows
 
 
 def _write(folder: Path, frames: Iterable[pl.DataFrame], tokenize: Tokenize, total: int, progress: Progress) -> None:

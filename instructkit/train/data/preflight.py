@@ -24,7 +24,7 @@ COUNTED = ("rows", TRAINED, "cut", "tokens", "supervised_tokens", *LOST)
 """Columns of the table that are numbers. Tokens are those of trained rows; `cut` ones are trained."""
 OVERLONG_ALLOWED = 0.01
 """Share of overlong examples that training tolerates with `overlong: error`."""
-LINES = 20
+LINES = 12
 """Longest table that is shown."""
 
 
