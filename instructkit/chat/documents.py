@@ -19,7 +19,8 @@ import polars as pl
 from instructkit.chat.backend import backend
 from instructkit.chat.rows import Tokenized, Tokens, tokenized
 from instructkit.errors import TrainingError
-from instructkit.schema import Drop, Origin
+from instructkit.hashing import text_hashes
+from instructkit.schema import Drop, Example, Origin, columns
 
 BATCH_ROWS = 1024
 
@@ -58,6 +59,37 @@ def tokenize_documents(documents: pl.DataFrame, tokenizer: Any, max_tokens: int)
             lengths = np.array([len(t) for t in tokens], dtype=np.int64)
             parts.append(Tokens(ids, np.concatenate(tokens), np.concatenate(weights), lengths, pieces=pieces))
     return tokenized(parts, drops)
+
+
+def as_examples(documents: pl.DataFrame) -> pl.DataFrame:
+    """A frame of the Document noun as one of the Example noun: each with one message, its text.
+
+    A document without a split is for training.
+    """
+    schema = columns(Example)
+    message = schema["messages"].inner  # type: ignore[attr-defined]
+    fields = {f.name: pl.lit(None, f.dtype).alias(f.name) for f in message.fields}
+    fields |= {"role": pl.lit("assistant").alias("role"), "content": pl.col("text").alias("content")}
+    made: dict[str, Any] = {
+        "content_hash": pl.Series(text_hashes(documents["text"]), dtype=pl.String),
+        "messages": pl.concat_list(pl.struct(*fields.values())),
+        "document_ids": pl.concat_list("id"),
+        "exemplar_ids": pl.concat_list("id").list.head(0),
+        "split": pl.col("split").fill_null("train"),
+        "weight": pl.lit(1.0),
+        "repeats": pl.lit(1.0),
+        "meta": pl.lit("{}"),
+    }
+    given = documents.with_columns(**made)
+    return given.select(
+        pl.col(name) if name in given.columns else pl.lit(None, dtype).alias(name) for name, dtype in schema.items()
+    ).cast(dict(schema))  # type: ignore[arg-type]
+
+
+def as_documents(examples: pl.DataFrame) -> pl.DataFrame:
+    """Id, origin and text of examples: the contents of all messages, with empty lines between them."""
+    contents = pl.col("messages").list.eval(pl.element().struct.field("content"))
+    return examples.select("id", "origin", text=contents.list.join("\n\n"))
 
 
 def _empty(row_id: str, origin: dict[str, Any]) -> Drop:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from instructkit.chat.chatml import CHATML, START, STOP
 from instructkit.chat.locate import locate
-from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.rendering import PLAIN, ChatFormat, Reads
 from instructkit.chat.search import FAILURES, PLACEHOLDER, Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Message
@@ -42,11 +43,7 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
     Where ChatML is used, its control tokens are added to a tokenizer that lacks them; the caller then gives the model
     rows for them (`len(tokenizer)`). Raises TrainingError with the reason where the template cannot be trained on.
     """
-    if not getattr(tokenizer, "is_fast", False):
-        raise TrainingError(
-            f"tokenizer {type(tokenizer).__name__}: does not say which characters a token covers; "
-            "labels need a fast tokenizer (one with a tokenizer.json)"
-        )
+    _check_fast(tokenizer)
     text = template_text(template, tokenizer)
     if text == CHATML:
         missing = [token for token in (START, STOP) if token not in tokenizer.get_vocab()]
@@ -74,6 +71,39 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
             "set chat_template: chatml, or give a template with {% generation %}"
         ) from fault
     return replace(probed, stop=located.targets[-1].stop)
+
+
+def format_for(
+    tokenizer: Any, template: str | None, reads: Reads, *, classes: Sequence[str] = (), piece_tokens: int = 0
+) -> ChatFormat:
+    """The format of a model that reads so. Raises TrainingError as `chat_format` does.
+
+    Only a model that replies needs a template to be probed. The others, and encoder-decoders that have none, are given
+    their own where they have one, and else plain texts, without new tokens.
+    """
+    own = template is not None or tokenizer.chat_template is not None
+    if reads == "conversation" or (reads == "pair" and own):
+        return replace(chat_format(tokenizer, template), reads=reads)
+    _check_fast(tokenizer)
+    return ChatFormat(
+        tokenizer=tokenizer,
+        template=template_text(template, tokenizer) if own else PLAIN,
+        marks_replies=False,
+        special=re.compile(r"(?!)"),
+        stop=next((t for t in (tokenizer.eos_token, tokenizer.sep_token, tokenizer.pad_token) if t), ""),
+        variables={k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)},
+        reads=reads,
+        classes=tuple(classes),
+        piece_tokens=piece_tokens,
+    )
+
+
+def _check_fast(tokenizer: Any) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        raise TrainingError(
+            f"tokenizer {type(tokenizer).__name__}: does not say which characters a token covers; "
+            "labels need a fast tokenizer (one with a tokenizer.json)"
+        )
 
 
 def _openers(chat: ChatFormat) -> frozenset[str]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from instructkit.chat.environment import Marks, compiled
 from instructkit.schema import Message
 
+Reads = Literal["conversation", "document", "pair", "class"]
+"""What an example is to a model: a conversation whose replies are learned; a text, all of it learned; what is read and
+what is written behind it; what is read and its class."""
+PLAIN = "{% for message in messages %}{{ message.content }}{{ '' if loop.last else '\n\n' }}{% endfor %}"
+"""The template of models that have none and need none: the contents, with empty lines between them."""
 Turn = dict[str, Any]
 """A message as chat templates take it: role, content and, where there is one, name, tool_calls, tool_call_id, …"""
 
@@ -34,6 +39,27 @@ class ChatFormat:
     """Control tokens that open a message: found behind a reply, they belong to the next one."""
     variables: dict[str, str] = field(default_factory=dict)
     """Control tokens that templates refer to by name (`bos_token`, `eos_token`, …)."""
+    reads: Reads = "conversation"
+    classes: tuple[str, ...] = ()
+    """Of a classifier, in the order of its outputs."""
+    piece_tokens: int = 0
+    """Of documents: longer ones are cut into pieces of so many tokens."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is no chat template: texts are written as the tokenizer writes texts."""
+        return self.template == PLAIN
+
+    @property
+    def answers(self) -> bool:
+        """Whether a model of this format replies to a conversation."""
+        return self.reads in ("conversation", "pair")
+
+    @property
+    def identity(self) -> list[Any]:
+        """Everything that tokens depend on beside the examples, as JSON takes it."""
+        made = [self.tokenizer.backend_tokenizer.to_str(), self.template, self.reads, list(self.classes)]
+        return [*made, self.piece_tokens]
 
     @property
     def stop_id(self) -> int:

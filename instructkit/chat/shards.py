@@ -1,4 +1,4 @@
-"""Parquet shards of examples, read by split."""
+"""Parquet shards of examples, read by split. Documents are read as examples with one message: their text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
+from instructkit.chat.documents import as_examples
 from instructkit.errors import InputError
-from instructkit.schema import Example, check
+from instructkit.schema import Document, Example, check
 
 
 def read_split(shards: Sequence[Path], split: str) -> Iterator[pl.DataFrame]:
@@ -22,7 +23,9 @@ def split_counts(shards: Sequence[Path]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for path in shards:
         try:
-            column = pl.scan_parquet(path, glob=False).select(pl.col("split").fill_null("")).collect()["split"]
+            scanned = pl.scan_parquet(path, glob=False)
+            none = "train" if _holds_documents(scanned.collect_schema().names()) else ""
+            column = scanned.select(pl.col("split").fill_null(none)).collect()["split"]
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{path}: not a Parquet shard of examples ({_first_line(error)})") from error
         for split, count in column.value_counts().rows():
@@ -35,7 +38,13 @@ def _read(path: Path) -> pl.DataFrame:
         shard = pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: not a Parquet shard of examples ({_first_line(error)})") from error
+    if _holds_documents(shard.columns):
+        return as_examples(check(Document, shard, str(path)))
     return check(Example, shard, str(path))
+
+
+def _holds_documents(names: Sequence[str]) -> bool:
+    return "text" in names and "messages" not in names
 
 
 def _first_line(error: Exception) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from instructkit.chat.documents import as_documents, tokenize_documents
 from instructkit.chat.labels import label
+from instructkit.chat.pairs import tokenize_pairs
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.rows import Tokenized, Tokens, tokenized
 from instructkit.chat.search import Unlabelled
@@ -16,7 +18,16 @@ BATCH_ROWS = 2048
 
 
 def tokenize(examples: pl.DataFrame, chat: ChatFormat) -> Tokenized:
-    """Tokenise and label a frame of the Example noun, in order. Rule `label.<reason>` names what is dropped."""
+    """Tokenise and label a frame of the Example noun, in order, as the model of `chat` reads it.
+
+    Rule `label.<reason>` names what is dropped.
+    """
+    match chat.reads:
+        case "document":
+            return tokenize_documents(as_documents(examples), chat.tokenizer, chat.piece_tokens)
+        case "pair" | "class":
+            classes = chat.classes if chat.reads == "class" else None
+            return tokenize_pairs(examples, chat.tokenizer if chat.plain else chat, classes)
     parts, drops = [], []
     for batch in examples.iter_slices(BATCH_ROWS):
         rows = list(records(Example, batch))

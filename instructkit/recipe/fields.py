@@ -84,6 +84,11 @@ def describe(node: yaml.Node | None) -> str:
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping" if node else "nothing"
 
 
+def recipe_key(field: str) -> str:
+    """The key of a field: a Python word such as `from` is a field `from_`."""
+    return field.removesuffix("_")
+
+
 def field_hints(cls: type[Any]) -> dict[str, Any]:
     """Types of a dataclass's fields, constraints included; class variables left out."""
     hints = get_type_hints(cls, include_extras=True)
@@ -123,7 +128,7 @@ def read_dataclass(
     `skip` names keys that are not the dataclass's; `preset` gives values for fields that the mapping leaves out.
     """
     before = len(place.faults)
-    hints = field_hints(cls)
+    hints = {recipe_key(name): hint for name, hint in field_hints(cls).items()}
     values: dict[str, Any] = {}
     nodes: dict[str, yaml.Node] = {}
     if node is not None:
@@ -135,17 +140,19 @@ def read_dataclass(
                 continue
             nodes[name] = value
             values[name] = read_value(hints[name], value, place, f"{what}: {name}")
+    fields = {recipe_key(f.name): f for f in dataclasses.fields(cls) if recipe_key(f.name) in hints}
     required = [
-        f.name
-        for f in dataclasses.fields(cls)
-        if f.name in hints and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        name
+        for name, f in fields.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     ]
     for name in required:
         if name not in nodes and name not in (preset or {}):
             place.fault(node, f"{what}: key '{name}' is missing{_known(hints)}")
     if len(place.faults) > before:
         return None
-    instance = cls(**{**{k: v for k, v in (preset or {}).items() if k in hints}, **values})
+    given = {**{k: v for k, v in (preset or {}).items() if k in hints}, **values}
+    instance = cls(**{fields[name].name: value for name, value in given.items()})
     for message in instance.faults() if hasattr(instance, "faults") else []:
         culprit = next((nodes[name] for name in nodes if re.search(rf"\b{re.escape(name)}\b", message)), node)
         place.fault(culprit, f"{what}: {message}")

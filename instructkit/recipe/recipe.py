@@ -25,7 +25,7 @@ import yaml
 from instructkit.errors import RecipeFault, UsageFault, did_you_mean
 from instructkit.recipe.fields import Place, compose, entries, read_dataclass, read_value
 from instructkit.recipe.steps import NAME_RULE, Step, is_name, read_steps
-from instructkit.schema import Example
+from instructkit.schema import Document, Example
 from instructkit.train.config.training import Training
 
 KEYS = ("recipe", "description", "seed", "steps", "train")
@@ -62,6 +62,13 @@ class Recipe:
                 f"{self.file}: no training '{name}'{did_you_mean(name, self.trainings)} (trainings: {known})"
             )
         return name or next(iter(self.trainings))
+
+    def chain(self, name: str) -> list[str]:
+        """A training and those it starts from, in the order in which they run; it is the last."""
+        names = [name]
+        while (earlier := self.trainings[names[0]].from_) is not None:
+            names.insert(0, earlier)
+        return names
 
 
 def project_of(recipe: Path) -> Path:
@@ -123,21 +130,51 @@ def _recipes_near(file: Path) -> str:
 def _read_trainings(
     node: yaml.Node, place: Place, seed: int, steps: dict[str, Step], named: Sequence[str]
 ) -> dict[str, Training]:
+    listed = list(entries(node, place, "train"))
     trainings: dict[str, Training] = {}
-    for name, key, body in entries(node, place, "train"):
+    bodies = {name: body for name, _, body in listed}
+    for name, key, body in listed:
         what = f"training '{name}'"
         if not is_name(name):
             place.fault(key, f"{what}: a name has {NAME_RULE}")
         training = read_dataclass(Training, body, place, what, preset={"seed": seed})
         if training is None:
             continue
+        if training.from_ is not None and training.from_ not in bodies:
+            said = did_you_mean(training.from_, bodies)
+            place.fault(body, f"{what}: from: no training named '{training.from_}'{said}")
         if training.examples not in named:
             said = did_you_mean(training.examples, named)
             place.fault(body, f"{what}: examples: no step named '{training.examples}'{said}")
         elif training.examples not in steps:
             continue  # the step is at fault, which has been reported already
-        elif steps[training.examples].noun is not Example:
-            place.fault(body, f"{what}: examples: step '{training.examples}' gives no Example rows")
+        elif fault := _cannot_train_on(steps[training.examples], training):
+            place.fault(body, f"{what}: examples: {fault}")
         else:
             trainings[name] = training
+    for name in _circular(trainings):
+        place.fault(bodies[name], f"training '{name}': from: leads back to '{name}'; let one of them name a model")
     return trainings
+
+
+def _cannot_train_on(step: Step, training: Training) -> str | None:
+    if step.noun is Example:
+        return None
+    if step.noun is not Document:
+        return f"step '{step.name}' gives no Example rows"
+    if training.objective == "language-modeling":
+        return None
+    way_out = "set objective: language-modeling to learn the texts themselves, or render them first"
+    return f"step '{step.name}' gives Document rows; {way_out}"
+
+
+def _circular(trainings: dict[str, Training]) -> list[str]:
+    found = []
+    for name in trainings:
+        seen, at = {name}, trainings[name].from_
+        while at is not None and at in trainings and at not in seen:
+            seen.add(at)
+            at = trainings[at].from_
+        if at == name:
+            found.append(name)
+    return found

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from instructkit.recipe.fields import field_hints
+from instructkit.recipe.fields import field_hints, recipe_key
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,10 @@ def field_docs(cls: type[Any]) -> tuple[FieldDoc, ...]:
     hints = field_hints(cls)
     return tuple(
         FieldDoc(
-            name=field.name, type=type_words(hints[field.name]), default=_default(field), doc=docs.get(field.name, "")
+            name=recipe_key(field.name),
+            type=type_words(hints[field.name]),
+            default=_default(field),
+            doc=docs.get(field.name, ""),
         )
         for field in dataclasses.fields(cls)
         if field.name in hints
@@ -74,7 +77,7 @@ def type_words(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return f"mapping ({', '.join(hint.__struct_fields__)})"
     if dataclasses.is_dataclass(hint):
-        return f"mapping ({', '.join(field_hints(hint))})"  # type: ignore[arg-type]
+        return f"mapping ({', '.join(map(recipe_key, field_hints(hint)))})"  # type: ignore[arg-type]
     return {str: "text", int: "integer", float: "number", bool: "true | false"}.get(hint, "any value")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from instructkit.recipe.fields import field_hints
+from instructkit.recipe.fields import field_hints, recipe_key
 from instructkit.recipe.reference import field_docs, summary
 from instructkit.stages.table import STAGES, stage_class
 from instructkit.train.config.training import Training
@@ -64,9 +64,10 @@ def _dataclass_schema(cls: type[Any]) -> dict[str, Any]:
     for field in dataclasses.fields(cls):
         if field.name not in hints:
             continue
-        properties[field.name] = {**_schema(hints[field.name]), "description": docs[field.name].doc}
+        key = recipe_key(field.name)
+        properties[key] = {**_schema(hints[field.name]), "description": docs[key].doc}
         if field.default is not dataclasses.MISSING and field.default is not None:
-            properties[field.name]["default"] = msgspec.to_builtins(field.default)
+            properties[key]["default"] = msgspec.to_builtins(field.default)
     required = [doc.name for doc in docs.values() if doc.default is None]
     return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
 

@@ -21,16 +21,29 @@ from instructkit.train.config.stopping import EarlyStopping
 PACKAGE = "package:"
 """Begins the name of a model that lies in an installed Python package."""
 
+Objective = Literal["instruction", "language-modeling", "classification"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Tune a causal language model on the training split of a step's examples."""
+    """Tune a language model on the training split of a step's examples, or pretrain one on documents."""
 
     examples: str
     """The step whose examples are trained on. Rows of split `train` are trained on, `validation` is measured along
-    the way, `test` before and after."""
+    the way, `test` before and after. With `objective: language-modeling` it may be a step of documents; those without
+    a split count as `train`."""
 
-    model: str | Scratch
+    objective: Objective = "instruction"
+    """What is learned. `instruction`: the replies of conversations, by decoders and by encoder-decoders (T5, BART),
+    which read up to the last reply and write that. `language-modeling`: every token of a text; long ones are cut into
+    pieces of sequence_length. `classification`: to tell which of the last replies that occur belongs to a conversation;
+    it gives a sequence classifier."""
+
+    from_: str | None = None
+    """Another training of the recipe whose model this one starts from, in place of `model`. It runs first, if it is not
+    finished."""
+
+    model: str | Scratch | None = None
     """A Hugging Face model directory or a `.gguf` file, its path relative to the project, or `package:NAME/path` inside
     an installed Python package; or a hub name, taken at the commit in the local cache, else the newest; or the shape of
     a new model, with the keys below."""
@@ -162,6 +175,10 @@ class Training:
             found.append("early_stopping: looks at validation losses; set evaluate_every")
         if self.average_checkpoints is not None and self.checkpoint_every is None:
             found.append("average_checkpoints: there are none; set checkpoint_every")
+        if self.model is None and self.from_ is None:
+            found.append("name a model, or the training that it starts from with from:")
+        elif self.model is not None and self.from_ is not None:
+            found.append("model and from: both say what it starts from; take one away")
         return found
 
     def at(self, root: Path) -> Training:
