@@ -25,7 +25,8 @@ def train(
 ) -> None:
     """Build RECIPE where that is needed, then run its training NAME (default: the only one).
 
-    Interrupted, run it again: it goes on at the last checkpoint, exactly. Finished, it is reused.
+    The trainings that it starts `from` are run before it, where they are not finished. Interrupted, run it again: it
+    goes on at the last checkpoint, exactly. Finished, it is reused.
     """
     from instructkit.build.build import build as run_build
     from instructkit.cli.progress import step_progress
@@ -34,8 +35,10 @@ def train(
 
     loaded = load_recipe(recipe)
     name = loaded.training_name(name)
-    config = loaded.trainings[name]
-    config.at(loaded.root)  # what it needs is there: better known before the build than behind it
+    chain = {one: loaded.trainings[one] for one in loaded.chain(name)}
+    config = chain[name]
+    for each in chain.values():
+        each.at(loaded.root)  # what it needs is there: better known before the build than behind it
     with LocalExecutor(workers) as executor, step_progress() as observe:
         result = run_build(loaded, build_folder(loaded, build_dir), executor, observe=observe)
     click.echo(
@@ -48,19 +51,22 @@ def train(
     from instructkit.report.tables import Table, print_table
     from instructkit.train.run import train as run_training
 
-    out = Path(shown(result.build.folder)) / "trainings" / name
+    trainings = Path(shown(result.build.folder)) / "trainings"
+    out = trainings / name
     there = ["--build-dir", str(build_dir)] if build_dir else []
-    with training_progress() as progress:
-        done = run_training(
-            config,
-            result.build.paths(config.examples),
-            out,
-            dataset_hash=result.build.step(config.examples).digest,
-            root=loaded.root,
-            progress=progress,
-            resume=not fresh,
-            start_over=shlex.join(["instructkit", "train", str(recipe), name, *there, "--fresh"]),
-        )
+    for one, its in chain.items():  # the trainings that it starts from come first; what is finished is reused
+        with training_progress() as progress:
+            done = run_training(
+                its,
+                result.build.paths(its.examples),
+                trainings / one,
+                dataset_hash=result.build.step(its.examples).digest,
+                root=loaded.root,
+                base=trainings / its.from_ / "model" if its.from_ else None,
+                progress=progress,
+                resume=not (fresh and one == name),
+                start_over=shlex.join(["instructkit", "train", str(recipe), one, *there, "--fresh"]),
+            )
     if as_json:
         click.echo((out / "evaluation.json").read_text() if (out / "evaluation.json").exists() else json.dumps({}))
         return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def train(
     *,
     dataset_hash: str,
     root: Path = Path(),
+    base: Path | None = None,
     progress: Progress | None = None,
     resume: bool = True,
     start_over: str = "train(…, resume=False)",
@@ -86,20 +87,27 @@ def train(
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.save.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
-    key. Paths in `config` are relative to `root`. `resume` False starts over; `start_over` is what
-    messages say for it. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
+    key. Paths in `config` are relative to `root`; `base` is the model of the training that it starts `from`. `resume`
+    False starts over; `start_over` is what messages say for it. Raises TrainingError, InputError, StageError, and
+    UsageFault for a path where nothing lies.
     """
     began = time.perf_counter()
     say = progress or silent
     said, config = config, config.at(root)
+    if config.from_ is not None:
+        config = replace(config, model=str(base))
     fresh = run_state(config, shards, dataset_hash)
     state = open_run(out, fresh, step=config.examples, resume=resume, start_over=start_over)
     if state.finished is not None and (out / "model").exists():
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
-    chat = prepare_tokenizer(config, lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say))
-    tokens_key = key_of([fresh.made_of["shards"], chat.tokenizer.backend_tokenizer.to_str(), chat.template])
+    chat = prepare_tokenizer(
+        config,
+        lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say),
+        lambda: read_split(shards, "train"),
+    )
+    tokens_key = key_of([fresh.made_of["shards"], *chat.identity])
     data, preflight = load(conversations(shards, chat, tokens_key), config, out / "cache", say)
     preflight.save(out, out.name)
     say(
@@ -112,7 +120,7 @@ def train(
     say(Event(phase="prepare", message=figures.line()))
 
     model = prepare_model(config, chat).to(best_device())
-    runner = make_runner(model, int(data.lengths.max()))
+    runner = make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
     notes = list(runner.notes)
     test, validation = (_chosen(shards, split, config) for split in ("test", "validation"))
     if test is None:

@@ -181,6 +181,12 @@ class Training:
             found.append("model and from: both say what it starts from; take one away")
         return found
 
+    @property
+    def pretrained(self) -> str:
+        """The folder or hub name of the model that it starts from; only where it is not a new one."""
+        assert isinstance(self.model, str), "a new model, or that of a training that has not been named yet"
+        return self.model
+
     def at(self, root: Path) -> Training:
         """The same with `model` and `chat_template` as paths of this machine, where they are paths.
 

@@ -2,61 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import polars as pl
 import torch
 
-from instructkit.chat.format import chat_format
-from instructkit.chat.rendering import ChatFormat
+from instructkit.chat.format import format_for
+from instructkit.chat.rendering import ChatFormat, Reads
 from instructkit.errors import TrainingError
-from instructkit.models.load import load_model, load_tokenizer
+from instructkit.models.load import Kind, kind_of, load_config, load_model, load_tokenizer
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
+from instructkit.train.model.new import new_model
+
+FEW_CLASSES = 20
+"""More classes than this must repeat, each twice on average: else the replies are texts, not classes."""
 
 
-def prepare_tokenizer(config: Training, train_one: Callable[[Scratch], Any]) -> ChatFormat:
-    """The chat format of the model to be trained; `train_one` makes the tokenizer of a new model."""
-    tokenizer = train_one(config.model) if isinstance(config.model, Scratch) else load_tokenizer(config.model)
-    return chat_format(tokenizer, config.chat_template)
+def prepare_tokenizer(
+    config: Training, train_one: Callable[[Scratch], Any], examples: Callable[[], Iterable[pl.DataFrame]] = tuple
+) -> ChatFormat:
+    """The format of the model to be trained: its tokenizer, and how it reads and writes.
+
+    `train_one` makes the tokenizer of a new model; `examples` gives the training split, which a classifier's classes
+    are taken from. Raises TrainingError.
+    """
+    if isinstance(config.model, Scratch):
+        tokenizer = train_one(config.model)
+        both = is_encoder_decoder(config.model)
+        own: list[str] = []
+    else:
+        tokenizer = load_tokenizer(config.pretrained)
+        saved = load_config(config.pretrained)
+        both = saved.is_encoder_decoder
+        own = [saved.id2label[i] for i in sorted(saved.id2label)] if kind_of(saved) == "classifier" else []
+    reads = _reads(config, both)
+    return format_for(
+        tokenizer,
+        config.chat_template,
+        reads,
+        classes=_classes(examples(), own) if reads == "class" else (),
+        piece_tokens=config.sequence_length,
+    )
+
+
+def is_encoder_decoder(shape: Scratch) -> bool:
+    """Whether models of that architecture read with one part and write with another."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    known = CONFIG_MAPPING[shape.architecture]
+    return bool(shape.options.get("is_encoder_decoder", getattr(known, "is_encoder_decoder", False)))
+
+
+def _reads(config: Training, both: bool) -> Reads:
+    if config.objective == "classification":
+        return "class"
+    if config.objective == "language-modeling":
+        if both:
+            raise TrainingError("objective: language-modeling is for decoders; the model is an encoder-decoder")
+        return "document"
+    return "pair" if both else "conversation"
+
+
+def _classes(frames: Iterable[pl.DataFrame], own: list[str]) -> list[str]:
+    """The last replies that occur, sorted; the model's own classes where those are among them. Raises TrainingError."""
+    counts: Counter[str] = Counter()
+    for frame in frames:
+        last = frame["messages"].list.last().struct.unnest()
+        counts.update(last.filter(pl.col("role") == "assistant")["content"].str.strip_chars())
+    if own and counts.keys() <= set(own):
+        return own
+    rows = counts.total()
+    if len(counts) < 2 or (len(counts) > FEW_CLASSES and len(counts) * 2 > rows):
+        shown = ", ".join(repr(name[:30]) for name, _ in counts.most_common(3))
+        raise TrainingError(
+            f"objective: classification takes the last replies as classes: {len(counts):,} different ones in {rows:,} "
+            f"examples ({shown}); it needs two or more that repeat"
+        )
+    return sorted(counts)
 
 
 def prepare_model(config: Training, chat: ChatFormat) -> Any:
-    """The model, fp32, on the CPU, with a row for every token of the tokenizer. Seeded."""
+    """The model, fp32, on the CPU, with a row for every token of the tokenizer. Seeded. Raises TrainingError."""
     torch.manual_seed(config.seed)
-    tokens = len(chat.tokenizer)
+    kind: Kind | None = "classifier" if chat.reads == "class" else None
+    classes = chat.classes if kind else None
     if isinstance(config.model, Scratch):
-        return new_model(config.model, chat, config.sequence_length)
-    model = load_model(config.model)
-    if model.config.is_encoder_decoder:
-        raise TrainingError(f"model '{config.model}': an encoder-decoder; only decoders can be trained so far")
-    longest = getattr(model.config, "max_position_embeddings", None)
+        return new_model(config.model, chat, config.sequence_length, kind, classes)
+    saved = load_config(config.pretrained)
+    if kind is None and kind_of(saved) == "classifier":
+        raise TrainingError(f"model '{config.pretrained}' is a classifier; set objective: classification")
+    same = kind is not None and list(chat.classes) == [saved.id2label[i] for i in sorted(saved.id2label)]
+    model = load_model(config.pretrained, kind, None if same and kind_of(saved) == "classifier" else classes)
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if longest is not None and config.sequence_length > longest:
         raise TrainingError(
-            f"model '{config.model}' has positions for {longest} tokens, sequence_length is "
+            f"model '{config.pretrained}' has positions for {longest} tokens, sequence_length is "
             f"{config.sequence_length}; set sequence_length: {longest} or less"
         )
-    if tokens > model.get_input_embeddings().num_embeddings:
-        model.resize_token_embeddings(tokens)
+    if len(chat.tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(chat.tokenizer))
+    if kind is not None:  # a decoder's body is read at the last token that is no padding
+        pad = chat.tokenizer.pad_token_id
+        model.config.get_text_config().pad_token_id = pad if pad is not None else chat.tokenizer.eos_token_id
     return model
-
-
-def new_model(shape: Scratch, chat: ChatFormat, sequence_length: int) -> Any:
-    """A Llama of that shape with random weights."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(chat.tokenizer),
-            hidden_size=shape.hidden_size,
-            intermediate_size=shape.intermediate_size or -(-shape.hidden_size * 8 // 3 // 32) * 32,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.kv_heads or shape.heads,
-            max_position_embeddings=sequence_length,
-            tie_word_embeddings=shape.tie_embeddings,
-            bos_token_id=None,
-            eos_token_id=chat.stop_id,
-            pad_token_id=chat.tokenizer.pad_token_id,
-        )
-    )

@@ -120,6 +120,8 @@ def _front(
 
 def _origin(config: Training, outcome: Outcome, preflight: Preflight) -> str:
     begun = "Trained from random weights" if isinstance(config.model, Scratch) else f"Tuned from `{config.model}`"
+    if config.from_ is not None:
+        begun = f"Tuned from the model of the training `{config.from_}`"
     how = f" with {config.adapter.kind}" if config.adapter is not None else ""
     share = "" if outcome.trained == outcome.parameters else f", {outcome.trained:,} of them trained"
     return (
@@ -193,7 +195,7 @@ def _data(preflight: Preflight, content: dict[str, pl.DataFrame], lineage: Linea
 
 def _training(config: Training, outcome: Outcome) -> list[str]:
     settings = msgspec.to_builtins(config)
-    default = msgspec.to_builtins(Training(examples=config.examples, model=config.model))
+    default = msgspec.to_builtins(Training(examples=config.examples, model=config.model, from_=config.from_))
     changed = {k: v for k, v in settings.items() if v != default[k] or k in ("examples", "model")}
     return [
         "## Training",

@@ -29,7 +29,7 @@ from instructkit.train.config.training import Training
 
 FORMAT = 2
 """Raised when the trainer's numbers change for the same input."""
-NO_EFFECT = ("examples", "checkpoint_every", "keep_checkpoints", "ledger", "trackers")
+NO_EFFECT = ("examples", "from_", "checkpoint_every", "keep_checkpoints", "ledger", "trackers")
 """Settings that change nothing in the trained model: a run may go on with others."""
 
 OWN = (
@@ -82,7 +82,7 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> Ru
         "config": {k: v for k, v in settings.items() if k not in (*NO_EFFECT, *by_content)},
         "dataset": dataset_hash,
         "shards": [file_digest(path) for path in shards],
-        "model": None if isinstance(config.model, Scratch) else model_identity(config.model),
+        "model": None if isinstance(config.model, Scratch) else model_identity(config.pretrained),
         "chat_template": template,
         "packages": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
         "format": FORMAT,

@@ -6,7 +6,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from instructkit.chat.format import chat_format
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.data.tokenizer import train_tokenizer
-from instructkit.train.model.prepare import new_model, prepare_model, prepare_tokenizer
+from instructkit.train.model.new import new_model
+from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
 from instructkit.train.run import train
 
 
