@@ -268,7 +268,7 @@ def _meter(runner: Runner, config: Training, say: Progress) -> Meter:
     device = runner.model.device
     peak = device_peak(device, compute_dtype(config.precision, device))
     say(Event(phase="prepare", message=f"MFU is of {peak.flops / 1e12:.3g} TFLOP/s: {peak.source}"))
-    return Meter(model_costs(runner.model, head_on_supervised=runner.split_head), peak, device)
+    return Meter(model_costs(runner.model, head_on_supervised=runner.head is not None), peak, device)
 
 
 def _restore(out: Path, key: str, model: Any, optimizer: Any, say: Progress) -> int:
