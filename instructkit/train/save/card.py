@@ -195,7 +195,7 @@ def _data(preflight: Preflight, content: dict[str, pl.DataFrame], lineage: Linea
 
 def _training(config: Training, outcome: Outcome) -> list[str]:
     settings = msgspec.to_builtins(config)
-    default = msgspec.to_builtins(Training(examples=config.examples, model=config.model))
+    default = msgspec.to_builtins(Training(examples=config.examples, model=config.model, from_=config.from_))
     changed = {k: v for k, v in settings.items() if v != default[k] or k in ("examples", "model")}
     return [
         "## Training",
