@@ -4,8 +4,8 @@
                  . . a a a a          longest first, so that prompts of a kind share a batch
                  . . . b b b
 
-A reply does not depend on its batch: padding is masked, and the model is asked at start-up whether that is exact for
-it. Where it is not (some recurrent layers), only prompts of equal length share a batch.
+A reply does not depend on its batch: padding is masked, and the model is asked beforehand whether that is exact for it.
+Where it is not (some recurrent layers), only prompts of equal length share a batch, or each is answered alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -70,6 +70,8 @@ class Prompt(NamedTuple):
     """What the draws depend on, beside the seed: an example's id."""
 
 
+Together = Literal["any", "equal", "none"]
+"""Which prompts may share a batch: any, those of equal length, or none."""
 Told = Callable[[int, int], None]
 """Called with replies done and to be done."""
 
@@ -132,8 +134,8 @@ def replies(
     answerable = [i for i, left in enumerate(rooms) if left > 0]
     written: dict[int, Reply] = {}
     stops = stop_ids(model, chat)
-    exact = len(answerable) < 2 or padding_is_exact(model)
-    for batch in _batches([len(p.ids) for p in samples], rooms, answerable, batch_tokens(model), exact):
+    together: Together = exact_batches(model) if len(answerable) > 1 else "none"
+    for batch in _batches([len(p.ids) for p in samples], rooms, answerable, batch_tokens(model), together):
         ids = _write(model, chat, stops, [samples[i] for i in batch], rooms[batch[0]], decoding)
         for i, new in zip(batch, ids, strict=True):
             written[i] = _reply(chat, stops, new)
@@ -174,19 +176,26 @@ def batch_tokens(model: Any) -> int:
     return max(1, min(BATCH_TOKENS, CACHE_BYTES // (4 * values)))
 
 
-def padding_is_exact(model: Any) -> bool:
-    """Whether a prompt gets the same logits beside a longer one, padded and masked, as alone."""
+def exact_batches(model: Any) -> Together:
+    """Which prompts may share a batch: those that get the same logits there, over some tokens, as alone."""
     vocabulary = model.get_input_embeddings().num_embeddings
-    long, short = ([(i * 31 + start) % vocabulary for i in range(n)] for n, start in ((11, 3), (4, 5)))
-    both, alone = (
-        _generate(model, prompts, pad=0, max_new_tokens=1, stops=None, output_logits=True).logits[0][-1]
-        for prompts in ([long, short], [short])
-    )
-    return bool((both - alone).abs().max() <= TOLERANCE * alone.abs().max())
+    first, other, longer = ([(i * 31 + start) % vocabulary for i in range(n)] for n, start in ((4, 5), (4, 8), (11, 3)))
+    alone = _logits(model, [first])
+    tries: tuple[tuple[Together, list[int]], ...] = (("any", longer), ("equal", other))
+    for together, beside in tries:
+        if (_logits(model, [beside, first]) - alone).abs().max() <= TOLERANCE * alone.abs().max():
+            return together
+    return "none"
+
+
+def _logits(model: Any, prompts: Sequence[list[int]]) -> torch.Tensor:
+    """[3, V]: of the first tokens written to the last prompt; the later ones come from the cache."""
+    found = _generate(model, prompts, pad=0, max_new_tokens=3, stops=None, output_logits=True)
+    return torch.stack([step[-1] for step in found.logits])
 
 
 def _batches(
-    lengths: Sequence[int], rooms: Sequence[int], chosen: Sequence[int], budget: int, padded: bool
+    lengths: Sequence[int], rooms: Sequence[int], chosen: Sequence[int], budget: int, together: Together
 ) -> Iterator[list[int]]:
     """Longest first. Replies of a batch have the same limit, so that no prompt is cut short by another's."""
     batch: list[int] = []
@@ -194,7 +203,8 @@ def _batches(
         if batch:
             first = batch[0]
             full = (len(batch) + 1) * (lengths[first] + rooms[first]) > budget
-            if full or rooms[i] != rooms[first] or (lengths[i] != lengths[first] and not padded):
+            unlike = together == "none" or (together == "equal" and lengths[i] != lengths[first])
+            if full or unlike or rooms[i] != rooms[first]:
                 yield batch
                 batch = []
         batch.append(i)

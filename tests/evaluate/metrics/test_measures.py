@@ -10,7 +10,9 @@ from instructkit.templates.frontmatter import Metric
 
 def score(metric, *pairs, language="en"):
     """Measures by name of (reply, expected) pairs."""
-    answers = [Answer(reply, [expected] if isinstance(expected, str) else expected, language) for reply, expected in pairs]
+    answers = [
+        Answer(reply, [expected] if isinstance(expected, str) else expected, language) for reply, expected in pairs
+    ]
     found = measures(metric)(answers)
     return dict(zip(found.names, found.value(found.statistics.sum(0)).tolist(), strict=True))
 
@@ -29,7 +31,9 @@ def test_an_answer_of_punctuation_is_matched_as_it_is():
 
 
 def test_json_is_compared_by_value():
-    found = score("exact_match", ('{"b": 1,"a": [2]}', '{"a": [2], "b": 1}'), ('{"a": 2}', '{"a": 1}'), ("a 1", '{"a": 1}'))
+    found = score(
+        "exact_match", ('{"b": 1,"a": [2]}', '{"a": [2], "b": 1}'), ('{"a": 2}', '{"a": 1}'), ("a 1", '{"a": 1}')
+    )
     assert found == {"exact_match": 0.0, "normalised_match": pytest.approx(1 / 3)}
 
 
