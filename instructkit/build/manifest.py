@@ -21,6 +21,8 @@ from instructkit.schema import NOUNS, Drop, Example, Noun, columns
 from instructkit.store.atomic import write_text
 from instructkit.store.shards import scan_shards
 from instructkit.store.store import ShardRef, Store
+from instructkit.templates.head import read_head
+from instructkit.templates.template import SUFFIX
 
 FILE = "manifest.json"
 
@@ -194,6 +196,16 @@ class Build:
             for name in steps or self.manifest.steps
         ]
         return pl.concat(frames)
+
+    def metrics(self) -> dict[str, list[str]]:
+        """The metrics that templates declare, by their hash: as they were when the examples were rendered."""
+        found: dict[str, list[str]] = {}
+        for step in self.manifest.steps.values():
+            for run in step.runs:
+                if run.template and run.template_hash and isinstance(sources := run.fields.get("sources"), dict):
+                    front = read_head(sources[run.template + SUFFIX], run.template).front
+                    found[run.template_hash] = [*front.metrics] if front else []
+        return found
 
     def training_drops(self) -> pl.LazyFrame:
         """Examples that trainings of this build left out (too long, not to be labelled); `step` names the training."""

@@ -14,6 +14,13 @@ from instructkit.cli.options import build_option, model_path, open_build
 @click.argument("model")
 @click.argument("prompt", required=False)
 @build_option
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help='Many prompts, one a line: {"prompt": TEXT} or {"messages": [...]} as JSON. The replies are printed as JSON '
+    "lines, in the same order.",
+)
 @click.option("--system", help="A system message before the prompt.")
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest reply.")
 @click.option(
@@ -26,32 +33,55 @@ from instructkit.cli.options import build_option, model_path, open_build
     show_default=True,
     help="Sample from the likeliest tokens that make up this share.",
 )
+@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Replies to each prompt.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sampling.")
 def generate(
     model: str,
     prompt: str | None,
     build_path: Path | None,
+    file: Path | None,
     system: str | None,
     max_new_tokens: int,
     temperature: float | None,
     top_p: float,
+    samples: int,
     seed: int,
 ) -> None:
     """Let MODEL (a folder, a hub name, or a training of the build) answer PROMPT, or what comes on standard input."""
     from instructkit.build.build import last_build
     from instructkit.errors import UsageFault
-    from instructkit.evaluate.generate import generate as reply
+    from instructkit.evaluate.generate import Decoding, generate_all
+    from instructkit.report.prompts import read_prompts
     from instructkit.schema import Message
 
-    if prompt is None:
-        if sys.stdin.isatty():
-            raise UsageFault("no prompt: give one as an argument or on standard input")
-        prompt = sys.stdin.read()
+    if file is not None and prompt is not None:
+        raise UsageFault("--file brings the prompts; leave out PROMPT")
+    if file is not None:
+        conversations = read_prompts(file)
+    elif prompt is not None:
+        conversations = [[Message(role="user", content=prompt)]]
+    elif sys.stdin.isatty():
+        raise UsageFault("no prompt: give one as an argument or on standard input, or many by --file")
+    else:
+        conversations = [[Message(role="user", content=sys.stdin.read())]]
+    if system:
+        conversations = [[Message(role="system", content=system), *each] for each in conversations]
     if not Path(model).is_dir() and (build_path or last_build(Path("build"))):
         model = model_path(open_build(build_path).folder, model)
-    conversation = [Message(role="system", content=system)] if system else []
-    conversation.append(Message(role="user", content=prompt))
-    answer = reply(model, conversation, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
-    click.echo(answer.text)
-    if not answer.stopped:
-        click.echo(f"(cut after {answer.tokens} tokens; --max-new-tokens allows more)", err=True)
+    decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=samples, seed=seed)
+    answers = generate_all(model, conversations, decoding)
+    if file is not None:
+        import orjson
+
+        for conversation, several in zip(conversations, answers, strict=True):
+            asked = [{"role": message.role, "content": message.content} for message in conversation]
+            for answer in several:
+                line = {"messages": asked, "reply": answer.text, "tokens": answer.tokens, "stopped": answer.stopped}
+                click.echo(orjson.dumps(line).decode())
+        return
+    for number, answer in enumerate(answers[0]):
+        if number:
+            click.echo()
+        click.echo(answer.text)
+        if not answer.stopped:
+            click.echo(f"(cut after {answer.tokens} tokens; --max-new-tokens allows more)", err=True)

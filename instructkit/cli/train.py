@@ -47,7 +47,8 @@ def train(
     )
 
     from instructkit.cli.training_progress import training_progress
-    from instructkit.evaluate.table import rows
+    from instructkit.evaluate.result import BeforeAfter
+    from instructkit.evaluate.table import loss_rows, score_rows
     from instructkit.report.tables import Table, print_table
     from instructkit.train.run import train as run_training
 
@@ -65,14 +66,18 @@ def train(
                 base=trainings / its.from_ / "model" if its.from_ else None,
                 progress=progress,
                 resume=not (fresh and one == name),
+                metrics=result.build.metrics(),
                 start_over=shlex.join(["instructkit", "train", str(recipe), one, *there, "--fresh"]),
             )
     if as_json:
         click.echo((out / "evaluation.json").read_text() if (out / "evaluation.json").exists() else json.dumps({}))
         return
     if done.after is not None:
-        print_table(Table(f"Loss on the {done.after.split} split, nats per token", *rows(done.before, done.after)))
-        for reply in done.after.generations:
+        found = BeforeAfter(before=done.before, after=done.after, changes=[*done.changes])
+        print_table(Table(f"Loss on the {done.after.split} split, nats per token", *loss_rows(found)))
+        if config.scored_replies:
+            print_table(Table("Replies", *score_rows(found)))
+        for reply in done.after.generations[: config.generations]:
             click.echo(click.style(reply.example_id, bold=True))
             for title, text in (
                 ("asked", reply.prompt[-1].content),

@@ -23,6 +23,11 @@ def choose(shards: Sequence[Path], split: str, limit: int | None, seed: int) -> 
     if not examples.height:
         known = ", ".join(f"{name or 'none'} ({count:,})" for name, count in split_counts(shards).items())
         raise UsageFault(f"no examples of split '{split}'; the shards hold: {known or 'nothing'}")
+    return drawn(examples, limit, seed)
+
+
+def drawn(examples: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
+    """The same of examples that are at hand."""
     draws = pl.Series("draw", [uniform(seed, "evaluate", id_) for id_ in examples["id"]], dtype=pl.Float64)
     examples = examples.with_columns(draws).sort("draw", "id")
     if limit is not None:

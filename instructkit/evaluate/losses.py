@@ -1,4 +1,4 @@
-"""Token losses of a model on examples, summed per slice: the mean over tokens, never a mean of means."""
+"""Token losses of a model on examples, summed per example: slices take the mean over tokens, never a mean of means."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.tokenize import tokenize
-from instructkit.evaluate.result import Slice
 from instructkit.models.batch import Document, groups
 from instructkit.models.load import Precision, autocast, compute_dtype
 from instructkit.models.runner import Runner
@@ -21,12 +20,14 @@ Sums = npt.NDArray[np.float64]
 
 BATCH_TOKENS = 8192
 """Cells of a forward pass."""
+ABOUT = ("id", "content_hash", "template", "template_hash", "variant", "source", "task", "language", "group", "split",
+         "meta")  # fmt: skip
 
 
 class Measured(NamedTuple):
     """Losses of examples, and how many have none.
 
-    `rows`: id, template, source, task, language, split, tokens (int), weight (sum), loss (weighted sum).
+    `rows`: the columns of ABOUT, file (of the origin), tokens (int), weight (sum), loss (weighted sum).
     """
 
     rows: pl.DataFrame
@@ -42,15 +43,12 @@ def measure(
     fitting = tokenized.rows
     if max_tokens is not None:
         fitting = fitting.filter(pl.col("input_ids").list.len() <= max_tokens)
-    documents = [
-        Document(np.asarray(ids, dtype=np.int32), np.asarray(weights, dtype=np.float32))
-        for ids, weights in fitting.select("input_ids", "weights").iter_rows()
-    ]
-    sums, weights, tokens = document_losses(runner, documents, precision)
-    losses = fitting.select("id").with_columns(
-        tokens=pl.Series(tokens), weight=pl.Series(weights), loss=pl.Series(sums)
-    )
-    about = examples.select("id", "template", "source", "task", "language", "split")
+    summed = document_losses(runner, _documents(fitting), precision)
+    names = ("loss", "weight", "tokens")
+    losses = fitting.select("id").with_columns(pl.Series(name, each) for name, each in zip(names, summed, strict=True))
+    # A text that was cut into pieces is one example.
+    losses = losses.group_by("id", maintain_order=True).agg(pl.col(names).sum())
+    about = examples.select(*ABOUT, file=pl.col("origin").struct.field("file"))
     rows = about.join(losses, on="id", how="inner", maintain_order="left")
     return Measured(rows, tokenized.dropped.height, tokenized.rows.height - fitting.height)
 
@@ -59,8 +57,7 @@ def document_losses(
     runner: Runner, documents: Sequence[Document], precision: Precision = "auto"
 ) -> tuple[Sums, Sums, npt.NDArray[np.int64]]:
     """Weighted sum of token losses, sum of weights, and supervised tokens of each document, in evaluation mode."""
-    sums = np.zeros(len(documents))
-    weights = np.zeros(len(documents))
+    sums, weights = np.zeros(len(documents)), np.zeros(len(documents))
     tokens = np.zeros(len(documents), dtype=np.int64)
     device = runner.model.device
     training = runner.model.training
@@ -78,24 +75,12 @@ def document_losses(
     return sums, weights, tokens
 
 
-def slices(rows: pl.DataFrame, by: Sequence[str]) -> list[Slice]:
-    """Slices of the rows of `measure` by each column, sorted by name."""
-    result = []
-    for column in by:
-        name = pl.col(column).fill_null("-").alias("name")
-        parts = rows.group_by(name).agg(*_SUMS).sort("name")
-        result += [_slice(column, row["name"], row) for row in parts.iter_rows(named=True)]
-    return result
-
-
-def overall(rows: pl.DataFrame) -> Slice:
-    """The slice of everything."""
-    return _slice("all", "all", rows.select(*_SUMS).row(0, named=True))
-
-
-_SUMS = (pl.len().alias("examples"), pl.col("tokens").sum(), pl.col("weight").sum(), pl.col("loss").sum())
-
-
-def _slice(by: str, name: str, sums: dict[str, float]) -> Slice:
-    loss = sums["loss"] / sums["weight"] if sums["weight"] else None
-    return Slice(by=by, name=name, examples=int(sums["examples"]), tokens=int(sums["tokens"]), loss=loss)
+def _documents(rows: pl.DataFrame) -> list[Document]:
+    if not rows.height:
+        return []
+    cuts = np.cumsum(rows["input_ids"].list.len().to_numpy())[:-1]
+    ids, weights = (
+        np.split(rows[name].explode(empty_as_null=False).to_numpy().astype(dtype), cuts)
+        for name, dtype in (("input_ids", np.int32), ("weights", np.float32))
+    )
+    return [Document(*each) for each in zip(ids, weights, rows["read_tokens"].to_list(), strict=True)]

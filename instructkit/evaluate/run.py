@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import orjson
+import msgspec
 import polars as pl
 
 from instructkit.chat.format import chat_format
 from instructkit.chat.rendering import ChatFormat
-from instructkit.errors import UsageFault, did_you_mean
+from instructkit.evaluate.answers import Declared, answer, metric_notes, to_answer
 from instructkit.evaluate.choose import choose
-from instructkit.evaluate.generate import reply_to
-from instructkit.evaluate.losses import measure, overall, slices
-from instructkit.evaluate.result import Evaluation, Generation
+from instructkit.evaluate.generate import Decoding, Told, model_limit
+from instructkit.evaluate.losses import measure
+from instructkit.evaluate.result import BeforeAfter, Change, Evaluation
+from instructkit.evaluate.scores import reply_changes, reply_scores, with_scores
+from instructkit.evaluate.slices import check_columns, loss_changes, loss_slices
 from instructkit.models.load import Precision, best_device, load_model, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
-from instructkit.schema import Example, records
 
-COLUMNS = ("template", "source", "task", "language", "split")
-"""What a loss can be taken by."""
-REPLY_TOKENS = 96
-"""Length of the replies that are shown."""
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """Which examples a model answers, and how."""
+
+    total: int | None = None
+    """At most so many, taken from the templates in turn. None: no limit."""
+    per_template: int | None = None
+    decoding: Decoding = field(default_factory=Decoding)
+    metrics: Declared = field(default_factory=dict)
+    """By the hash of the template that declares them; replies to others are measured by default."""
+    told: Told | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A model on examples: what an evaluation says, and the losses behind it, from which models are compared."""
+
+    evaluation: Evaluation
+    rows: pl.DataFrame
+    """Of each measured example; see `losses.measure`."""
 
 
 def evaluate(
@@ -41,77 +59,75 @@ def evaluate(
     `limit`: examples per template, chosen by seeded hash; None: all. Raises UsageFault for a split without examples
     or an unknown column, TrainingError for a model that cannot be loaded or has no usable chat template.
     """
+    check_columns(by)
     examples = choose(shards, split, limit, seed)
+    answering = Answering(total=generations) if generations else None
+    return measure_model(model, examples, by=by, answering=answering).evaluation
+
+
+def measure_model(
+    model: str | Path, examples: pl.DataFrame, *, by: Sequence[str], answering: Answering | None = None, seed: int = 0
+) -> Measurement:
+    """A model directory (or hub name) on examples."""
     chat = chat_format(load_tokenizer(str(model)))
     loaded = load_model(str(model)).to(best_device())
     longest = model_limit(loaded)
-    return evaluate_examples(
-        make_runner(loaded, min(longest or 512, 2048)),
-        chat,
-        examples,
-        by=by,
-        max_tokens=longest,
-        generations=generations,
-    )
+    runner = make_runner(loaded, min(longest or 512, 2048))
+    found = measure_examples(runner, chat, examples, by=by, max_tokens=longest, answering=answering, seed=seed)
+    return Measurement(evaluation=msgspec.structs.replace(found.evaluation, model=str(model)), rows=found.rows)
 
 
-def evaluate_examples(
+def measure_examples(
     runner: Runner,
     chat: ChatFormat,
     examples: pl.DataFrame,
     *,
     by: Sequence[str],
     max_tokens: int | None,
-    generations: int,
+    answering: Answering | None = None,
     precision: Precision = "auto",
-) -> Evaluation:
-    """The same for a loaded model and chosen examples. `max_tokens`: longer examples are counted, not measured."""
-    for column in by:
-        if column not in COLUMNS:
-            raise UsageFault(f"no losses by '{column}'{did_you_mean(column, COLUMNS)} (known: {', '.join(COLUMNS)})")
+    seed: int = 0,
+) -> Measurement:
+    """The same for a loaded model. `max_tokens`: longer examples are counted, not measured. Raises UsageFault.
+
+    `seed` of the resamples that intervals are drawn from.
+    """
+    check_columns(by)
     measured = measure(runner, chat, examples, max_tokens, precision)
-    return Evaluation(
-        split=examples["split"][0],
-        overall=overall(measured.rows),
-        slices=slices(measured.rows, by),
-        generations=_generations(runner, chat, examples, generations),
-        unlabelled=measured.unlabelled,
-        overlong=measured.overlong,
-    )
+    found = summary(measured.rows, by, seed)
+    found = msgspec.structs.replace(found, unlabelled=measured.unlabelled, overlong=measured.overlong)
+    if answering is not None:
+        shown = examples.filter(pl.col("id").is_in(measured.rows["id"].to_list()))
+        asked = to_answer(shown, total=answering.total, per_template=answering.per_template)
+        written = answer(runner, chat, asked, answering.decoding, answering.metrics, precision, answering.told)
+        generations = with_scores(written, measured.rows)
+        found = msgspec.structs.replace(
+            found,
+            generations=generations,
+            scores=reply_scores(generations, measured.rows, by, seed),
+            unanswered=asked.height - len({g.example_id for g in generations}),
+            notes=metric_notes(generations, asked, answering.metrics),
+        )
+    return Measurement(evaluation=found, rows=measured.rows)
 
 
-def model_limit(model: Any) -> int | None:
-    """Longest input of a model, in tokens; None where its config sets none."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    return int(limit) if limit else None
+def summary(rows: pl.DataFrame, by: Sequence[str], seed: int = 0) -> Evaluation:
+    """Losses of measured examples, as `losses.measure` gives them, by slice."""
+    whole, *parts = loss_slices(rows, by, seed)
+    splits = ", ".join(rows["split"].unique().drop_nulls().sort())
+    return Evaluation(split=splits or "-", overall=whole, slices=parts)
 
 
-def _generations(runner: Runner, chat: ChatFormat, examples: pl.DataFrame, count: int) -> list[Generation]:
-    """Replies to `count` examples, taken from the templates in turn."""
-    turns = examples.with_columns(round=pl.int_range(pl.len()).over("template"))
-    chosen = turns.sort("round", "template", maintain_order=True).drop("round")
-    found: list[Generation] = []
-    with runner.generating() as model:
-        for example in records(Example, chosen):
-            if len(found) == count:
-                break
-            last = example.messages[-1] if example.messages else None
-            if last is None or last.role != "assistant" or len(example.messages) < 2:
-                continue
-            prompt = example.messages[:-1]
-            tools = orjson.loads(example.tools) if example.tools else None
-            try:
-                reply = reply_to(model, chat, prompt, tools, max_new_tokens=REPLY_TOKENS)
-            except UsageFault:  # the prompt alone fills the model: nothing to show
-                continue
-            found.append(
-                Generation(
-                    example_id=example.id,
-                    template=example.template,
-                    prompt=prompt,
-                    expected=last.content,
-                    reply=reply.text,
-                    stopped=reply.stopped,
-                )
-            )
-    return found
+def compare(before: Measurement, after: Measurement, by: Sequence[str], seed: int = 0) -> list[Change]:
+    """After - before, with intervals, on the examples that both were measured on."""
+    return [
+        *loss_changes(before.rows, after.rows, by, seed),
+        *reply_changes(before.evaluation.generations, after.evaluation.generations, after.rows, by, seed),
+    ]
+
+
+def compared(before: Measurement | None, after: Measurement, by: Sequence[str], seed: int = 0) -> BeforeAfter:
+    """Both with their changes, as `evaluation.json` holds them."""
+    if before is None:
+        return BeforeAfter(before=None, after=after.evaluation)
+    return BeforeAfter(before=before.evaluation, after=after.evaluation, changes=compare(before, after, by, seed))

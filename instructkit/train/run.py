@@ -20,10 +20,12 @@ import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import read_split, split_counts
+from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.choose import choose
+from instructkit.evaluate.generate import Decoding
 from instructkit.evaluate.losses import measure as measure_losses
-from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations, write_evaluations
-from instructkit.evaluate.run import evaluate_examples
+from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
+from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.hashing import key_of
 from instructkit.models.load import best_device, compute_dtype, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
@@ -50,6 +52,8 @@ from instructkit.train.watch.recorder import Recorder
 from instructkit.train.watch.trackers import open_trackers
 
 SLICES = ("template", "source", "task", "language")
+EVALUATED = "evaluation"
+"""Folder with the losses of single test examples, before and after."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,8 @@ class TrainingResult:
     before: Evaluation | None
     """On the test split, before the first step; None without one."""
     after: Evaluation | None
+    changes: tuple[Change, ...]
+    """after - before, with intervals."""
     steps: int
     resumed_from: int
     """Steps that were done when this call began."""
@@ -83,20 +89,21 @@ def train(
     progress: Progress | None = None,
     resume: bool = True,
     start_over: str = "train(…, resume=False)",
+    metrics: Declared | None = None,
 ) -> TrainingResult:
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.save.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
     key. Paths in `config` are relative to `root`; `base` is the model of the training that it starts `from`. `resume`
-    False starts over; `start_over` is what messages say for it. Raises TrainingError, InputError, StageError, and
-    UsageFault for a path where nothing lies.
+    False starts over; `start_over` is what messages say for it. `metrics` that templates declare, by their hash,
+    measure replies. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
     """
     began = time.perf_counter()
     say = progress or silent
     said, config = config, config.at(root)
     if config.from_ is not None:
         config = replace(config, model=str(base))
-    fresh = run_state(config, shards, dataset_hash)
+    fresh = run_state(config, shards, dataset_hash, out)
     state = open_run(out, fresh, step=config.examples, resume=resume, start_over=start_over)
     if state.finished is not None and (out / "model").exists():
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
@@ -128,7 +135,8 @@ def train(
         notes.append("no examples of split 'validation': not evaluated on the way")
     for note in notes:
         say(Event(phase="prepare", message=note))
-    before = _evaluate_before(runner, chat, config, test, out, say)
+    answering = _answering(config, metrics or {})
+    before = _evaluate_before(runner, chat, config, test, answering, out, say)
 
     optimizer = make_optimizer(model, config)
     done = _restore(out, fresh.key, model, optimizer, say)
@@ -140,7 +148,7 @@ def train(
     def measure(step: int) -> dict[str, Any]:
         if config.evaluate_every is None or validation is None or step % config.evaluate_every:
             return {}
-        found = _evaluate(runner, chat, config, validation, 0)
+        found = _evaluate(runner, chat, config, validation, SLICES).evaluation
         if found.overall.loss is None:
             return {}
         say(Event(phase="evaluate", message=f"step {step}: validation loss {found.overall.loss:.4f}"))
@@ -175,7 +183,8 @@ def train(
         book.after(runner, config.precision)
         notes += book.write(out / "ledger.parquet", _held_out(runner, chat, config, test, validation))
 
-    after = None if test is None else _evaluate(runner, chat, config, test, config.generations)
+    after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
+    found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
     card = model_card(
         out.name,
         said,
@@ -187,8 +196,9 @@ def train(
             saved_as="fp32",
             adapter=False,
             notes=notes,
-            before=before,
-            after=after,
+            before=found.before,
+            after=found.after,
+            changes=found.changes,
         ),
         lineage=Lineage(dataset=dataset_hash),
         base=fresh.made_of["model"],
@@ -199,7 +209,9 @@ def train(
     )
     say(Event(phase="export", message=f"writing {out / 'model'}"))
     export(runner, chat, card, out / "model")
-    write_evaluations(out / "evaluation.json", BeforeAfter(before=before, after=after))
+    if after is not None:
+        _keep(after, out / EVALUATED / "after.parquet")
+    write_evaluations(out / "evaluation.json", found)
     notes += draw_curve(out)
     finished = Finished(steps=plan.steps, seconds=time.perf_counter() - began, notes=notes)
     write_run(out, msgspec.structs.replace(fresh, finished=finished))
@@ -226,33 +238,62 @@ def _chosen(shards: Sequence[Path], split: str, config: Training) -> pl.DataFram
     return choose(shards, split, config.evaluate_examples, config.seed)
 
 
+def _answering(config: Training, metrics: Declared) -> Answering | None:
+    if not (config.generations or config.scored_replies):
+        return None
+    per_template, total = config.scored_replies, None if config.scored_replies else config.generations
+    decoding = Decoding(max_new_tokens=config.reply_tokens)
+    return Answering(total=total, per_template=per_template, decoding=decoding, metrics=metrics)
+
+
 def _evaluate(
-    runner: Runner, chat: ChatFormat, config: Training, examples: pl.DataFrame, generations: int
-) -> Evaluation:
-    return evaluate_examples(
+    runner: Runner,
+    chat: ChatFormat,
+    config: Training,
+    examples: pl.DataFrame,
+    by: Sequence[str],
+    answering: Answering | None = None,
+) -> Measurement:
+    return measure_examples(
         runner,
         chat,
         examples,
-        by=SLICES,
+        by=by,
         max_tokens=config.sequence_length,
-        generations=generations,
+        answering=answering,
         precision=config.precision,
+        seed=config.seed,
     )
 
 
 def _evaluate_before(
-    runner: Runner, chat: ChatFormat, config: Training, test: pl.DataFrame | None, out: Path, say: Progress
-) -> Evaluation | None:
-    """Measured once: the file stands before the first step, and a run that goes on reads it."""
+    runner: Runner,
+    chat: ChatFormat,
+    config: Training,
+    test: pl.DataFrame | None,
+    answering: Answering | None,
+    out: Path,
+    say: Progress,
+) -> Measurement | None:
+    """Measured once: the files stand before the first step, and a run that goes on reads them."""
     if test is None:
         return None
-    path = out / "evaluation.json"
-    if path.exists():
-        return read_evaluations(path).before
+    path, losses = out / "evaluation.json", out / EVALUATED / "before.parquet"
+    if path.exists() and losses.exists() and (before := read_evaluations(path).before) is not None:
+        return Measurement(evaluation=before, rows=pl.read_parquet(losses, glob=False))
     say(Event(phase="evaluate", message=f"{test.height:,} test examples, before training"))
-    before = _evaluate(runner, chat, config, test, config.generations)
-    write_evaluations(path, BeforeAfter(before=before))
-    return before
+    found = _evaluate(runner, chat, config, test, SLICES, answering)
+    _keep(found, losses)
+    write_evaluations(path, BeforeAfter(before=found.evaluation))
+    return found
+
+
+def _keep(found: Measurement, path: Path) -> None:
+    """The losses of single examples, whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".writing")
+    found.rows.write_parquet(beside)
+    beside.replace(path)
 
 
 def _open_book(
@@ -296,6 +337,7 @@ def _result(out: Path, finished: Finished, began: float, *, resumed_from: int, r
         model=out / "model",
         before=evaluations.before,
         after=evaluations.after,
+        changes=tuple(evaluations.changes),
         steps=finished.steps,
         resumed_from=resumed_from,
         reused=reused,

@@ -70,8 +70,30 @@ def test_show_marks_the_tokens_that_are_trained_on(trained):
 def test_eval_measures_a_training_by_name(trained):
     _, run, _ = trained
     found = json.loads(run("eval", "small", "final", "--by", "template", "--by", "source", "--limit", "3", "--json"))
-    assert {part["by"] for part in found["slices"]} == {"template", "source"}
-    assert found["overall"]["tokens"] > 0
+    assert {part["by"] for part in found["after"]["slices"]} == {"template", "source"}
+    assert found["after"]["overall"]["tokens"] > 0
+
+
+def test_eval_has_the_untrained_model_as_column_zero_and_scores_replies(trained):
+    root, run, _ = trained
+    options = ["--generate", "2", "--max-new-tokens", "4", "--show-worst", "1", "--out", "measured"]
+    said = run("eval", "small", "final", *options)
+    assert "base" in said
+    assert "exact_match" in said
+    assert "answered" in said
+    found = json.loads((root / "measured/evaluation.json").read_text())
+    assert found["before"]["overall"]["examples"] > 0
+    assert {change["metric"] for change in found["changes"]} == {"loss"}
+    replies = [json.loads(line) for line in (root / "measured/predictions.jsonl").read_text().splitlines()]
+    assert all(reply["scores"] and reply["prompt"] and reply["expected"] for reply in replies)
+
+
+def test_eval_measures_conversations_of_a_file(trained):
+    root, run, _ = trained
+    turns = [{"role": "user", "content": "Write a note."}, {"role": "assistant", "content": "Note 1"}]
+    (root / "other.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
+    found = json.loads(run("eval", "small", "--data", "other.jsonl", "--no-base", "--json"))
+    assert found["after"]["overall"]["examples"] == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from instructkit.evaluate.choose import choose
 from instructkit.evaluate.generate import generate
 from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import evaluate
-from instructkit.evaluate.table import rows
+from instructkit.evaluate.table import loss_rows
 
 
 def test_a_split_without_examples_names_those_that_have_some(shards):
@@ -54,8 +54,15 @@ def test_tables_show_before_after_and_the_change(saved, shards):
     before = evaluate(saved, shards)
     lower = [msgspec.structs.replace(s, loss=s.loss - 1) for s in before.slices]
     after = msgspec.structs.replace(before, slices=lower)
-    heads, lines = rows(before, after)
-    assert heads == ("template", "examples", "tokens", "before", "after", "change")
-    assert [line[-1] for line in lines] == ["-1.000"] * 3 + ["+0.000"]
-    assert rows(None, after)[0] == ("template", "examples", "tokens", "loss")
+    heads, lines = loss_rows(BeforeAfter(before=before, after=after))
+    assert heads == ("template", "examples", "tokens", "before", "after", "change", "95 %", "perplexity")
+    assert [line[5] for line in lines] == ["-1.000"] * 3 + ["+0.000"]
+    assert loss_rows(BeforeAfter(before=None, after=after))[0] == (
+        "template",
+        "examples",
+        "tokens",
+        "loss",
+        "95 %",
+        "perplexity",
+    )
     assert isinstance(before, Evaluation)

@@ -44,6 +44,7 @@ def test_the_folder_holds_what_the_page_says(tuned):
     assert {p.name for p in out.iterdir()} == {
         "cache",
         "dropped.parquet",
+        "evaluation",
         "evaluation.json",
         "metrics.jsonl",
         "model",

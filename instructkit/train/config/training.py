@@ -143,7 +143,14 @@ class Training:
     """Largest number of examples per template in an evaluation, chosen by seeded hash. None: all."""
 
     generations: Annotated[int, msgspec.Meta(ge=0)] = 3
-    """Test examples that the model answers before and after training, for the eye."""
+    """Test examples that the model answers before and after training, for the eye; from all templates in turn."""
+
+    scored_replies: Count | None = None
+    """Test examples per template that the model answers before and after training, all scored by the `metrics` that
+    the template declares. None: only those of `generations`. `instructkit eval` scores a finished training."""
+
+    reply_tokens: Count = 96
+    """Longest of these replies, in tokens."""
 
     checkpoint_every: Count | None = 200
     """Steps between checkpoints, from which a stopped training goes on exactly. None: none."""

@@ -16,8 +16,8 @@ import polars as pl
 import yaml
 
 from instructkit import __version__
-from instructkit.evaluate.result import Evaluation, Generation
-from instructkit.evaluate.table import rows
+from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, Generation
+from instructkit.evaluate.table import loss_rows, score_rows
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
 from instructkit.train.data.preflight import LOST, Preflight
@@ -67,7 +67,8 @@ class Outcome:
     notes: Sequence[str]
     before: Evaluation | None
     after: Evaluation | None
-
+    changes: Sequence[Change] = ()
+    """after - before, with intervals."""
 
 def model_card(
     name: str,
@@ -157,11 +158,20 @@ def _results(outcome: Outcome) -> list[str]:
     after = outcome.after
     if after is None:
         return ["## Results", "Not evaluated: there were no examples of split `test`."]
-    parts = ["## Results", f"Loss on the {after.split} split, in nats per token that the loss sees."]
+    found = BeforeAfter(before=outcome.before, after=after, changes=[*outcome.changes])
+    over = "the change" if outcome.before is not None else "the loss"
+    parts = [
+        "## Results",
+        f"Loss on the {after.split} split, in nats per token that the loss sees. 95 %: where {over} lies in 95 of 100 "
+        "resamples of the groups that examples belong to (bootstrap).",
+    ]
     for by in SLICES:
-        heads, lines = rows(outcome.before, after, by)
+        heads, lines = loss_rows(found, by)
         if len(lines) > 2 or by == SLICES[0]:  # a single slice says what the whole says
             parts.append(_table(heads, lines))
+    if any(score.low is not None for score in after.scores):  # else there are a few replies, for the eye
+        parts += [f"Replies on the {after.split} split. {' '.join(n + '.' for n in after.notes)}".strip()]
+        parts += [_table(*score_rows(found))]
     parts += [_fold(f"Replies to {len(after.generations)} test examples", _replies(after.generations))]
     return parts
 

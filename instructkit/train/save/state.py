@@ -4,7 +4,7 @@ out/
   run.json          key, what it is made of, the result once finished
   preflight.json    what became of the examples      dropped.parquet   those not trained on      cut.parquet   those cut
   metrics.jsonl     a line for each step
-  evaluation.json   before and after
+  evaluation.json   before and after             evaluation/       the losses of single examples behind it
   checkpoints/      while it runs
   cache/            tokenizer and tokens
   model/            the result
@@ -12,6 +12,7 @@ out/
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -29,7 +30,17 @@ from instructkit.train.config.training import Training
 
 FORMAT = 2
 """Raised when the trainer's numbers change for the same input."""
-NO_EFFECT = ("examples", "from_", "checkpoint_every", "keep_checkpoints", "ledger", "trackers")
+NO_EFFECT = (
+    "examples",
+    "from_",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "ledger",
+    "trackers",
+    "generations",
+    "scored_replies",
+    "reply_tokens",
+)
 """Settings that change nothing in the trained model: a run may go on with others."""
 
 OWN = (
@@ -44,6 +55,7 @@ OWN = (
     "tensorboard",
     "wandb",
     "evaluation.json",
+    "evaluation",
     "preflight.json",
     "dropped.parquet",
     "cut.parquet",
@@ -66,13 +78,16 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     made_of: dict[str, Any]
     """Everything that the key is the hash of."""
+    base: str | None = None
+    """The model that was started from: a hub name, or a folder, relative to the run's where it can be. No part of the
+    key. None: a new one."""
     finished: Finished | None = None
 
 
-def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> RunState:
-    """The state of a run that has not begun. Files and folders count by their content, wherever they lie.
+def run_state(config: Training, shards: Sequence[Path], dataset_hash: str, out: Path | None = None) -> RunState:
+    """The state of a run that has not begun, in the folder `out`.
 
-    Raises OSError for a shard that cannot be read.
+    Files and folders count by their content, wherever they lie. Raises OSError for a shard that cannot be read.
     """
     template = _file(config.chat_template)
     by_content = [*(["model"] if isinstance(config.model, str) else []), *(["chat_template"] if template else [])]
@@ -87,7 +102,16 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str) -> Ru
         "packages": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
         "format": FORMAT,
     }
-    return RunState(key=key_of(made_of), made_of=made_of)
+    return RunState(key=key_of(made_of), made_of=made_of, base=_base_from(config.model, out))
+
+
+def _base_from(model: str | Scratch, out: Path | None) -> str | None:
+    if isinstance(model, Scratch) or not Path(model).exists():
+        return None if isinstance(model, Scratch) else model
+    try:
+        return os.path.relpath(Path(model).absolute(), (out or Path()).absolute())
+    except ValueError:  # another drive
+        return str(Path(model).absolute())
 
 
 def model_identity(model: str) -> dict[str, str | None]:

@@ -1,0 +1,102 @@
+"""Which examples a model answers, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import polars as pl
+
+from instructkit.chat.locate import locate
+from instructkit.chat.rendering import ChatFormat
+from instructkit.evaluate.generate import Decoding, Prompt, Told, prompt_ids, replies
+from instructkit.evaluate.metrics.measures import DEFAULT, ELSEWHERE
+from instructkit.evaluate.result import Generation
+from instructkit.models.load import Precision, autocast, compute_dtype
+from instructkit.models.runner import Runner
+from instructkit.schema import Example, records
+
+Declared = Mapping[str, Sequence[str]]
+"""Metrics by the hash of the template that declares them."""
+
+
+def to_answer(examples: pl.DataFrame, *, total: int | None = None, per_template: int | None = None) -> pl.DataFrame:
+    """Examples that end with a reply, in their order: the first `per_template` of each template, and of those at most
+    `total`, taken from the templates in turn.
+    """
+    last = pl.col("messages").list.last().struct.field("role")
+    found = examples.filter((last == "assistant") & (pl.col("messages").list.len() > 1))
+    found = found.with_columns(turn=pl.int_range(pl.len()).over("template"))
+    if per_template is not None:
+        found = found.filter(pl.col("turn") < per_template)
+    if total is not None:
+        found = found.sort("turn", "template", maintain_order=True).head(total)
+    return found.drop("turn")
+
+
+def answer(
+    runner: Runner,
+    chat: ChatFormat,
+    examples: pl.DataFrame,
+    decoding: Decoding,
+    declared: Declared,
+    precision: Precision = "auto",
+    told: Told | None = None,
+) -> list[Generation]:
+    """The model's replies to the prompts of examples that end with a reply, in their order.
+
+    None for an example whose prompt leaves no room for one.
+    """
+    given = list(records(Example, examples))
+    prompts = [Prompt(prompt_ids(chat, e.messages[:-1], _tools(e)), e.id) for e in given]
+    with runner.generating() as model, autocast(model.device, compute_dtype(precision, model.device)):
+        written = replies(model, chat, prompts, decoding, told)
+    return [
+        Generation(
+            example_id=example.id,
+            template=example.template,
+            prompt=example.messages[:-1],
+            expected=_expected(example, chat),
+            also_accepted=_also_accepted(example),
+            reply=reply.text,
+            tokens=reply.tokens,
+            stopped=reply.stopped,
+            sample=number,
+            metrics=list(declared.get(example.template_hash or "", DEFAULT)) or list(DEFAULT),
+        )
+        for example, several in zip(given, written, strict=True)
+        for number, reply in enumerate(several)
+    ]
+
+
+def metric_notes(generations: Sequence[Generation], examples: pl.DataFrame, declared: Declared) -> list[str]:
+    """Which templates were measured by default, and which metrics are not measured on replies."""
+    notes, hashes = [], dict(examples.select("id", "template_hash").iter_rows())
+    undeclared = {g.template or "-" for g in generations if not declared.get(hashes[g.example_id] or "")}
+    if undeclared:
+        named = ", ".join(sorted(undeclared)[:5]) + (f" and {len(undeclared) - 5} more" if len(undeclared) > 5 else "")
+        notes.append(f"no metrics declared by {named}: measured by {' and '.join(DEFAULT)}")
+    for metric, reason in ELSEWHERE.items():
+        if any(metric in g.metrics for g in generations):
+            notes.append(f"{metric} is not measured on replies: {reason}")
+    return notes
+
+
+def _expected(example: Example, chat: ChatFormat) -> str:
+    """The last message; with tool calls, as the chat template writes them: that is what a model writes too."""
+    if not example.messages[-1].tool_calls:
+        return example.messages[-1].content
+    located = locate(example.messages, _tools(example), chat)
+    target = located.targets[-1]
+    return located.text[target.start : target.end].strip().removesuffix(target.stop).strip()
+
+
+def _tools(example: Example) -> list[Any] | None:
+    return orjson.loads(example.tools) if example.tools else None
+
+
+def _also_accepted(example: Example) -> list[str]:
+    """Endings that are as good as the last message. One with a score or rank is better or worse, which none says."""
+    equals = [c for c in example.candidates or [] if c.score is None and c.rank is None and c.messages]
+    return [c.messages[-1].content for c in equals]
