@@ -81,6 +81,9 @@ def chats(pieces: Sequence[Piece], count: int) -> Iterator[Example]:
             if len(answer) < answered:
                 break
             at += asked + answered
+            prompt, answer = prompt.strip(), answer.strip()
+            if not prompt or not answer:
+                continue
             messages = [Message(role="user", content=prompt), Message(role="assistant", content=answer)]
             yield Example(
                 id=f"chat-{made}",
