@@ -44,8 +44,13 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+SAME = ("step", "loss", "learning_rate", "gradient_norm", "tokens", "supervised_tokens", "fill", "validation_loss")
+"""What a line says of the training, not of the machine's speed."""
+
+
 def outcome(folder):
-    numbers = [{k: v for k, v in line.items() if k != "seconds"} for line in lines(folder)]
+    """The model's bytes and the numbers of each step."""
+    numbers = [{key: line[key] for key in SAME if key in line} for line in lines(folder)]
     return file_digest(folder / "model/model.safetensors"), numbers
 
 

@@ -95,7 +95,7 @@ class Stepper:
         What does not fit into memory is done again in smaller micro-batches: the step stays the same. Raises
         TrainingError when not even the smallest fits, and when loss or gradient is not finite.
         """
-        self.size = self.size or self._first_size(rows)
+        self.size = self.size or self.first_size(rows)
         while (found := self.gradients(number, rows)) is None:
             self._halve(number)
         loss, cells = found
@@ -229,7 +229,8 @@ class Stepper:
                 "checkpoint"
             ) from error
 
-    def _first_size(self, rows: list[Indices]) -> int:
+    def first_size(self, rows: list[Indices]) -> int:
+        """Rows of a micro-batch to begin with: on CUDA found with these rows, which are to be those of a whole step."""
         ranks, device = self.parallel.ranks, self.parallel.device
         most = -(-len(rows) // ranks.size)
         if device.type != "cuda":

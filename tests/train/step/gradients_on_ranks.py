@@ -133,7 +133,7 @@ def main(ranks, say):
             # 8 rows in one, two, eight micro-batches a rank; one row, so that all ranks but one have none.
             for size, count, settled in ((8, 8, 0), (8, 8, 2), (4, 8, 2), (2, 8, 2), (1, 8, 2), (1, 8, 0), (8, 1, 2)):
                 stepper.size, stepper.settled = size, settled
-                loss, cells = stepper.gradients(0, rows[:count])
+                loss, _ = stepper.gradients(0, rows[:count])
                 found = difference(gradients(stepper.parallel.runner.model), expected[count][1])
                 stepper.parallel.discard()
                 weights = "weighted" if weighted else "plain"
