@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -30,39 +32,48 @@ def overhead(shape: str, project: Path) -> Overhead:
     """Measure a few steps of the trainer and the same without it."""
     import numpy as np
 
+    from instructkit.models.batch import Document
     from instructkit.models.load import load_model
     from instructkit.models.runner import make_runner
     from instructkit.train.config.training import Training
-    from instructkit.train.data.load import TrainingData
-    from instructkit.train.data.plan import make_plan
-    from instructkit.train.step.loop import micro_batches, run_step
+    from instructkit.train.data.plan import example_keys, make_plan
+    from instructkit.train.step.loop import Stepper, no_batch
     from instructkit.train.step.optimizer import make_optimizer
+    from instructkit.train.step.parallel import make_parallel
+    from instructkit.train.step.ranks import Ranks
 
     chats = read_chats(project / "tokens.npz")
     config = Training(examples="chats", model=shape, sequence_length=SEQUENCE_LENGTH, tokens_per_step=TOKENS_PER_STEP)
-    data: Any = TrainingData(
-        ids=chats.ids,
-        weights=(chats.labels >= 0).astype(np.float32),
-        starts=chats.starts,
-        repeats=np.ones(len(chats)),
-        example_ids=[str(i) for i in range(len(chats))],
+    parts = [slice(*ends) for ends in pairwise(chats.starts.tolist())]
+    weights = [(chats.labels[part] >= 0).astype(np.float32) for part in parts]
+    ids = [str(i) for i in range(len(parts))]
+    data: Any = SimpleNamespace(
+        lengths=np.diff(chats.starts),
+        supervised=np.array([int(w[1:].sum()) for w in weights]),
+        loss_weights=np.array([w[1:].sum(dtype=np.float64) for w in weights]),
+        example_ids=ids,
+        document=lambda i: Document(chats.ids[parts[i]], weights[i]),
     )
     plan = make_plan(
         data.lengths,
-        data.repeats,
+        np.ones(len(parts)),
+        keys=example_keys(ids),
         capacity=SEQUENCE_LENGTH,
         rows_per_step=TOKENS_PER_STEP // SEQUENCE_LENGTH,
         epochs=1,
         max_steps=ROUNDS + 1,
         seed=17,
     )
-    model = load_model(str(project / shape))
-    runner = make_runner(model, int(data.lengths.max()))
-    optimizer = make_optimizer(model, config)
-    model.train()
+    runner = make_runner(load_model(str(project / shape)), int(data.lengths.max()))
+    parallel = make_parallel(runner, config, Ranks(), no_batch(runner, data))
+    optimizer = make_optimizer(runner.model, config)
+    stepper = Stepper(parallel=parallel, optimizer=optimizer, data=data, plan=plan, config=config)
+    runner.model.train()
     bare, whole = [], []
     for number in range(plan.steps):
-        batches = [batch for batch, _ in micro_batches(plan.step(number), data, config, runner)]
+        rows = plan.step(number)
+        stepper.size = stepper.size or stepper.first_size(rows)
+        batches = [stepper.collate(examples) for examples in stepper.micro_batches(rows, stepper.size, 1)]
         start = time.perf_counter()
         for batch in batches:
             total, _ = runner.losses(batch)
@@ -70,7 +81,7 @@ def overhead(shape: str, project: Path) -> Overhead:
         bare.append(time.perf_counter() - start)
         optimizer.zero_grad(set_to_none=True)
         start = time.perf_counter()
-        run_step(number, plan, data, runner, optimizer, config)
+        stepper.step(number, rows)
         whole.append(time.perf_counter() - start)
     return Overhead(bare_s=median(bare[1:]), step_s=median(whole[1:]))
 

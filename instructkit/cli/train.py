@@ -6,11 +6,17 @@ import json
 import shlex
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from instructkit.cli.options import build_dir_option, build_folder, json_option, recipe_argument, shown, workers_option
+
+if TYPE_CHECKING:
+    from instructkit.recipe.recipe import Recipe
+    from instructkit.train.step.ranks import Ranks
 
 
 @click.command()
@@ -19,32 +25,68 @@ from instructkit.cli.options import build_dir_option, build_folder, json_option,
 @build_dir_option
 @workers_option
 @click.option("--fresh", is_flag=True, help="Start over, whatever an earlier run of this training has done.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes of this machine that share the training: one a GPU. Over several machines: torchrun.",
+)
 @json_option
 def train(
-    recipe: Path, name: str | None, build_dir: Path | None, workers: int | None, fresh: bool, as_json: bool
+    recipe: Path,
+    name: str | None,
+    build_dir: Path | None,
+    workers: int | None,
+    fresh: bool,
+    processes: int,
+    as_json: bool,
 ) -> None:
     """Build RECIPE where that is needed, then run its training NAME (default: the only one).
 
     The trainings that it starts `from` are run before it, where they are not finished. Interrupted, run it again: it
     goes on at the last checkpoint, exactly. Finished, it is reused.
     """
-    from instructkit.build.build import build as run_build
-    from instructkit.cli.progress import step_progress
-    from instructkit.executors.local import LocalExecutor
+    from instructkit.cli.ranks import launch, on_ranks
     from instructkit.recipe.recipe import load_recipe
 
     loaded = load_recipe(recipe)
     name = loaded.training_name(name)
+    for each in loaded.chain(name):
+        loaded.trainings[each].at(loaded.root)  # what it needs is there: better known before the build than behind it
+    if processes > 1:
+        launch(processes)
+    with on_ranks() as ranks:
+        _build_and_train(loaded, name, recipe, build_dir, workers, fresh, as_json, ranks)
+
+
+def _build_and_train(
+    loaded: Recipe,
+    name: str,
+    recipe: Path,
+    build_dir: Path | None,
+    workers: int | None,
+    fresh: bool,
+    as_json: bool,
+    ranks: Ranks | None,
+) -> None:
+    from instructkit.build.build import build as run_build
+    from instructkit.build.manifest import Build
+    from instructkit.cli.progress import step_progress
+    from instructkit.executors.local import LocalExecutor
+
     chain = {one: loaded.trainings[one] for one in loaded.chain(name)}
     config = chain[name]
-    for each in chain.values():
-        each.at(loaded.root)  # what it needs is there: better known before the build than behind it
-    with LocalExecutor(workers) as executor, step_progress() as observe:
-        result = run_build(loaded, build_folder(loaded, build_dir), executor, observe=observe)
-    click.echo(
-        f"{shown(result.build.folder)}: {result.ran or 'no'} calls ran; training '{name}' on step '{config.examples}'",
-        err=True,
-    )
+
+    def build() -> Path:
+        with LocalExecutor(workers) as executor, step_progress() as observe:
+            result = run_build(loaded, build_folder(loaded, build_dir), executor, observe=observe)
+        calls = f"{result.ran or 'no'} calls ran"
+        step = f"training '{name}' on step '{config.examples}'"
+        click.echo(f"{shown(result.build.folder)}: {calls}; {step}", err=True)
+        return result.build.folder
+
+    built = Build.open(build() if ranks is None else ranks.alone(build))
 
     from instructkit.cli.training_progress import training_progress
     from instructkit.evaluate.result import BeforeAfter
@@ -52,23 +94,25 @@ def train(
     from instructkit.report.tables import Table, print_table
     from instructkit.train.run import train as run_training
 
-    trainings = Path(shown(result.build.folder)) / "trainings"
+    trainings = Path(shown(built.folder)) / "trainings"
     out = trainings / name
     there = ["--build-dir", str(build_dir)] if build_dir else []
     for one, its in chain.items():  # the trainings that it starts from come first; what is finished is reused
-        with training_progress() as progress:
+        with training_progress() if ranks is None or ranks.first else nullcontext() as progress:
             done = run_training(
                 its,
-                result.build.paths(its.examples),
+                built.paths(its.examples),
                 trainings / one,
-                dataset_hash=result.build.step(its.examples).digest,
+                dataset_hash=built.step(its.examples).digest,
                 root=loaded.root,
                 base=trainings / its.from_ / "model" if its.from_ else None,
                 progress=progress,
                 resume=not (fresh and one == name),
-                metrics=result.build.metrics(),
+                metrics=built.metrics(),
                 start_over=shlex.join(["instructkit", "train", str(recipe), one, *there, "--fresh"]),
             )
+    if ranks is not None and not ranks.first:
+        return
     if as_json:
         click.echo((out / "evaluation.json").read_text() if (out / "evaluation.json").exists() else json.dumps({}))
         return

@@ -11,7 +11,7 @@ import torch
 
 from instructkit.errors import TrainingError
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Kind = Literal["causal", "seq2seq", "classifier"]
 """Of model: a decoder, an encoder-decoder, a sequence classifier."""
 
@@ -142,6 +142,8 @@ def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     On a CPU auto stays at fp32: bf16 saves nothing for small models (measured: slower below about 10 M parameters)
     and costs the exact repeat.
     """
+    if precision == "fp16":
+        return torch.float16
     if precision == "fp32" or (precision == "auto" and device.type != "cuda"):
         return torch.float32
     if precision == "auto" and not torch.cuda.is_bf16_supported():

@@ -27,7 +27,7 @@ from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.hashing import key_of
-from instructkit.models.load import best_device, compute_dtype, load_tokenizer
+from instructkit.models.load import compute_dtype, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.scratch import Scratch
@@ -36,19 +36,22 @@ from instructkit.train.data.load import TrainingData, conversations, load
 from instructkit.train.data.plan import Plan
 from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
-from instructkit.train.save import checkpoint
 from instructkit.train.save.card import Lineage, Outcome, model_card
 from instructkit.train.save.export import export
-from instructkit.train.save.state import Finished, open_run, run_state, write_run
-from instructkit.train.step.loop import run_steps
+from instructkit.train.save.saves import Saves
+from instructkit.train.save.state import Finished, RunState, open_run, run_state, write_run
+from instructkit.train.step.loop import Stepper, no_batch, run_steps
 from instructkit.train.step.optimizer import make_optimizer
+from instructkit.train.step.parallel import make_parallel, probe_device
+from instructkit.train.step.ranks import Ranks, joined
+from instructkit.train.step.stopping import stops, watched_loss
 from instructkit.train.watch.curve import draw_curve
 from instructkit.train.watch.flops import model_costs
 from instructkit.train.watch.ledger import Bookkeeper
 from instructkit.train.watch.meter import Meter
 from instructkit.train.watch.peak import device_peak
 from instructkit.train.watch.progress import Event, Progress, silent
-from instructkit.train.watch.recorder import Recorder
+from instructkit.train.watch.recorder import Recorder, read_metrics
 from instructkit.train.watch.trackers import open_trackers
 
 SLICES = ("template", "source", "task", "language")
@@ -98,35 +101,68 @@ def train(
     False starts over; `start_over` is what messages say for it. `metrics` that templates declare, by their hash,
     measure replies. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
     """
+    with joined() as ranks:
+        return _train(config, shards, out, dataset_hash, root, base, progress, resume, start_over, metrics, ranks)
+
+
+def _train(
+    said: Training,
+    shards: Sequence[Path],
+    out: Path,
+    dataset_hash: str,
+    root: Path,
+    base: Path | None,
+    progress: Progress | None,
+    resume: bool,
+    start_over: str,
+    metrics: Declared | None,
+    ranks: Ranks,
+) -> TrainingResult:
     began = time.perf_counter()
-    say = progress or silent
-    said, config = config, config.at(root)
+    say = progress if progress is not None and ranks.first else silent
+    config = said.at(root)
     if config.from_ is not None:
         config = replace(config, model=str(base))
-    fresh = run_state(config, shards, dataset_hash, out)
-    state = open_run(out, fresh, step=config.examples, resume=resume, start_over=start_over)
+
+    def begin() -> tuple[RunState, RunState]:
+        fresh = run_state(config, shards, dataset_hash, out)
+        return fresh, open_run(out, fresh, step=config.examples, resume=resume, start_over=start_over)
+
+    fresh, state = ranks.alone(begin)
     if state.finished is not None and (out / "model").exists():
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
-    chat = prepare_tokenizer(
-        config,
-        lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say),
-        lambda: read_split(shards, "train"),
+    chat = ranks.in_turn(
+        lambda: prepare_tokenizer(
+            config,
+            lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say),
+            lambda: read_split(shards, "train"),
+        )
     )
     tokens_key = key_of([fresh.made_of["shards"], *chat.identity])
-    data, preflight = load(conversations(shards, chat, tokens_key), config, out / "cache", say)
-    preflight.save(out, out.name)
-    table = ["what becomes of the examples", *preflight.lines(config.overlong)]
-    say(Event(phase="prepare", message="\n  ".join(table)))
-    preflight.refuse(config)
-    plan = data.plan(config)
-    figures = data.figures(plan)
-    preflight.save(out, out.name, figures)
-    say(Event(phase="prepare", message=figures.line()))
+    data, preflight = ranks.in_turn(lambda: load(conversations(shards, chat, tokens_key), config, out / "cache", say))
 
-    model = prepare_model(config, chat).to(best_device())
-    runner = make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
+    def plan_steps() -> Plan:
+        preflight.save(out, out.name)
+        table = ["what becomes of the examples", *preflight.lines(config.overlong)]
+        say(Event(phase="prepare", message="\n  ".join(table)))
+        preflight.refuse(config)
+        plan = data.plan(config)
+        figures = data.figures(plan)
+        preflight.save(out, out.name, figures)
+        say(Event(phase="prepare", message=figures.line()))
+        return plan
+
+    plan = ranks.alone(plan_steps)
+
+    def build() -> Runner:
+        model = prepare_model(config, chat)
+        model = model.to(probe_device(model))
+        return make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
+
+    runner = ranks.in_turn(build)
+    model = runner.model
     notes = list(runner.notes)
     test, validation = (_chosen(shards, split, config) for split in ("test", "validation"))
     if test is None:
@@ -136,87 +172,106 @@ def train(
     for note in notes:
         say(Event(phase="prepare", message=note))
     answering = _answering(config, metrics or {})
-    before = _evaluate_before(runner, chat, config, test, answering, out, say)
+    before = ranks.alone(lambda: _evaluate_before(runner, chat, config, test, answering, out, say))
+    meter = _meter(runner, config, ranks, say)
 
-    optimizer = make_optimizer(model, config)
-    done = _restore(out, fresh.key, model, optimizer, say)
-    book = _open_book(config, out, shards, data, plan, done)
+    parallel = make_parallel(runner, config, ranks, no_batch(runner, data))
+    stepper = Stepper(
+        parallel=parallel,
+        optimizer=make_optimizer(model, config),
+        data=data,
+        plan=plan,
+        config=config,
+        waiting=meter.waiting,
+        say=lambda message: say(Event(phase="train", message=message)),
+    )
+    saves = Saves(out / "checkpoints", fresh.key, config, stepper)
+    done = saves.restore(say)
+    book = _open_book(config, out, shards, data, plan, done, ranks)
     if book is not None and not done:
-        say(Event(phase="evaluate", message=f"{len(book.share):,} training examples, before training, for the ledger"))
-        book.before(runner, config.precision)
+        say(Event(phase="evaluate", message="training examples, before training, for the ledger"))
+        with parallel.whole():
+            book.before(runner, config.precision)
 
     def measure(step: int) -> dict[str, Any]:
         if config.evaluate_every is None or validation is None or step % config.evaluate_every:
             return {}
-        found = _evaluate(runner, chat, config, validation, SLICES).evaluation
+        found = parallel.alone(lambda: _evaluate(runner, chat, config, validation, SLICES).evaluation)
         if found.overall.loss is None:
             return {}
         say(Event(phase="evaluate", message=f"step {step}: validation loss {found.overall.loss:.4f}"))
-        return {"validation_loss": found.overall.loss, "validation": found.losses()}
-
-    def save(step: int) -> None:
-        if config.checkpoint_every and (step % config.checkpoint_every == 0 or step == plan.steps):
-            checkpoint.save(
-                out / "checkpoints",
-                step=step,
-                key=fresh.key,
-                model=model,
-                optimizer=optimizer,
-                keep=config.keep_checkpoints,
-            )
+        watched = watched_loss(config.early_stopping, found)
+        return {"validation_loss": found.overall.loss, **watched, "validation": found.losses()}
 
     recorder = Recorder(
-        out / "metrics.jsonl",
-        _meter(runner, config, say),
+        out / "metrics.jsonl" if ranks.first else None,
+        meter,
         say,
         done=done,
         steps=plan.steps,
-        trackers=open_trackers(config.trackers, out, done, fresh.made_of["config"]),
+        trackers=open_trackers(config.trackers, out, done, fresh.made_of["config"]) if ranks.first else (),
         journal=None if book is None else book.journal,
     )
+    stepper.observe = recorder.observe
+    measured = [line for line in ranks.alone(lambda: read_metrics(out / "metrics.jsonl")) if "validation_loss" in line]
     try:
-        run_steps(done, plan, data, runner, optimizer, config, recorder, measure, save)
+        steps = run_steps(
+            stepper,
+            done,
+            recorder,
+            measured,
+            measure=measure,
+            stop=lambda lines: stops(config.early_stopping, lines),
+            save=saves.save,
+        )
     finally:
         recorder.close()
+    saves.choose(steps, say)
     if book is not None:
-        say(Event(phase="evaluate", message=f"{len(book.share):,} training examples, after training, for the ledger"))
-        book.after(runner, config.precision)
-        notes += book.write(out / "ledger.parquet", _held_out(runner, chat, config, test, validation))
+        say(Event(phase="evaluate", message="training examples, after training, for the ledger"))
+        with parallel.whole():
+            book.after(runner, config.precision)
+    runner = parallel.whole_runner(build)
 
-    after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
-    found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
-    card = model_card(
-        out.name,
-        said,
-        Outcome(
-            kind=runner.kind,
-            steps=plan.steps,
-            parameters=model.num_parameters(),
-            trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
-            saved_as="fp32",
-            adapter=False,
-            notes=notes,
-            before=found.before,
-            after=found.after,
-            changes=found.changes,
-        ),
-        lineage=Lineage(dataset=dataset_hash),
-        base=fresh.made_of["model"],
-        made_of=fresh.made_of,
-        key=fresh.key,
-        preflight=preflight,
-        shards=shards,
-    )
-    say(Event(phase="export", message=f"writing {out / 'model'}"))
-    export(runner, chat, card, out / "model")
-    if after is not None:
-        _keep(after, out / EVALUATED / "after.parquet")
-    write_evaluations(out / "evaluation.json", found)
-    notes += draw_curve(out)
-    finished = Finished(steps=plan.steps, seconds=time.perf_counter() - began, notes=notes)
-    write_run(out, msgspec.structs.replace(fresh, finished=finished))
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    return _result(out, finished, began, resumed_from=done, reused=False)
+    def finish() -> TrainingResult:
+        if book is not None:
+            notes.extend(book.write(out / "ledger.parquet", _held_out(runner, chat, config, test, validation)))
+        after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
+        found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
+        card = model_card(
+            out.name,
+            said,
+            Outcome(
+                kind=runner.kind,
+                steps=steps,
+                parameters=runner.model.num_parameters(),
+                trained=sum(p.numel() for p in runner.model.parameters() if p.requires_grad),
+                saved_as="fp32",
+                adapter=False,
+                notes=notes,
+                before=found.before,
+                after=found.after,
+                changes=found.changes,
+            ),
+            lineage=Lineage(dataset=dataset_hash),
+            base=fresh.made_of["model"],
+            made_of=fresh.made_of,
+            key=fresh.key,
+            preflight=preflight,
+            shards=shards,
+        )
+        say(Event(phase="export", message=f"writing {out / 'model'}"))
+        export(runner, chat, card, out / "model")
+        if after is not None:
+            _keep(after, out / EVALUATED / "after.parquet")
+        write_evaluations(out / "evaluation.json", found)
+        notes.extend(draw_curve(out))
+        finished = Finished(steps=steps, seconds=time.perf_counter() - began, notes=notes)
+        write_run(out, msgspec.structs.replace(fresh, finished=finished))
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        return _result(out, finished, began, resumed_from=done, reused=False)
+
+    return ranks.alone(finish)
 
 
 def _scratch_tokenizer(shape: Scratch, config: Training, shards: Sequence[Path], cache: Path, say: Progress) -> Any:
@@ -297,12 +352,12 @@ def _keep(found: Measurement, path: Path) -> None:
 
 
 def _open_book(
-    config: Training, out: Path, shards: Sequence[Path], data: TrainingData, plan: Plan, done: int
+    config: Training, out: Path, shards: Sequence[Path], data: TrainingData, plan: Plan, done: int, ranks: Ranks
 ) -> Bookkeeper | None:
     if config.ledger is False:
         return None
     options = config.ledger if isinstance(config.ledger, Ledger) else Ledger()
-    return Bookkeeper(options, out / "ledger", shards, data, plan, config.seed, done)
+    return Bookkeeper(options, out / "ledger", shards, data, plan, config.seed, done, rank=ranks.rank, ranks=ranks.size)
 
 
 def _held_out(runner: Runner, chat: ChatFormat, config: Training, *chosen: pl.DataFrame | None) -> pl.DataFrame:
@@ -314,20 +369,12 @@ def _held_out(runner: Runner, chat: ChatFormat, config: Training, *chosen: pl.Da
     return rows.select("template", "source", after=pl.col("loss") / pl.col("weight"))
 
 
-def _meter(runner: Runner, config: Training, say: Progress) -> Meter:
+def _meter(runner: Runner, config: Training, ranks: Ranks, say: Progress) -> Meter:
     device = runner.model.device
     peak = device_peak(device, compute_dtype(config.precision, device))
     say(Event(phase="prepare", message=f"MFU is of {peak.flops / 1e12:.3g} TFLOP/s: {peak.source}"))
-    return Meter(model_costs(runner.model, head_on_supervised=runner.head is not None), peak, device)
-
-
-def _restore(out: Path, key: str, model: Any, optimizer: Any, say: Progress) -> int:
-    path = checkpoint.latest(out / "checkpoints")
-    if path is None:
-        return 0
-    done = checkpoint.restore(path, key=key, model=model, optimizer=optimizer)
-    say(Event(phase="train", message=f"going on after step {done}"))
-    return done
+    costs = model_costs(runner.model, head_on_supervised=runner.head is not None)
+    return Meter(costs, peak, device, devices=ranks.size, recomputed=config.activation_checkpointing)
 
 
 def _result(out: Path, finished: Finished, began: float, *, resumed_from: int, reused: bool) -> TrainingResult:

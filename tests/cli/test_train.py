@@ -56,6 +56,18 @@ def test_train_builds_trains_and_says_where_to_look_next(trained):
         assert command in said
 
 
+def test_two_processes_build_and_train_as_one_and_speak_with_one_voice(trained, tmp_path):
+    root, run, said = trained
+    there = ("--build-dir", str(tmp_path / "build"), "--workers", "1", "--processes", "2")
+    both = run("train", "recipes/notes.yaml", *there)
+    assert both.count("before") == said.count("before")
+    losses = [
+        [json.loads(line)["loss"] for line in (build / "notes/trainings/small/metrics.jsonl").read_text().splitlines()]
+        for build in (root / "build", tmp_path / "build")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
 def test_a_finished_training_is_reused(trained):
     _, run, _ = trained
     assert "reused" in run("train", "recipes/notes.yaml", "small", "--workers", "1")

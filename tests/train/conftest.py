@@ -1,7 +1,12 @@
 """Small datasets on disk and a small model, for real trainings that take a second."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
+import torch.distributed as dist
 
 from instructkit.hashing import record_hash, uniform
 from instructkit.schema import Example, Message, Origin, frame
@@ -92,3 +97,39 @@ def small():
 def shards(tmp_path_factory):
     """The colours on disk; never written to."""
     return write(colour_examples(), tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def on_ranks(environment):
+    """Run a script as so many ranks and return what each of them wrote: a JSON value for each rank.
+
+    The script is called with a path to write to, then with the arguments given.
+    """
+
+    def run(script, ranks, folder, *args, check=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        here = {
+            **environment,
+            "WORLD_SIZE": str(ranks),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(store.port),
+            "TORCHELASTIC_USE_AGENT_STORE": "True",
+            "OMP_NUM_THREADS": "1",
+        }
+        paths = [folder / f"{rank}.json" for rank in range(ranks)]
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-W", "error", str(script), str(paths[rank]), *map(str, args)],
+                env={**here, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in range(ranks)
+        ]
+        said = [process.communicate(timeout=300)[0] for process in processes]
+        assert not check or all(p.returncode == 0 for p in processes), "\n".join(said)
+        return [json.loads(path.read_text()) for path in paths] if check else said
+
+    return run

@@ -67,8 +67,10 @@ class Training:
     tokens_per_step: Count = 8192
     """Tokens behind one step of the optimizer, over all micro-batches; whole rows of sequence_length, at least one."""
 
-    micro_batch_sequences: Count = 4
-    """Rows of sequence_length in one forward pass. Fewer need less memory and give the same gradients."""
+    micro_batch_sequences: Count | Literal["auto"] = "auto"
+    """Rows of sequence_length in one forward pass of one device. Fewer need less memory and give the same gradients.
+    auto: on a GPU as many as fit, found by trying; on a CPU those of 4,096 tokens. What does not fit after all is
+    halved, and the step done again."""
 
     epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     """How often the training split is gone through; 0.5 is half of it."""
@@ -133,8 +135,23 @@ class Training:
     """Numbers in which the result is saved. auto: as the base model was; fp32 for a new one. The weights are rounded
     before the last evaluation, so its losses are those of what is saved."""
 
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of matrix products; weights and optimizer are fp32 always. auto: bf16 on a GPU that has it, else fp32."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of matrix products; weights and optimizer are fp32 always. auto: bf16 on a GPU that has it, else fp32. fp16 is
+    for GPUs without bf16; its loss is scaled, and a step whose gradients overflow changes nothing."""
+
+    activation_checkpointing: bool = False
+    """Whether each layer's activations are computed again in the backward pass instead of kept: much less memory, about
+    a third more time, the same gradients."""
+
+    compile: bool = False
+    """Whether each layer is compiled by torch.compile: faster on a GPU after a slow start. On a CPU it did not pay."""
+
+    parallel: Literal["auto", "ddp", "fsdp2"] = "auto"
+    """How several processes (`--processes`, or torchrun) share a training. ddp: each holds the whole model. fsdp2: each
+    holds a slice of weights and optimizer state. auto: ddp where the model's state fits a device."""
+
+    cpu_offload: bool = False
+    """Whether fsdp2 keeps weights and optimizer state in the host's memory: slow, for what fits no other way."""
 
     evaluate_every: Count | None = None
     """Steps between losses on the validation split. None: not on the way."""
@@ -157,6 +174,14 @@ class Training:
 
     keep_checkpoints: Count = 1
     """How many of the latest checkpoints stay on disk; a finished training keeps none."""
+
+    keep_best: Count | None = None
+    """How many of the checkpoints with the lowest validation loss stay as well; each evaluation that is among them
+    saves one. None: none, but one with `export: best`. Needs evaluate_every."""
+
+    export: Literal["last", "best"] = "last"
+    """Which weights become the model: those of the last step, or of the lowest validation loss. best needs
+    evaluate_every."""
 
     ledger: bool | Ledger = False
     """Write `ledger.parquet`: the loss of each example before, during and after the training, and whether it was
@@ -182,6 +207,13 @@ class Training:
             found.append("early_stopping: looks at validation losses; set evaluate_every")
         if self.average_checkpoints is not None and self.checkpoint_every is None:
             found.append("average_checkpoints: there are none; set checkpoint_every")
+        if self.evaluate_every is None:
+            needing = [*(["keep_best"] if self.keep_best else []), *(["export: best"] if self.export == "best" else [])]
+            found += [f"{key}: looks at validation losses; set evaluate_every" for key in needing]
+        if self.export == "best" and self.average_checkpoints is not None:
+            found.append("export: best takes one checkpoint, average_checkpoints several; take one away")
+        if self.cpu_offload and self.parallel != "fsdp2":
+            found.append("cpu_offload: is of fsdp2 only; set parallel: fsdp2")
         if self.model is None and self.from_ is None:
             found.append("name a model, or the training that it starts from with from:")
         elif self.model is not None and self.from_ is not None:

@@ -40,6 +40,12 @@ NO_EFFECT = (
     "generations",
     "scored_replies",
     "reply_tokens",
+    "keep_best",
+    "micro_batch_sequences",
+    "activation_checkpointing",
+    "compile",
+    "parallel",
+    "cpu_offload",
 )
 """Settings that change nothing in the trained model: a run may go on with others."""
 
