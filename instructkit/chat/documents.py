@@ -23,6 +23,8 @@ from instructkit.hashing import text_hashes
 from instructkit.schema import Drop, Example, Origin, columns
 
 BATCH_ROWS = 1024
+TASK = "language-modeling"
+"""The task of documents that stand as examples."""
 
 
 def tokenize_documents(documents: pl.DataFrame, tokenizer: Any, max_tokens: int) -> Tokenized:
@@ -76,6 +78,7 @@ def as_examples(documents: pl.DataFrame) -> pl.DataFrame:
         "document_ids": pl.concat_list("id"),
         "exemplar_ids": pl.concat_list("id").list.head(0),
         "split": pl.col("split").fill_null("train"),
+        "task": pl.lit(TASK),
         "weight": pl.lit(1.0),
         "repeats": pl.lit(1.0),
         "meta": pl.lit("{}"),

@@ -21,6 +21,20 @@ train:
     evaluate_examples: 4
     generations: 1
     overlong: drop
+  pretrained:
+    examples: unique
+    objective: language-modeling
+    model: {architecture: qwen3, hidden_size: 32, layers: 1, heads: 2, vocab_size: 600}
+    sequence_length: 128
+    max_steps: 2
+  tuned:
+    from: pretrained
+    examples: final
+    sequence_length: 128
+    max_steps: 2
+    evaluate_examples: 4
+    generations: 0
+    overlong: drop
 """
 
 
@@ -43,7 +57,7 @@ def trained(_project_files, tmp_path_factory, environment):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    return root, run, run("train", "recipes/notes.yaml", "--workers", "1")
+    return root, run, run("train", "recipes/notes.yaml", "small", "--workers", "1")
 
 
 def test_train_builds_trains_and_says_where_to_look_next(trained):
@@ -66,6 +80,17 @@ def test_two_processes_build_and_train_as_one_and_speak_with_one_voice(trained, 
         for build in (root / "build", tmp_path / "build")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_training_runs_the_one_that_it_starts_from_first(trained):
+    root, run, _ = trained
+    run("train", "recipes/notes.yaml", "tuned", "--workers", "1")
+    folders = [root / "build/notes/trainings" / name for name in ("pretrained", "tuned")]
+    runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    assert [each["finished"]["steps"] for each in runs] == [2, 2]
+    models = [json.loads((folder / "model/config.json").read_text()) for folder in folders]
+    assert [m["model_type"] for m in models] == ["qwen3", "qwen3"]
+    assert models[0]["vocab_size"] == models[1]["vocab_size"]
 
 
 def test_a_finished_training_is_reused(trained):

@@ -55,3 +55,15 @@ def test_without_gradients_there_are_only_losses():
     with torch.inference_mode():
         total, nll = head_loss(torch.randn(5, 4), head, None, torch.arange(5), torch.ones(5))
     torch.testing.assert_close(total, nll.sum())
+
+
+def test_products_run_in_the_dtype_of_autocast_and_gradients_come_in_fp32():
+    torch.manual_seed(0)
+    hidden, head = torch.randn(40, 64, requires_grad=True), torch.randn(100, 64, requires_grad=True)
+    targets, weights = torch.randint(0, 100, (40,)), torch.ones(40)
+    with torch.autocast("cpu", torch.bfloat16):
+        total, _ = head_loss(hidden, head, None, targets, weights)
+    total.backward()
+    low = (hidden.bfloat16() @ head.bfloat16().T).float()
+    assert total.item() == torch.nn.functional.cross_entropy(low, targets, reduction="sum").item()
+    assert (total.dtype, hidden.grad.dtype, head.grad.dtype) == (torch.float32,) * 3

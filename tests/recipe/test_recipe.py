@@ -138,3 +138,46 @@ def test_inputs_that_are_not_there_are_named_with_step_and_line(load):
     assert [line for line, _ in found] == [3, 4]
     assert "step 'b': path: nothing is called 'data/nope.jsonl' below" in found[0][1]
     assert "data/*/x*.csv" in found[1][1]
+
+
+STEPS = """\
+steps:
+  raw:   {stage: ingest.jsonl, path: data/*.jsonl, text: body}
+  chats: {stage: ingest.chat, path: x}
+train:
+"""
+
+
+def test_a_training_starts_from_another_and_runs_behind_it(load):
+    recipe = load(
+        STEPS
+        + "  tuned: {from: base, examples: chats}\n"
+        + "  base:  {examples: raw, objective: language-modeling, model: {architecture: gpt2}}\n"
+        + "  more:  {from: tuned, examples: chats, learning_rate: 1e-5}\n"
+    )
+    assert recipe.chain("more") == ["base", "tuned", "more"]
+    assert recipe.chain("base") == ["base"]
+    assert recipe.trainings["tuned"].model is None
+
+
+@pytest.mark.parametrize(
+    ("trainings", "said"),
+    [
+        ("a: {examples: raw, model: m}", "gives Document rows; set objective: language-modeling"),
+        ("a: {examples: chats}", "name a model, or the training that it starts from"),
+        ("a: {examples: chats, model: m, from: b}\n  b: {examples: chats, model: m}", "model and from: both say"),
+        (
+            "base: {examples: chats, model: m}\n  a: {examples: chats, from: bose}",
+            "no training named 'bose'; did you mean",
+        ),
+        ("a: {examples: chats, from: a}", "leads back to 'a'; let one of them name a model"),
+        ("a: {examples: chats, from: b}\n  b: {examples: chats, from: a}", "from: leads back to 'b'"),
+        ("a: {examples: chats, model: {architecture: lama}}", "knows no text model 'lama'; did you mean 'llama'?"),
+        (
+            "a: {examples: chats, model: {architecture: mistral, options: {slidingwindow: 3}}}",
+            "'mistral' has no key 'slidingwindow'; did you mean 'sliding_window'?",
+        ),
+    ],
+)
+def test_faults_of_what_a_training_starts_from(load, trainings, said):
+    assert any(said in fault for fault in faults(load, STEPS + f"  {trainings}\n"))
