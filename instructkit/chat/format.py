@@ -107,9 +107,10 @@ def _check_fast(tokenizer: Any) -> None:
 
 
 def _openers(chat: ChatFormat) -> frozenset[str]:
-    """The control tokens in front of what a user says. One that is the end token as well ends a reply."""
+    """The control tokens in front of what a user says, but for those that end a turn or a text as well."""
     try:
-        before, _, _ = chat.render([{"role": "user", "content": PLACEHOLDER}])[0].partition(PLACEHOLDER)
+        before, _, after = chat.render([{"role": "user", "content": PLACEHOLDER}])[0].partition(PLACEHOLDER)
     except FAILURES:
-        before = chat.variables.get("bos_token", "")
-    return frozenset(chat.special.findall(before)) - {chat.variables.get("eos_token")}
+        before, after = chat.variables.get("bos_token", ""), ""
+    ends = {chat.variables.get("eos_token"), *chat.special.findall(after)[:1]}
+    return frozenset(chat.special.findall(before)) - ends
