@@ -1,6 +1,7 @@
 from functools import cache
 from pathlib import Path
 
+import orjson
 import pytest
 import yaml
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -54,7 +55,9 @@ def bare(kind):
     )
     words = [word for text in TEXTS for word in text.split()]
     backend.train_from_iterator([*words, *(f"▁{word}" for word in words), "\n", "\n\n"] * 2, trainer)
-    return backend.to_str()
+    made = orjson.loads(backend.to_str())
+    made["added_tokens"] = []  # bytes are tokens like others: only the trainer took them for control tokens
+    return orjson.dumps(made).decode()
 
 
 def family(name):
