@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ _PROBE = "Ping pong, 3 metres\n\nof sea."
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 
 Ids = npt.NDArray[np.int32]
+Spaced = Literal["never", "first", "always"]
 Places = npt.NDArray[np.int64]
 
 
@@ -46,16 +47,17 @@ class Spelling:
     """[v]"""
     added: npt.NDArray[np.bool_]
     """[v] whether it is a control token, or another that texts are split at."""
-    spaced: bool
-    """Whether a token that begins a text, or stands behind an added one, begins with a space of its own."""
+    spaced: Spaced
+    """Which tokens begin with a space that the text has not: none; the first of a text; any behind an added one too."""
 
     def places(self, ids: Ids, firsts: Places) -> tuple[Places, Places]:
         """[t] first byte of each of t tokens among `bytes`, and how many. `firsts`: the tokens that begin a text."""
         starts, lengths = self.starts[ids], self.lengths[ids]
-        if self.spaced and len(ids):
+        if self.spaced != "never" and len(ids):
             added = self.added[ids]
             begins = np.zeros(len(ids), dtype=bool)
-            begins[1:] = added[:-1]
+            if self.spaced == "always":
+                begins[1:] = added[:-1]
             begins[firsts] = True
             begins &= ~added
             starts, lengths = starts + begins, lengths - begins
@@ -84,8 +86,8 @@ def spelling(tokenizer: Any) -> Spelling | None:
     lengths[lengths == 0] = _NO_TOKEN
     is_added = np.zeros(len(spelled), dtype=bool)
     is_added[list(added)] = True
-    made = Spelling(np.frombuffer(b"".join(spelled), dtype=np.uint8), starts, lengths, is_added, spaced=False)
-    for way in (made, replace(made, spaced=True)):
+    made = Spelling(np.frombuffer(b"".join(spelled), dtype=np.uint8), starts, lengths, is_added, spaced="never")
+    for way in (made, replace(made, spaced="first"), replace(made, spaced="always")):
         if all(_spells(way, text, inner) for text in (_PROBE, *(t.content + _PROBE for t in list(added.values())[:1]))):
             return way
     return None
