@@ -25,7 +25,7 @@ from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import FAILURES, Target
 from instructkit.chat.spelling import Spelling
 
-_PLAIN = ("name", "tool_calls", "tool_call_id", "reasoning", "spans")
+_PLAIN = ("name", "tool_calls", "tool_call_id", "reasoning", "spans", "media")
 """What a plain message has not."""
 
 Indices = npt.NDArray[np.int64]
@@ -94,38 +94,43 @@ def exact(plain: Plain, encodings: Sequence[Any], spelling: Spelling | None, sto
     """Those of the conversations whose labels their tokens prove. `stop_ids`: id of each control token."""
     if spelling is None or not plain.rows:
         return Exact([], np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    lengths = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
-    ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), dtype=np.int32, count=int(lengths.sum()))
+    counts = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
+    ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), dtype=np.int32, count=int(counts.sum()))
     written = [text.encode() for text in plain.texts]
     sizes = np.array([len(text) for text in written], dtype=np.int64)
+    firsts = np.cumsum(counts) - counts
 
-    proven = _sums(spelling.lengths[ids], lengths) == sizes
+    starts, lengths = spelling.places(ids, firsts[counts > 0])
+    proven = _sums(lengths, counts) == sizes
     if not proven.all():
-        plain, encodings = plain.only(proven), [e for e, p in zip(encodings, proven.tolist(), strict=True) if p]
-        return exact(plain, encodings, spelling, stop_ids)
-    ends = np.cumsum(spelling.lengths[ids])
-    differs = spelling.spell(ids, ends) != np.frombuffer(b"".join(written), dtype=np.uint8)
+        encodings = [encoding for encoding, ok in zip(encodings, proven.tolist(), strict=True) if ok]
+        return exact(plain.only(proven), encodings, spelling, stop_ids)
+    differs = spelling.spell(starts, lengths) != np.frombuffer(b"".join(written), dtype=np.uint8)
     proven &= _sums(differs, sizes) == 0
 
-    weights = np.zeros(len(ids), dtype=np.float32)
+    ends = np.cumsum(lengths)
     targets = [(row, target) for row, targets in enumerate(plain.targets) for target in targets]
     first_bytes = (np.cumsum(sizes) - sizes).tolist()
     places = np.array([_in_bytes(plain.texts[r], t, first_bytes[r]) for r, t in targets], dtype=np.int64).reshape(-1, 2)
-    firsts = np.searchsorted(ends, places[:, 0], side="right")  # begins where the token before it ends
-    lasts = np.searchsorted(ends, places[:, 1])
-    aligned = (ends[firsts] - spelling.lengths[ids[firsts]] == places[:, 0]) & (ends[lasts] == places[:, 1])
-    stops = np.array([stop_ids[t.stop] if t.stop else ids[last] for (_, t), last in zip(targets, lasts, strict=True)])
-    aligned &= (firsts <= lasts) & (ids[lasts] == stops)
-    for (row, target), first, last, ok in zip(targets, firsts.tolist(), lasts.tolist(), aligned.tolist(), strict=True):
-        weights[first : last + 1] = target.weight
+    begin = np.searchsorted(ends, places[:, 0], side="right")  # a token begins where the one before it ends
+    last = np.searchsorted(ends, places[:, 1])
+    stops = np.array([stop_ids.get(t.stop, -1) if t.stop else -2 for _, t in targets], dtype=np.int64)
+    aligned = (ends[begin] - lengths[begin] == places[:, 0]) & (ends[last] == places[:, 1]) & (begin <= last)
+    aligned &= (stops == ids[last]) | (stops == -2)
+    weights = np.zeros(len(ids), dtype=np.float32)
+    for (row, target), first, final, ok in zip(targets, begin.tolist(), last.tolist(), aligned.tolist(), strict=True):
+        weights[first : final + 1] = target.weight
         proven[row] &= ok
-    kept = np.repeat(proven, lengths)
-    return Exact(plain.only(proven).rows, ids[kept], weights[kept], lengths[proven])
+    kept = np.repeat(proven, counts)
+    return Exact(plain.only(proven).rows, ids[kept], weights[kept], counts[proven])
 
 
 def _sums(values: npt.NDArray[Any], lengths: Indices) -> Indices:
-    """[n] sums of values that lie one row behind the other; no row is empty."""
-    return np.add.reduceat(values.astype(np.int64), np.cumsum(lengths) - lengths) if len(lengths) else lengths
+    """[n] sums of values that lie one row behind the other."""
+    running = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    ends = np.cumsum(lengths)
+    sums: Indices = running[ends] - running[ends - lengths]
+    return sums
 
 
 def _in_bytes(text: str, target: Target, offset: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,12 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
             tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
     specials = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special}
     specials |= set(tokenizer.all_special_tokens)
-    # Longest first: where one control token begins with another, the longer is meant.
-    pattern = "|".join(re.escape(token) for token in sorted(specials, key=len, reverse=True) if token)
     variables = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)}
     probed = ChatFormat(
         tokenizer=tokenizer,
         template=text,
         marks_replies=bool(_GENERATION.search(text)),
-        special=re.compile(pattern or r"(?!)"),
+        special=re.compile(_any_of({token for token in specials if token})),
         variables=variables,
     )
     probed = replace(probed, openers=_openers(probed))
@@ -106,10 +104,25 @@ def _check_fast(tokenizer: Any) -> None:
         )
 
 
+def _any_of(words: Set[str]) -> str:
+    """A pattern that matches any of the words, the longest that fits.
+
+    As a tree, sign by sign: a flat list of the thousand reserved tokens of some vocabularies takes milliseconds a text.
+    """
+    if not words:
+        return "(?!)"
+    tails: dict[str, set[str]] = {}
+    for word in sorted(words - {""}):
+        tails.setdefault(word[0], set()).add(word[1:])
+    branches = "|".join(re.escape(first) + (_any_of(rest) if rest != {""} else "") for first, rest in tails.items())
+    return f"(?:{branches}){'?' if '' in words else ''}"
+
+
 def _openers(chat: ChatFormat) -> frozenset[str]:
-    """The control tokens in front of what a user says. One that is the end token as well ends a reply."""
+    """The control tokens in front of what a user says, but for those that end a turn or a text as well."""
     try:
-        before, _, _ = chat.render([{"role": "user", "content": PLACEHOLDER}])[0].partition(PLACEHOLDER)
+        before, _, after = chat.render([{"role": "user", "content": PLACEHOLDER}])[0].partition(PLACEHOLDER)
     except FAILURES:
-        before = chat.variables.get("bos_token", "")
-    return frozenset(chat.special.findall(before)) - {chat.variables.get("eos_token")}
+        before, after = chat.variables.get("bos_token", ""), ""
+    ends = {chat.variables.get("eos_token"), *chat.special.findall(after)[:1]}
+    return frozenset(chat.special.findall(before)) - ends

@@ -35,6 +35,8 @@ def locate(
     messages: Sequence[Message], tools: list[Any] | None, chat: ChatFormat, scaffolds: Scaffolds | None = None
 ) -> Located:
     """Render a conversation and find what is trained on; `scaffolds` spare a search. Raises Unlabelled."""
+    if any(message.media for message in messages):
+        raise Unlabelled("media", "a message holds more than text, and only text can be trained on")
     try:
         turns = [turn(message) for message in messages]
     except ValueError as error:

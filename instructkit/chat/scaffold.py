@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, zip_longest
 
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.search import FAILURES, PLACEHOLDER, Rendered, Target, Unlabelled, search
+from instructkit.chat.search import FAILURES, Rendered, Target, Unlabelled, search
 from instructkit.schema import Message
 
 Shape = tuple[tuple[str, bool], ...]
@@ -72,7 +72,7 @@ class Scaffolds:
 
 
 def _learn(shape: Shape, chat: ChatFormat) -> Scaffold | None:
-    contents = [f"{PLACEHOLDER}{i}." for i in range(len(shape))]
+    contents = [f"qZ7slot{i}Zq." for i in range(len(shape))]  # none begins another, and none is the placeholder
     messages = [Message(role=role, content=content) for (role, _), content in zip(shape, contents, strict=True)]
     turns = [{"role": m.role, "content": m.content} for m in messages]
     try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
 
@@ -63,87 +63,112 @@ class Rendered:
         return [*self.turns[:i], turn, *self.turns[i + 1 :]]
 
 
+class _Find(NamedTuple):
+    """A range of the text that may be a reply."""
+
+    start: int
+    end: int
+    closed: bool
+    """Whether the token that stops the model may lie inside; else it can only come behind."""
+
+
 def search(given: Rendered, i: int, weight: float, chat: ChatFormat) -> Target:
     """The target of message i. Raises Unlabelled with the clearest reason of the ways that were tried."""
     if given.messages[i].role != "assistant":
         start, end = _by_placeholder(given, i, chat)
+        _believe(given, i, start, end, chat)
         return Target(start, end, weight, "", i, _span_ranges(given.messages[i], given.text, start, end))
     reason = None
     for find in _finds(given, i, chat):
         try:
             if isinstance(find, Unlabelled):
                 raise find
-            start, end = find
-            end, stop = _with_stop(given.text, start, end, chat)
-            _believe(given, i, start, end - len(stop), chat)
-            spans = _span_ranges(given.messages[i], given.text, start, end - len(stop))
-            return Target(start, end, weight, stop, i, spans)
+            end, stop = _with_stop(given, i, find, chat)
+            _believe(given, i, find.start, end - len(stop), chat)
+            spans = _span_ranges(given.messages[i], given.text, find.start, end - len(stop))
+            return Target(find.start, end, weight, stop, i, spans)
         except Unlabelled as fault:
             reason = fault if reason is None or reason.rule == "not-found" else reason
     assert reason is not None  # the last way always gives a find or a reason
     raise reason
 
 
-def _finds(given: Rendered, i: int, chat: ChatFormat) -> Iterator[tuple[int, int] | Unlabelled]:
+def _finds(given: Rendered, i: int, chat: ChatFormat) -> Iterator[_Find | Unlabelled]:
     replies = [j for j, m in enumerate(given.messages) if m.role == "assistant"]
     # A template may write two replies in a row as one: then the marks do not belong to messages.
-    marked = given.marks[replies.index(i)] if len(given.marks) == len(replies) else None
-    exact = marked is not None and given.text[slice(*marked)].strip() == given.turns[i]["content"].strip()
-    # Marks around more than the message may hold what the prompt already says: then the prefix knows better.
-    by_prefix = None if exact else _by_prefix(given, i, chat)
-    yield from (find for find in (by_prefix, marked) if find is not None)
-    if exact:
-        by_prefix = _by_prefix(given, i, chat)
-        yield from [by_prefix] if by_prefix is not None else []
+    marked = _Find(*given.marks[replies.index(i)], closed=True) if len(given.marks) == len(replies) else None
+    # Marks around more than the message may hold what the prompt says already: then the prefix knows better.
+    exact = marked is not None and given.text[marked.start : marked.end].strip() == given.turns[i]["content"].strip()
+    if exact and marked is not None:
+        yield marked
+    start, end = _by_prefix(given, i, chat)
+    if start is not None and end is not None and start < end:
+        yield _Find(start, end, closed=True)
+    placed: _Find | Unlabelled
     try:
-        yield _by_placeholder(given, i, chat)
+        placed = _Find(*_by_placeholder(given, i, chat), closed=False)
+        # The last reply may end in another way than earlier ones: only its start is that of a conversation cut there.
+        if start is not None and start <= placed.start:
+            yield placed._replace(start=start)
     except Unlabelled as fault:
-        yield fault
+        placed = fault
+    if marked is not None and not exact:
+        yield marked
+    yield placed
 
 
-def _by_prefix(given: Rendered, i: int, chat: ChatFormat) -> tuple[int, int] | None:
+def _by_prefix(given: Rendered, i: int, chat: ChatFormat) -> tuple[int | None, int | None]:
+    """Where the prompt that message i answers ends, and where the conversation up to message i does."""
+    start = end = None
     try:
         prompt, _ = chat.render(given.turns[:i], given.tools, prompt=True)
-        last = i == len(given.turns) - 1
-        whole = given.text if last else chat.render(given.turns[: i + 1], given.tools)[0]
+        start = len(prompt) if given.text.startswith(prompt) else None
+        # Trailing line ends differ between a conversation that ends here and one that goes on.
+        whole = given.text if i == len(given.turns) - 1 else chat.render(given.turns[: i + 1], given.tools)[0]
+        end = len(whole.rstrip()) if given.text.startswith(whole.rstrip()) else None
     except FAILURES:
-        return None
-    # Trailing line ends differ between a conversation that ends here and one that goes on.
-    whole = whole.rstrip()
-    if len(prompt) < len(whole) and given.text.startswith(whole) and whole.startswith(prompt):
-        return len(prompt), len(whole)
-    return None
+        pass
+    return start, end
 
 
 def _by_placeholder(given: Rendered, i: int, chat: ChatFormat) -> tuple[int, int]:
     turn = given.turns[i]
-    if turn.get("tool_calls") or turn.get("reasoning_content"):
-        raise Unlabelled("not-found", f"what the model writes in message {i} cannot be told from the template's text")
     try:
-        changed, _ = chat.render(given.with_turn(i, {**turn, "content": PLACEHOLDER}), given.tools)
+        # Without calls and thoughts: what the template writes for them changes too, and so lies in between.
+        changed, _ = chat.render(given.with_turn(i, {"role": turn["role"], "content": PLACEHOLDER}), given.tools)
     except FAILURES as error:
         raise Unlabelled("not-found", f"message {i}: the chat template depends on its content ({error})") from error
     before, found, after = changed.partition(PLACEHOLDER)
     start, end = len(before), len(given.text) - len(after)
     if not found or start > end or not (given.text.startswith(before) and given.text.endswith(after)):
         raise Unlabelled("not-found", f"message {i}: the text around it depends on its content")
-    if given.text[start:end].strip() != turn["content"].strip():
+    if turn["content"].strip() not in given.text[start:end]:
         raise Unlabelled("lost", f"the chat template changes the content of message {i}")
     return start, end
 
 
-def _with_stop(text: str, start: int, end: int, chat: ChatFormat) -> tuple[int, str]:
-    """The end of a reply moved behind its stop token, and that token."""
-    body = text[start:end].rstrip()
-    inside = [m for m in chat.special.finditer(body) if m.end() == len(body)]
-    if inside:
-        return start + len(body), inside[-1][0]
-    after = start + len(body)
-    after += len(text[after:]) - len(text[after:].lstrip())
-    match = chat.special.match(text, after)
-    if match is None or match[0] in chat.openers:
+def _with_stop(given: Rendered, i: int, find: _Find, chat: ChatFormat) -> tuple[int, str]:
+    """The end of a reply moved behind its stop token, and that token: the first one behind what the message says.
+
+    Some templates end the last reply twice, once as a turn and once as a text.
+    """
+    text, turn = given.text, given.turns[i]
+    body = text[find.start : find.end].rstrip()
+    content = "" if turn.get("tool_calls") else turn["content"].strip()
+    inside = [
+        m
+        for m in chat.special.finditer(body)
+        if (body[: m.start()].rstrip().endswith(content) if content else m.end() == len(body))
+    ]
+    if inside and find.closed:
+        stop, end = inside[0][0], find.start + inside[0].end()
+    else:
+        after = find.start + len(body)
+        match = chat.special.match(text, after + len(text[after:]) - len(text[after:].lstrip()))
+        stop, end = (match[0], match.end()) if match is not None else ("", after)
+    if not stop or stop in chat.openers:
         raise Unlabelled("no-stop", "no control token ends the reply, so the model would never learn to stop")
-    return match.end(), match[0]
+    return end, stop
 
 
 def _believe(given: Rendered, i: int, start: int, end: int, chat: ChatFormat) -> None:
@@ -151,9 +176,9 @@ def _believe(given: Rendered, i: int, start: int, end: int, chat: ChatFormat) ->
     turn, body = given.turns[i], given.text[start:end].strip()
     content = turn["content"].strip()
     # Earlier reasoning is left out by the design of many templates; that of the last message is what is trained on.
-    reasoning = turn.get("reasoning_content", "").strip() if i == len(given.turns) - 1 else ""
-    if reasoning not in body:
-        raise Unlabelled("lost", "the chat template leaves out the reasoning of the last message")
+    reasoning = turn.get("reasoning_content", "").strip()
+    if reasoning not in body and (i == len(given.turns) - 1 or reasoning in given.text):
+        raise Unlabelled("lost", f"the chat template leaves out the reasoning of message {i}")
     if content not in body:
         raise Unlabelled("lost", f"the chat template leaves out or changes part of message {i}")
     for call in turn.get("tool_calls") or []:

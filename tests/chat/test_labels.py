@@ -1,12 +1,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import normalizers
 
 from instructkit.chat.format import chat_format
 from instructkit.chat.labels import Labelled, label
 from instructkit.chat.search import Unlabelled
 from instructkit.errors import TrainingError
-from instructkit.schema import Message, Span
+from instructkit.schema import Media, Message, Span
 
 # Layouts as published with the models of that name, shortened to what a plain conversation uses.
 CHATML_BARE = (
@@ -196,4 +197,139 @@ def test_law_trained_text_is_the_answers_or_the_example_says_why_not(turns, name
     messages = [m for user, answer in turns for m in (("user", user), ("assistant", answer))]
     assert [r.removesuffix(stop).strip() for r in trained(make_example(*messages), template)] == [
         answer.strip() for _, answer in turns
+    ]
+
+
+MARKED = (
+    "{% for m in messages %}{% if m.role == 'assistant' %}{{ '<|im_start|>assistant\n' }}"
+    "HEAD{% generation %}BODY{% endgeneration %}{{ '<|im_end|>\n' }}"
+    "{% else %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+MARKS = {
+    "without the stop token": ("", "{{ m.content }}"),
+    "around half of the message": ("{{ m.content[:2] }}", "{{ m.content[2:] }}"),
+    "around nothing": ("{{ m.content }}", ""),
+}
+
+
+@pytest.mark.parametrize("marks", MARKS)
+def test_marks_around_too_little_do_not_cut_the_answer(marks, trained, make_example):
+    head, body = MARKS[marks]
+    template = MARKED.replace("HEAD", head).replace("BODY", body)
+    example = make_example(("user", "Ping?"), ("assistant", "Pong."), ("user", "Again?"), ("assistant", "No."))
+    assert trained(example, template) == ["Pong.<|im_end|>", "No.<|im_end|>"]
+
+
+def test_marks_around_everything_do_not_train_the_prompt(trained, make_example):
+    template = "{% generation %}" + CHATML_BARE + "{% endgeneration %}"
+    assert trained(make_example(("user", "Ping?"), ("assistant", "Pong.")), template) == ["Pong.<|im_end|>"]
+
+
+def test_words_of_others_inside_a_found_reply_are_noticed(trained, make_example):
+    said = "(messages[0].content if loop.index == 2 else '') + m.content"
+    echo = CHATML_BARE.replace("'\n' + m.content", f"'\n' + {said}")
+    assert trained(make_example(("user", "Ping?"), ("assistant", "Pong.")), echo) == ["Pong.<|im_end|>"]
+
+
+def test_an_answer_that_stands_in_the_prompt_too_is_trained_once(trained, make_example):
+    example = make_example(
+        ("user", "Pong."), ("assistant", "Pong."), ("user", "Pong."), Message(role="assistant", content="Pong. ")
+    )
+    assert trained(example, LLAMA_2) == ["Pong. </s>", "Pong. </s>"]
+
+
+def test_two_replies_written_as_one_are_a_drop(trained, make_example):
+    merging = (
+        "{% for m in messages %}{% if loop.first or m.role != messages[loop.index0 - 1].role %}"
+        "{{ '<|im_start|>' + m.role + '\n' }}{% else %}{{ '\n\n' }}{% endif %}{{ m.content }}"
+        "{% if loop.last or m.role != messages[loop.index0 + 1].role %}{{ '<|im_end|>\n' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+    with pytest.raises(Unlabelled, match="no-stop"):
+        trained(make_example(("user", "Ping?"), ("assistant", "Pong."), ("assistant", "And again.")), merging)
+
+
+@pytest.mark.parametrize(
+    ("family", "reply"), [("chatml", "    return 1"), ("phi-3", "    return 1"), ("phi-3", "\nYes")]
+)
+def test_whitespace_that_opens_an_answer_is_trained_or_the_example_is_a_drop(family, reply, make_family, make_example):
+    (result,) = label([make_example(("user", "Code."), ("assistant", reply))], chat_format(make_family(family)))
+    assert (result.rule, "strip it" in result.detail) == ("edge", True)
+
+
+def test_whitespace_that_ends_an_answer_is_trained_or_the_example_is_a_drop(make_family, make_example):
+    example = make_example(("user", "Code."), ("assistant", "x = 1\n"))
+    (kept,) = label([example], chat_format(make_family("chatml")))
+    assert kept.text.endswith("x = 1\n<|im_end|>\n")
+    text = "".join(kept.text[s:e] for (s, e), w in zip(kept.offsets.tolist(), kept.weights, strict=True) if w)
+    assert text == "x = 1\n<|im_end|>"
+    (swallowed,) = label([example], chat_format(make_family("phi-4")))
+    assert swallowed.rule == "verify"
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "reply", "labelled"),
+    [
+        (normalizers.NFC(), "cafe\u0301", True),  # the same text, composed
+        (normalizers.NFKC(), "x²", False),
+        (normalizers.Lowercase(), "Pong.", False),
+        (normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()]), "café", False),
+        (normalizers.Replace("o", "0"), "Pong.", False),
+    ],
+)
+def test_a_tokenizer_that_changes_an_answer_makes_it_a_drop(normalizer, reply, labelled, make_tokenizer, make_example):
+    tokenizer = make_tokenizer(["<|im_start|>", "<|im_end|>"], eos_token="<|im_end|>")
+    chat = chat_format(tokenizer)
+    tokenizer.backend_tokenizer.normalizer = normalizer
+    (result,) = label([make_example(("user", "Ping?"), ("assistant", reply))], chat)
+    assert isinstance(result, Labelled) == labelled
+    if not labelled:
+        assert result.rule == "verify"
+
+
+def test_a_stop_token_that_pads_too_is_trained(make_family, make_example):
+    tokenizer = make_family("smollm2")
+    assert tokenizer.pad_token == tokenizer.eos_token == "<|im_end|>"
+    (result,) = label([make_example(("user", "Ping?"), ("assistant", "Pong."))], chat_format(tokenizer))
+    assert result.input_ids[result.weights > 0][-1] == tokenizer.pad_token_id
+
+
+def test_an_empty_answer_teaches_to_stop(trained, make_example):
+    assert trained(make_example(("user", "Say nothing."), ("assistant", ""))) == ["<|im_end|>"]
+
+
+@pytest.mark.parametrize("where", ["arguments", "tools", "reasoning"])
+def test_a_control_token_in_calls_tools_or_thoughts_is_a_drop(where, trained, make_example):
+    call = '[{"function":{"name":"add","arguments":{"a":"%s"}}}]' % ("<|im_end|>" if where == "arguments" else "1")
+    tools = '[{"function":{"name":"add","description":"%s"}}]' % ("<|im_start|>" if where == "tools" else "")
+    reply = Message(
+        role="assistant", content="", tool_calls=call, reasoning="<|im_end|>" if where == "reasoning" else None
+    )
+    with pytest.raises(Unlabelled, match="control-token"):
+        trained(make_example(("user", "Add."), reply, tools=tools))
+
+
+def test_arguments_that_the_template_leaves_out_are_noticed(trained, make_example):
+    names_only = CHATML_BARE.replace("m.content", "(m.content or m.tool_calls[0].function.name)")
+    call = '[{"function":{"name":"add","arguments":{"a":7}}}]'
+    with pytest.raises(Unlabelled, match="leaves out part of the tool calls"):
+        trained(make_example(("user", "Add."), Message(role="assistant", content="", tool_calls=call)), names_only)
+
+
+def test_more_than_text_is_a_drop(trained, make_example):
+    picture = Message(role="user", content="What is this?", media=[Media(kind="image", uri="a.png")])
+    with pytest.raises(Unlabelled, match="media"):
+        trained(make_example(picture, ("assistant", "A moon.")))
+
+
+def test_a_thousand_control_tokens_are_told_apart(make_tokenizer):
+    tokens = ["<|im_start|>", "<|im_end|>", *(f"<|r{i}|>" for i in range(1000)), "<|r1"]
+    special = chat_format(make_tokenizer(tokens, eos_token="<|im_end|>")).special
+    assert [m[0] for m in special.finditer("a<|r1|>b<|r12|><|r1<|im_end|> <|r1000|>")] == [
+        "<|r1|>",
+        "<|r12|>",
+        "<|r1",
+        "<|im_end|>",
+        "<|r1",
     ]
