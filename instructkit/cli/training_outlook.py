@@ -64,6 +64,4 @@ def echo_outlooks(recipe: Recipe, outlooks: dict[str, Outlook | str]) -> None:
 
 def as_json(outlooks: dict[str, Outlook | str]) -> dict[str, Any]:
     """For a program."""
-    return {
-        name: {"waits": found} if isinstance(found, str) else found.as_json() for name, found in outlooks.items()
-    }
+    return {name: {"waits": found} if isinstance(found, str) else found.as_json() for name, found in outlooks.items()}
