@@ -95,9 +95,14 @@ def build(
 
 def plan(recipe: Recipe, build_dir: Path) -> dict[str, StepProgress]:
     """What a build would do: for each step, calls that are done, calls to run, and where that cannot be known yet."""
+    return planned(recipe, build_dir)[0]
+
+
+def planned(recipe: Recipe, build_dir: Path) -> tuple[dict[str, StepProgress], Build]:
+    """What `plan` says, and the build as far as it has got: the steps whose rows are there."""
     runner = Runner(recipe, Store(build_dir / ".store"), None)
-    runner.run()
-    return runner.progress
+    manifest = runner.run()
+    return runner.progress, Build(build_dir / recipe.name, manifest)
 
 
 def outlook(recipe: Recipe, steps: dict[str, StepProgress]) -> dict[str, list[str]]:

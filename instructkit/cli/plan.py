@@ -13,17 +13,24 @@ from instructkit.cli.options import build_dir_option, build_folder, json_option,
 @click.command()
 @recipe_argument
 @build_dir_option
+@click.option("--probe", is_flag=True, help="Measure how fast trainings are here, by some real micro-batches.")
 @json_option
-def plan(recipe: Path, build_dir: Path | None, as_json: bool) -> None:
-    """Say what a build of RECIPE would do: calls that are done, calls that would run."""
-    from instructkit.build.build import outlook
-    from instructkit.build.build import plan as plan_build
+def plan(recipe: Path, build_dir: Path | None, probe: bool, as_json: bool) -> None:
+    """Say what a build of RECIPE would do: calls that are done, calls that would run.
+
+    For trainings whose examples are built: what becomes of them, tokens, steps and memory; with --probe, time. They are
+    tokenised for that; the training takes it up.
+    """
+    from instructkit.build.build import outlook, planned
+    from instructkit.cli.training_outlook import as_json as trainings_as_json
+    from instructkit.cli.training_outlook import echo_outlooks, training_outlooks
     from instructkit.recipe.recipe import load_recipe
     from instructkit.report.tables import plan_table, print_table
 
     loaded = load_recipe(recipe)
-    steps = plan_build(loaded, build_folder(loaded, build_dir))
+    steps, build = planned(loaded, build_folder(loaded, build_dir))
     outlooks = outlook(loaded, steps)
+    trainings = training_outlooks(loaded, build, loaded.trainings, probe)
     if as_json:
         rows = [
             {
@@ -39,11 +46,12 @@ def plan(recipe: Path, build_dir: Path | None, as_json: bool) -> None:
             }
             for now in steps.values()
         ]
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps({"steps": rows, "trainings": trainings_as_json(trainings)}, indent=1))
         return
     print_table(plan_table(steps, loaded))
     for step, lines in outlooks.items():
         click.echo("\n  ".join([f"{step}:", *lines]) + "\n")
+    echo_outlooks(loaded, trainings)
     pending = [now for now in steps.values() if now.unknown]
     if not pending:
         click.echo("Everything is built; a build would run nothing.")

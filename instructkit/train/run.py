@@ -19,23 +19,21 @@ import msgspec
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.shards import read_split, split_counts
+from instructkit.chat.shards import split_counts
 from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.choose import choose
 from instructkit.evaluate.generate import Decoding
 from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
-from instructkit.hashing import key_of
-from instructkit.models.load import compute_dtype, load_tokenizer
+from instructkit.models.load import compute_dtype
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.ledger import Ledger
-from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
-from instructkit.train.data.load import TrainingData, conversations, load
+from instructkit.train.data.load import TrainingData, load
 from instructkit.train.data.plan import Plan
-from instructkit.train.data.tokenizer import message_texts, train_tokenizer
-from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
+from instructkit.train.data.source import open_source
+from instructkit.train.model.prepare import prepare_model
 from instructkit.train.save.card import Lineage, Outcome, model_card
 from instructkit.train.save.export import export
 from instructkit.train.save.saves import Saves
@@ -133,15 +131,9 @@ def _train(
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
-    chat = ranks.in_turn(
-        lambda: prepare_tokenizer(
-            config,
-            lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say),
-            lambda: read_split(shards, "train"),
-        )
-    )
-    tokens_key = key_of([fresh.made_of["shards"], *chat.identity])
-    data, preflight = ranks.in_turn(lambda: load(conversations(shards, chat, tokens_key), config, out / "cache", say))
+    cache = out / "cache"
+    chat, source = ranks.in_turn(lambda: open_source(config, shards, fresh.made_of["shards"], cache, say))
+    data, preflight = ranks.in_turn(lambda: load(source, config, cache, say))
 
     def plan_steps() -> Plan:
         preflight.save(out, out.name)
@@ -272,19 +264,6 @@ def _train(
         return _result(out, finished, began, resumed_from=done, reused=False)
 
     return ranks.alone(finish)
-
-
-def _scratch_tokenizer(shape: Scratch, config: Training, shards: Sequence[Path], cache: Path, say: Progress) -> Any:
-    # Kept for a run that goes on; named by the process until whole, so that a killed one leaves nothing half.
-    folder = cache / "tokenizer"
-    if not folder.exists():
-        say(Event(phase="tokenizer", message=f"training a tokenizer of at most {shape.vocab_size:,} tokens"))
-        texts = message_texts(read_split(shards, "train"))
-        beside = folder.with_name(".tokenizer.writing")
-        shutil.rmtree(beside, ignore_errors=True)
-        train_tokenizer(texts, shape.vocab_size, config.sequence_length).save_pretrained(beside)
-        beside.rename(folder)
-    return load_tokenizer(str(folder))
 
 
 def _chosen(shards: Sequence[Path], split: str, config: Training) -> pl.DataFrame | None:

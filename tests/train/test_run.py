@@ -146,6 +146,16 @@ def test_a_run_that_never_began_makes_room_for_another(run):
     assert run(sequence_length=128).steps == 6
 
 
+def test_what_was_tokenised_before_a_refusal_is_not_tokenised_again(run, colours, write_shards):
+    examples = colours(60)
+    long = [msgspec.structs.replace(e, messages=[*e.messages, *e.messages * 9]) for e in examples[:10]]
+    data, said = write_shards([*long, *examples[10:]], "long"), []
+    with pytest.raises(TrainingError, match="do not fit sequence_length 128"):
+        run(data=data)
+    run(data=data, overlong="drop", progress=said.append)
+    assert [e for e in said if "earlier run" in (e.message or "")]
+
+
 def test_starting_over_replaces_the_run_and_leaves_strangers_alone(run, tmp_path):
     run()
     (tmp_path / "run/notes.txt").write_text("mine")

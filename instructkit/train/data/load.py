@@ -9,49 +9,24 @@ The two halves can be called by different processes: one of a machine's prepares
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.shards import read_split, split_counts
-from instructkit.chat.tokenize import tokenize
+from instructkit.chat.shards import split_counts
 from instructkit.errors import TrainingError
 from instructkit.hashing import key_of
 from instructkit.models.batch import Document
-from instructkit.schema import Example, frame, records
 from instructkit.train.config.training import Training
 from instructkit.train.data.plan import Figures, Indices, Keys, Plan, example_keys, figures, make_plan
 from instructkit.train.data.preflight import TRAINED, Preflight, count, fates
+from instructkit.train.data.source import SPLIT, Source
 from instructkit.train.data.tokens import FORMAT, Tokenize, Tokens, open_tokens, write_tokens
 from instructkit.train.watch.progress import Event, Progress
-
-SPLIT = "train"
-Cut = Callable[[pl.DataFrame, int], pl.DataFrame]
-"""Rows that are too long, and the tokens they may have, to the same rows shortened; without those that cannot be."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Rows and how they become tokens: what the objectives differ in."""
-
-    shards: Sequence[Path]
-    key: str
-    """Of everything that the tokens are made of: contents of shards, tokenizer, chat template, objective."""
-    tokenize: Tokenize
-    cut: Cut | None = None
-    read: Callable[[Sequence[Path], str], Iterator[pl.DataFrame]] = read_split
-    """Rows of a split, shard by shard, in order."""
-
-
-def conversations(shards: Sequence[Path], chat: ChatFormat, key: str) -> Source:
-    """Examples as conversations in a model's chat format. `key`: see Source."""
-    return Source(shards=shards, key=key, tokenize=partial(tokenize, chat=chat), cut=partial(_cut, chat=chat))
 
 
 @dataclass(frozen=True)
@@ -116,6 +91,11 @@ def prepare(source: Source, config: Training, cache: Path, progress: Progress) -
 
     What the cache holds of other data is removed.
     """
+    if config.overlong == "cut-prompt" and source.cut is None:
+        raise TrainingError(
+            "overlong: cut-prompt takes the middle out of a conversation's prompts, for a model that goes on writing; "
+            "for this one set overlong: drop, or a longer sequence_length"
+        )
     whole, shortened = _folders(source, config, cache)
     tokens = open_tokens(whole)
     if tokens is None:
@@ -192,10 +172,3 @@ def _shortened(source: Source, config: Training, ids: pl.Series) -> Iterator[pl.
         chosen = shard.filter(pl.col("id").is_in(ids.implode()))
         if chosen.height:
             yield source.cut(chosen, config.sequence_length)
-
-
-def _cut(examples: pl.DataFrame, max_tokens: int, chat: ChatFormat) -> pl.DataFrame:
-    from instructkit.chat.cut import cut_to
-
-    found = (cut_to(example, max_tokens, chat) for example in records(Example, examples))
-    return frame(Example, [cut[0] for cut in found if cut is not None])

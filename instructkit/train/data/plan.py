@@ -186,6 +186,8 @@ class Figures:
     """There are so many."""
     examples_seen: int
     """Of which so many come up at least once."""
+    examples_in_all: int
+    """With repeats and epochs."""
     tokens: int
     supervised_tokens: int
     least_supervised_in_step: int
@@ -193,8 +195,10 @@ class Figures:
     def line(self) -> str:
         """In words."""
         unseen = "" if self.examples_seen == self.examples else f" ({self.examples_seen:,} of them come up)"
+        often = "" if self.examples_in_all == self.examples else f", {self.examples_in_all:,} with repeats and epochs"
+        steps = "1 step" if self.steps == 1 else f"{self.steps:,} steps"
         return (
-            f"{self.examples:,} examples{unseen}; {self.steps:,} steps of {self.tokens / self.steps:,.0f} tokens, "
+            f"{self.examples:,} examples{unseen}{often}; {steps} of {self.tokens / self.steps:,.0f} tokens, "
             f"{self.supervised_tokens / self.steps:,.0f} of them supervised (at least "
             f"{self.least_supervised_in_step:,}); rows {self.fill:.1%} full"
         )
@@ -210,6 +214,7 @@ def figures(plan: Plan, lengths: Indices, supervised: Indices) -> Figures:
         fill=plan.fill,
         examples=len(lengths),
         examples_seen=int(np.count_nonzero(np.bincount(shown, minlength=len(lengths)))),
+        examples_in_all=len(shown),
         tokens=int(lengths[shown].sum()),
         supervised_tokens=int(in_step.sum()),
         least_supervised_in_step=int(in_step.min()),

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,7 @@ import polars as pl
 from instructkit.chat.rows import Tokenized
 from instructkit.models.batch import Document
 from instructkit.schema import Drop, Example, columns, empty
+from instructkit.store.atomic import locked_file
 
 FORMAT = 1
 """Raised when the files or what they hold change: a part of every key."""
@@ -32,6 +34,7 @@ BATCH_ROWS = 8192
 """Rows tokenised at a time: bounds the memory of texts, offsets and lists."""
 RUN = np.dtype([("length", "<i4"), ("weight", "<f4")])
 
+_LOCK = ".lock"
 _ABOUT = {name: columns(Example)[name] for name in ("id", "source", "template", "origin", "repeats")}
 _COUNTS = {"tokens": pl.Int64(), "supervised_tokens": pl.Int64(), "read_tokens": pl.Int64(), "runs": pl.Int64()}
 _ROWS = pl.Schema({**_ABOUT, **_COUNTS, "weight": pl.Float64()})
@@ -80,12 +83,12 @@ def write_tokens(
 
     A process that finishes second leaves the folder of the first: it holds the same.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
     rows, dropped, done = [pl.DataFrame(schema=_ROWS)], [empty(Drop)], 0
-    with (beside / "ids.bin").open("wb") as ids, (beside / "weights.bin").open("wb") as weights:
+    with (
+        _renamed_when_whole(folder) as beside,
+        (beside / "ids.bin").open("wb") as ids,
+        (beside / "weights.bin").open("wb") as weights,
+    ):
         for frame in frames:
             for batch in frame.iter_slices(BATCH_ROWS):
                 tokenized = tokenize(batch)
@@ -94,17 +97,30 @@ def write_tokens(
                 done += batch.height
                 if said is not None:
                     said(done)
-    pl.concat(rows).write_parquet(beside / "rows.parquet")
-    pl.concat(dropped).write_parquet(beside / "dropped.parquet")
-    for path in beside.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        pl.concat(rows).write_parquet(beside / "rows.parquet")
+        pl.concat(dropped).write_parquet(beside / "dropped.parquet")
+
+
+@contextmanager
+def _renamed_when_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write to, that takes its place when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".tokens-*.writing"):  # by a process that was killed; the lock of a live one holds
+        with suppress(BlockingIOError), locked_file(left / _LOCK, alone=True):
+            shutil.rmtree(left, ignore_errors=True)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
+    beside.mkdir()
     try:
-        beside.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(beside)
+        with locked_file(beside / _LOCK, alone=True):
+            yield beside
+            (beside / _LOCK).unlink()
+            for path in beside.iterdir():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            if not folder.is_dir():
+                beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _append(rows: pl.DataFrame, ids: BinaryIO, weights: BinaryIO) -> pl.DataFrame:

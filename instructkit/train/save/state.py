@@ -51,7 +51,6 @@ NO_EFFECT = (
 
 OWN = (
     "checkpoints",
-    "cache",
     "model",
     "metrics.jsonl",
     "ledger",
@@ -67,7 +66,10 @@ OWN = (
     "cut.parquet",
     "run.json",
 )
-"""What a run writes into its folder; starting over removes these and nothing else. `run.json` last: it claims them."""
+"""What a run writes into its folder; starting over removes these and nothing else. `run.json` last: it claims them.
+
+Not the cache, whose entries are named by all that they are made of: it serves the next run, and `plan` before any.
+"""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

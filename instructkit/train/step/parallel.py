@@ -148,7 +148,7 @@ def make_parallel(runner: Runner, config: Training, ranks: Ranks, probe: Batch) 
     """
     model = runner.model
     if config.activation_checkpointing:
-        _recompute(model)
+        recompute(model)
     if config.compile:
         for block in blocks(model):
             block.compile(dynamic=True)
@@ -207,7 +207,8 @@ def _sharded(root: Any) -> list[Any]:
     return [module for module in root.modules() if isinstance(module, FSDPModule)]
 
 
-def _recompute(model: Any) -> None:
+def recompute(model: Any) -> None:
+    """Keep no activations inside the blocks of a model. Raises TrainingError for one that cannot do it."""
     try:
         # The first is its name in transformers from 5.2x on, where the second warns.
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable

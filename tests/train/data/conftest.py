@@ -3,7 +3,8 @@ import pytest
 
 from instructkit.chat.format import chat_format
 from instructkit.schema import Message
-from instructkit.train.data.load import conversations, load
+from instructkit.train.data.load import load
+from instructkit.train.data.source import conversations
 from instructkit.train.data.tokenizer import train_tokenizer
 from instructkit.train.watch.progress import silent
 

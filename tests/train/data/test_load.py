@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import polars as pl
@@ -5,6 +7,7 @@ import pytest
 
 from instructkit.errors import TrainingError
 from instructkit.hashing import uniform
+from instructkit.store.atomic import locked_file
 from instructkit.train.data.load import open_data
 from instructkit.train.data.load import prepare as prepare_cache
 from instructkit.train.watch.progress import silent
@@ -100,6 +103,7 @@ def test_a_cache_that_a_killed_run_left_behind_or_that_was_damaged_is_made_anew(
     ids.write_bytes(part)
     (tmp_path / "cache" / f".{folder.name}.1.writing").mkdir()
     again, _ = prepare(shards)
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [folder.name]
     assert all((whole.document(i).ids == again.document(i).ids).all() for i in range(len(whole.lengths)))
 
 
@@ -107,6 +111,19 @@ def test_the_cache_holds_the_tokens_of_one_key(shards, prepare, tmp_path):
     prepare(shards, key="one")
     prepare(shards, key="other")
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_what_a_live_process_is_writing_is_left_alone(shards, prepare, tmp_path):
+    beside = tmp_path / "cache/.tokens-other.1.writing"
+    with locked_file(beside / ".lock", alone=True):
+        prepare(shards)
+        assert beside.exists()
+
+
+def test_prompts_are_shortened_for_conversations_only(shards, source, small, tmp_path):
+    documents = replace(source(shards), cut=None)
+    with pytest.raises(TrainingError, match=r"cut-prompt takes .*set overlong: drop"):
+        prepare_cache(documents, small(overlong="cut-prompt"), tmp_path / "cache", silent)
 
 
 def test_one_process_prepares_and_all_open(shards, source, small, tmp_path):
