@@ -19,7 +19,7 @@ from instructkit.errors import UsageFault, did_you_mean
 from instructkit.evaluate.result import BeforeAfter, read_evaluations
 from instructkit.report.lineage import place
 from instructkit.report.tables import Cell, Table
-from instructkit.schema import LedgerClass, LedgerEntry, Visit, columns, records
+from instructkit.schema import LedgerClass, LedgerEntry, columns, records
 
 By = Literal["template", "source", "document"]
 FILE = "ledger.parquet"
@@ -134,12 +134,13 @@ def visit_lines(entry: LedgerEntry) -> list[str]:
 
 
 def drawn(entry: LedgerEntry) -> str:
-    """The losses of the visits as a row of bars, from 0 to the largest; of more than `POINTS` visits, some of them."""
-    visits: list[Visit] = entry.during
+    """The losses as a row of bars, from 0 to the largest: before, the visits (`POINTS` of them at most), after."""
+    visits = [visit.loss for visit in entry.during]
     if len(visits) > POINTS:
         visits = [visits[i * (len(visits) - 1) // (POINTS - 1)] for i in range(POINTS)]
-    largest = max((visit.loss for visit in visits), default=0.0) or 1.0
-    return "".join(BARS[min(len(BARS) - 1, int(visit.loss / largest * len(BARS)))] for visit in visits)
+    losses = [loss for loss in (entry.before, *visits, entry.after) if loss is not None]
+    largest = max(losses, default=0.0) or 1.0
+    return "".join(BARS[min(len(BARS) - 1, int(loss / largest * len(BARS)))] for loss in losses)
 
 
 def _keyed(ledger: pl.DataFrame, by: By) -> pl.DataFrame:

@@ -40,7 +40,6 @@ class Journal:
         gone = [p for p in folder.glob("rank-*.bin") if int(p.stem[5:]) >= ranks] if rank == 0 else []
         for path in (self.path, *gone):
             _cut(path, done)
-        self._file = self.path.open("ab")
         self._seen: list[Seen] = []
 
     def observe(self, seen: Seen) -> None:
@@ -51,19 +50,14 @@ class Journal:
         """Append the sums of some examples."""
         records = np.empty(len(examples), dtype=RECORD)
         records["step"], records["example"], records["loss"], records["weight"] = step, examples, loss, weight
-        self._file.write(records.tobytes())
+        with self.path.open("ab") as file:
+            file.write(records.tobytes())
 
     def flush(self) -> None:
         """Write what was seen; called once a step, before its checkpoint is saved."""
         for seen in self._seen:
             self.add(seen.step + 1, seen.examples, seen.loss.cpu().numpy(), seen.weight.cpu().numpy())
         self._seen.clear()
-        self._file.flush()
-
-    def close(self) -> None:
-        """Write the rest and let go of the file."""
-        self.flush()
-        self._file.close()
 
 
 def _cut(path: Path, done: int) -> None:

@@ -61,7 +61,6 @@ class Bookkeeper:
     def after(self, runner: Runner, precision: Precision) -> None:
         """Measure them after the last step; the journal of this rank is complete then."""
         self._measure(self.steps + 1, runner, precision)
-        self.journal.close()
 
     def write(self, path: Path, held_out: pl.DataFrame) -> list[str]:
         """Put the journals of all ranks together as `path`, whole or not at all; what there is to say of it.
@@ -83,7 +82,6 @@ class Bookkeeper:
         if documents:
             loss, weight, _ = document_losses(runner, documents, precision)
             self.journal.add(step, self.share, loss, weight)
-        self.journal.flush()
 
 
 def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> Indices:
