@@ -1,3 +1,4 @@
+import itertools
 import xml.etree.ElementTree as ElementTree
 
 import hypothesis.strategies as st
@@ -110,8 +111,8 @@ places = st.lists(st.floats(0, 1), min_size=1, max_size=14)
 def test_names_are_moved_apart_no_further_than_needed_and_keep_their_order(wanted, gap):
     found = spread(wanted, gap)
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    steps = [found[b] - found[a] for a, b in zip(order, order[1:], strict=False)]
+    steps = [found[b] - found[a] for a, b in itertools.pairwise(order)]
     assert all(step >= gap - 1e-9 for step in steps)
-    if all(wanted[b] - wanted[a] >= gap for a, b in zip(order, order[1:], strict=False)):
+    if all(wanted[b] - wanted[a] >= gap for a, b in itertools.pairwise(order)):
         assert found == pytest.approx(wanted)
     assert sum(found) == pytest.approx(sum(wanted), abs=1e-6)
