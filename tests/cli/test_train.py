@@ -138,14 +138,11 @@ def test_the_next_build_drops_by_a_ledger(trained):
         + "  cleaned: {stage: filter.ledger, from: final, ledger: ledgers/first.parquet}\n"
     )
     (root / "recipes/cleaner.yaml").write_text(text)
-    run("build", "recipes/cleaner.yaml", "--workers", "1")
-    (lost,) = run("show", "cleaned", "--build", "recipes/cleaner.yaml", "--dropped", "--json").splitlines()
-    assert (json.loads(lost)["id"], json.loads(lost)["rule"], json.loads(lost)["value"]) == (
-        odd,
-        "ledger",
-        "suspicious",
-    )
-    assert "filter.ledger" in run("why", odd, "--build", "recipes/cleaner.yaml")
+    run("build", "recipes/cleaner.yaml", "--workers", "1", "--build-dir", "elsewhere")
+    (lost,) = run("show", "cleaned", "--build", "elsewhere/cleaner", "--dropped", "--json").strip().splitlines()
+    dropped = json.loads(lost)
+    assert [dropped[name] for name in ("id", "rule", "value")] == [odd, "ledger", "suspicious"]
+    assert "step 'cleaned': ledger" in run("why", odd, "--build", "elsewhere/cleaner")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _cut(path: Path, done: int) -> None:
 
 
 def read_journal(folder: Path) -> pl.DataFrame:
-    """The records of all ranks: example, step (Int64), loss (Float64, the mean over the example's supervised tokens).
+    """The records of all ranks: example, step (Int64), loss (the mean over the example's supervised tokens), weight.
 
     One row for each example and step, sorted by both, however the work was spread over ranks and micro-batches.
     """
@@ -79,5 +79,5 @@ def read_journal(folder: Path) -> pl.DataFrame:
     records = np.concatenate([np.empty(0, dtype=RECORD), *parts])
     frame = pl.DataFrame({name: records[name] for name in RECORD.names or ()})
     sums = frame.group_by("example", "step").agg(pl.col("loss", "weight").cast(pl.Float64).sum())
-    means = sums.select(pl.col("example", "step").cast(pl.Int64), pl.col("loss") / pl.col("weight"))
+    means = sums.select(pl.col("example", "step").cast(pl.Int64), pl.col("loss") / pl.col("weight"), "weight")
     return means.sort("example", "step")

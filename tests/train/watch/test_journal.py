@@ -1,5 +1,4 @@
 import numpy as np
-import polars as pl
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,8 +17,7 @@ def test_losses_are_means_over_the_tokens_of_an_example(tmp_path):
     journal.observe(seen(0, [7, 3], [6.0, 1.0], [4.0, 2.0]))
     journal.observe(seen(0, [7], [2.0], [4.0]))  # twice in a step: a repeated example
     journal.flush()
-    expected = pl.DataFrame({"example": [3, 7, 7], "step": [1, 0, 1], "loss": [0.5, 2.5, 1.0]})
-    assert read_journal(tmp_path).equals(expected)
+    assert read_journal(tmp_path).rows() == [(3, 1, 0.5, 2.0), (7, 0, 2.5, 4.0), (7, 1, 1.0, 8.0)]
 
 
 def test_what_will_be_run_again_is_cut_and_so_is_half_a_record(tmp_path):
@@ -50,7 +48,7 @@ def test_files_of_ranks_that_are_gone_are_cut_by_the_first(tmp_path):
             journal.observe(seen(step, [rank], [1.0], [1.0]))
         journal.flush()
     Journal(tmp_path, 1, rank=0, ranks=1)
-    assert read_journal(tmp_path).rows() == [(0, 1, 1.0), (1, 1, 1.0), (2, 1, 1.0)]
+    assert read_journal(tmp_path).rows() == [(0, 1, 1.0, 1.0), (1, 1, 1.0, 1.0), (2, 1, 1.0, 1.0)]
 
 
 sums = st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 80), st.integers(1, 8))

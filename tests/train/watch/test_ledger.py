@@ -1,6 +1,7 @@
 """The ledger of real trainings: wrong answers that were planted stand out, and a run that was stopped has the same."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from instructkit.schema import LedgerEntry, columns, records
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.run import train
 from instructkit.train.watch.classes import SLICE
-from instructkit.train.watch.ledger import choose
+from instructkit.train.watch.ledger import ABOUT, choose, entries
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +150,16 @@ def test_the_choice_is_even_over_templates_and_depends_on_ids_alone():
     turned = about.reverse()
     assert set(turned["id"][choose(turned, everything, 18, seed=3)]) == set(about["id"][chosen])
     assert choose(about, everything[:5], None, seed=3).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_pieces_of_a_text_are_one_example_and_their_losses_one_mean():
+    schema = {name: dtype for name, dtype in columns(LedgerEntry).items() if name in ABOUT}
+    about = pl.DataFrame([{**dict.fromkeys(schema), "id": name} for name in ("a", "a", "b")], schema=schema)
+    data = SimpleNamespace(supervised=np.array([2, 6, 3]))
+    before, after = [(0, 0, 4.0, 2.0), (1, 0, 2.0, 6.0)], [(0, 4, 1.0, 2.0), (1, 4, 1.0, 6.0)]
+    rows = [*before, (0, 1, 3.0, 2.0), (1, 2, 1.0, 6.0), (2, 1, 5.0, 3.0), *after]
+    journal = pl.DataFrame(rows, schema=["example", "step", "loss", "weight"], orient="row")
+    found = {row["id"]: row for row in entries(about, data, journal, steps=3).iter_rows(named=True)}
+    assert (found["a"]["tokens"], found["a"]["before"], found["a"]["after"]) == (8, 2.5, 1.0)
+    assert found["a"]["during"] == [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 1.0}]
+    assert (found["b"]["before"], found["b"]["during"]) == (None, [{"step": 1, "loss": 5.0}])

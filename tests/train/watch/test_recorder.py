@@ -89,5 +89,5 @@ def test_other_ranks_keep_their_journal_and_write_nothing_else(recorder, tmp_pat
     made.end(1, NUMBERS, np.array([6, 4]), 10, 16)
     made.write({})
     made.close()
-    assert read_journal(tmp_path / "ledger").rows() == [(3, 1, 2.0)]
+    assert read_journal(tmp_path / "ledger").rows() == [(3, 1, 2.0, 2.0)]
     assert not (tmp_path / "metrics.jsonl").exists()
