@@ -142,7 +142,9 @@ def test_the_next_build_drops_by_a_ledger(trained):
     (lost,) = run("show", "cleaned", "--build", "elsewhere/cleaner", "--dropped", "--json").strip().splitlines()
     dropped = json.loads(lost)
     assert [dropped[name] for name in ("id", "rule", "value")] == [odd, "ledger", "suspicious"]
-    assert "step 'cleaned': ledger" in run("why", odd, "--build", "elsewhere/cleaner")
+    assert "dropped   by step 'cleaned' for template notes/title: ledger" in run(
+        "why", odd, "--build", "elsewhere/cleaner"
+    )
 
 
 @pytest.mark.parametrize(
