@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "stages": "List the stages of a recipe, and the keys of one.",
     "train": "Tune a model on a build's examples.",
     "eval": "Measure a model on a build's examples: loss by template, source and task.",
+    "ledger": "What a training made of its examples: never learned, forgotten, memorised, suspicious.",
     "generate": "Let a model answer.",
 }
 

@@ -23,7 +23,6 @@ from instructkit.chat.shards import split_counts
 from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.choose import choose
 from instructkit.evaluate.generate import Decoding
-from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.models.load import compute_dtype
@@ -129,6 +128,8 @@ def _train(
     fresh, state = ranks.alone(begin)
     if state.finished is not None and (out / "model").exists():
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
+        if config.ledger and not (out / "ledger.parquet").exists():
+            say(Event(phase="train", message=f"it has no ledger; train it again for one: {start_over}"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
     cache = out / "cache"
@@ -226,9 +227,9 @@ def _train(
     runner = parallel.whole_runner(build)
 
     def finish() -> TrainingResult:
-        if book is not None:
-            notes.extend(book.write(out / "ledger.parquet", _held_out(runner, chat, config, test, validation)))
         after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
+        if book is not None:
+            notes.extend(book.write(out / "ledger.parquet", None if after is None else after.rows))
         found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
         card = model_card(
             out.name,
@@ -260,7 +261,8 @@ def _train(
         notes.extend(draw_curve(out))
         finished = Finished(steps=steps, seconds=time.perf_counter() - began, notes=notes)
         write_run(out, msgspec.structs.replace(fresh, finished=finished))
-        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+        for name in ("checkpoints", "ledger"):
+            shutil.rmtree(out / name, ignore_errors=True)
         return _result(out, finished, began, resumed_from=done, reused=False)
 
     return ranks.alone(finish)
@@ -337,15 +339,6 @@ def _open_book(
         return None
     options = config.ledger if isinstance(config.ledger, Ledger) else Ledger()
     return Bookkeeper(options, out / "ledger", shards, data, plan, config.seed, done, rank=ranks.rank, ranks=ranks.size)
-
-
-def _held_out(runner: Runner, chat: ChatFormat, config: Training, *chosen: pl.DataFrame | None) -> pl.DataFrame:
-    """template, source, after: losses of examples that were not trained on."""
-    frames = [frame for frame in chosen if frame is not None]
-    if not frames:
-        return pl.DataFrame(schema={"template": pl.String, "source": pl.String, "after": pl.Float64})
-    rows = measure_losses(runner, chat, pl.concat(frames), config.sequence_length, config.precision).rows
-    return rows.select("template", "source", after=pl.col("loss") / pl.col("weight"))
 
 
 def _meter(runner: Runner, config: Training, ranks: Ranks, say: Progress) -> Meter:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 pytest.importorskip("torch", reason="training is an extra")
@@ -21,6 +22,7 @@ train:
     evaluate_examples: 4
     generations: 1
     overlong: drop
+    ledger: true
   pretrained:
     examples: unique
     objective: language-modeling
@@ -73,7 +75,7 @@ def test_train_builds_trains_and_says_where_to_look_next(trained):
 def test_two_processes_build_and_train_as_one_and_speak_with_one_voice(trained, tmp_path):
     root, run, said = trained
     there = ("--build-dir", str(tmp_path / "build"), "--workers", "1", "--processes", "2")
-    both = run("train", "recipes/notes.yaml", *there)
+    both = run("train", "recipes/notes.yaml", "small", *there)
     assert both.count("before") == said.count("before")
     losses = [
         [json.loads(line)["loss"] for line in (build / "notes/trainings/small/metrics.jsonl").read_text().splitlines()]
@@ -131,6 +133,43 @@ def test_eval_measures_conversations_of_a_file(trained):
     (root / "other.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
     found = json.loads(run("eval", "small", "--data", "other.jsonl", "--no-base", "--json"))
     assert found["after"]["overall"]["examples"] == 1
+
+
+def test_ledger_tells_what_became_of_each_example(trained):
+    _, run, _ = trained
+    assert "notes/title" in run("ledger")
+    listed = [json.loads(line) for line in run("ledger", "small", "--template", "notes/title", "--json").splitlines()]
+    assert listed
+    assert {row["template"] for row in listed} == {"notes/title"}
+    one = run("ledger", "--id", listed[0]["id"])
+    assert "before" in one
+    assert "Note" in one
+    assert len(run("ledger", "--template", "notes/title", "--limit", "1").splitlines()) == 4
+    assert "document" in run("ledger", "small", "--by", "document", "--limit", "2")
+    assert json.loads(run("ledger", "--id", listed[0]["id"], "--json"))["messages"]
+
+
+def test_the_next_build_drops_by_a_ledger(trained):
+    root, run, _ = trained
+    ledger = root / "build/notes/trainings/small/ledger.parquet"
+    judged = pl.read_parquet(ledger).with_columns(**{"class": pl.lit("learned")})
+    odd = judged["id"][0]
+    marked = pl.when(pl.col("id") == odd).then(pl.lit("suspicious")).otherwise("class").alias("class")
+    (root / "ledgers").mkdir()
+    judged.with_columns(marked).write_parquet(root / "ledgers/first.parquet")
+    text = (root / "recipes/notes.yaml").read_text().partition("\ntrain:")[0] + "\n"
+    text = (
+        text.replace("recipe: notes", "recipe: cleaner")
+        + "  cleaned: {stage: filter.ledger, from: final, ledger: ledgers/first.parquet}\n"
+    )
+    (root / "recipes/cleaner.yaml").write_text(text)
+    run("build", "recipes/cleaner.yaml", "--workers", "1", "--build-dir", "elsewhere")
+    (lost,) = run("show", "cleaned", "--build", "elsewhere/cleaner", "--dropped", "--json").strip().splitlines()
+    dropped = json.loads(lost)
+    assert [dropped[name] for name in ("id", "rule", "value")] == [odd, "ledger", "suspicious"]
+    assert "dropped   by step 'cleaned' for template notes/title: ledger" in run(
+        "why", odd, "--build", "elsewhere/cleaner"
+    )
 
 
 @pytest.mark.parametrize(

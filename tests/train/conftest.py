@@ -69,6 +69,16 @@ def colours():
     return colour_examples
 
 
+@pytest.fixture(scope="session", name="colour_examples")
+def _colour_examples():
+    return colour_examples
+
+
+@pytest.fixture(scope="session", name="write")
+def _write():
+    return write
+
+
 @pytest.fixture
 def write_shards(tmp_path):
     return lambda examples, name="data": write(examples, tmp_path / name)

@@ -43,6 +43,8 @@ def test_the_folder_holds_what_the_page_says(tuned):
     config, result, out = tuned
     assert {p.name for p in out.iterdir()} == {
         "cache",
+        "curve.png",
+        "curve.svg",
         "dropped.parquet",
         "evaluation",
         "evaluation.json",

@@ -40,7 +40,6 @@ class Journal:
         gone = [p for p in folder.glob("rank-*.bin") if int(p.stem[5:]) >= ranks] if rank == 0 else []
         for path in (self.path, *gone):
             _cut(path, done)
-        self._file = self.path.open("ab")
         self._seen: list[Seen] = []
 
     def observe(self, seen: Seen) -> None:
@@ -51,19 +50,14 @@ class Journal:
         """Append the sums of some examples."""
         records = np.empty(len(examples), dtype=RECORD)
         records["step"], records["example"], records["loss"], records["weight"] = step, examples, loss, weight
-        self._file.write(records.tobytes())
+        with self.path.open("ab") as file:
+            file.write(records.tobytes())
 
     def flush(self) -> None:
         """Write what was seen; called once a step, before its checkpoint is saved."""
         for seen in self._seen:
             self.add(seen.step + 1, seen.examples, seen.loss.cpu().numpy(), seen.weight.cpu().numpy())
         self._seen.clear()
-        self._file.flush()
-
-    def close(self) -> None:
-        """Write the rest and let go of the file."""
-        self.flush()
-        self._file.close()
 
 
 def _cut(path: Path, done: int) -> None:
@@ -77,7 +71,7 @@ def _cut(path: Path, done: int) -> None:
 
 
 def read_journal(folder: Path) -> pl.DataFrame:
-    """The records of all ranks: example, step (Int64), loss (Float64, the mean over the example's supervised tokens).
+    """The records of all ranks: example, step (Int64), loss (the mean over the example's supervised tokens), weight.
 
     One row for each example and step, sorted by both, however the work was spread over ranks and micro-batches.
     """
@@ -85,5 +79,5 @@ def read_journal(folder: Path) -> pl.DataFrame:
     records = np.concatenate([np.empty(0, dtype=RECORD), *parts])
     frame = pl.DataFrame({name: records[name] for name in RECORD.names or ()})
     sums = frame.group_by("example", "step").agg(pl.col("loss", "weight").cast(pl.Float64).sum())
-    means = sums.select(pl.col("example", "step").cast(pl.Int64), pl.col("loss") / pl.col("weight"))
+    means = sums.select(pl.col("example", "step").cast(pl.Int64), pl.col("loss") / pl.col("weight"), "weight")
     return means.sort("example", "step")

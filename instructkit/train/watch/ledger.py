@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from instructkit.chat.shards import read_split
 from instructkit.evaluate.losses import document_losses
 from instructkit.hashing import uniform
 from instructkit.models.load import Precision
@@ -24,6 +25,7 @@ from instructkit.train.watch.journal import BEFORE, Journal, read_journal
 
 ABOUT = ("id", "content_hash", "template", "source", "task", "language", "group", "document_ids", "origin")
 """Columns of the Example noun that the ledger repeats."""
+PIECE = r"#\d+$"
 
 
 class Bookkeeper:
@@ -61,15 +63,17 @@ class Bookkeeper:
     def after(self, runner: Runner, precision: Precision) -> None:
         """Measure them after the last step; the journal of this rank is complete then."""
         self._measure(self.steps + 1, runner, precision)
-        self.journal.close()
 
-    def write(self, path: Path, held_out: pl.DataFrame) -> list[str]:
+    def write(self, path: Path, held_out: pl.DataFrame | None) -> list[str]:
         """Put the journals of all ranks together as `path`, whole or not at all; what there is to say of it.
 
-        held_out: template, source, after, of examples that were not trained on (see `classes`).
+        held_out: the losses of examples that were not trained on, after the training (see `evaluate.losses.measure`).
         """
         rows = entries(self.about, self.data, read_journal(self.folder), self.steps)
-        ledger = classify(rows, held_out, self.steps).select(columns(LedgerEntry).names())
+        reached = pl.DataFrame(schema={"template": pl.String, "source": pl.String, "after": pl.Float64})
+        if held_out is not None:
+            reached = held_out.select("template", "source", after=pl.col("loss") / pl.col("weight"))
+        ledger = classify(rows, reached, self.steps).select(columns(LedgerEntry).names())
         beside = path.with_suffix(".writing")
         ledger.write_parquet(beside)
         beside.replace(path)
@@ -83,7 +87,6 @@ class Bookkeeper:
         if documents:
             loss, weight, _ = document_losses(runner, documents, precision)
             self.journal.add(step, self.share, loss, weight)
-        self.journal.flush()
 
 
 def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> Indices:
@@ -101,21 +104,30 @@ def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> I
 
 
 def entries(about: pl.DataFrame, data: TrainingData, journal: pl.DataFrame, steps: int) -> pl.DataFrame:
-    """The LedgerEntry noun without class, value and threshold: a row for each example that the journal knows."""
+    """The LedgerEntry noun without class, value and threshold: a row for each example that the journal knows.
+
+    A text that is trained on in pieces is one example: its losses are means over the pieces that were met in a step.
+    """
     step = pl.col("step")
     visit = pl.struct(step=pl.col("step").cast(pl.Int64), loss=pl.col("loss"))
-    known = journal.group_by("example", maintain_order=True).agg(
+    numbered = about.select("id", example=pl.int_range(pl.len(), dtype=pl.Int64), tokens=pl.Series(data.supervised))
+    mean = (pl.col("loss") * pl.col("weight")).sum() / pl.col("weight").sum()
+    losses = journal.join(numbered, on="example").group_by("id", "step").agg(loss=mean).sort("id", "step")
+    known = losses.group_by("id", maintain_order=True).agg(
         before=pl.col("loss").filter(step == BEFORE).first(),
         during=visit.filter(step.is_between(1, steps)),
         after=pl.col("loss").filter(step == steps + 1).first(),
     )
-    numbered = about.with_columns(example=pl.int_range(pl.len(), dtype=pl.Int64), tokens=pl.Series(data.supervised))
+    tokens = numbered.group_by("id", maintain_order=True).agg(pl.col("tokens").sum())
+    rows = about.unique("id", keep="first", maintain_order=True).join(tokens, on="id", maintain_order="left")
     names = [name for name in columns(LedgerEntry).names() if name not in ("class", "value", "threshold")]
-    return numbered.join(known, on="example", how="inner", maintain_order="left").select(names)
+    return rows.join(known, on="id", how="inner", maintain_order="left").select(names)
 
 
 def _about(shards: Sequence[Path], data: TrainingData) -> pl.DataFrame:
     """`ABOUT` of the examples that are trained on, in the order of the training data."""
-    rows = pl.scan_parquet(list(shards), glob=False).filter(pl.col("split") == "train").select(ABOUT).collect()
-    ids = pl.DataFrame({"id": data.example_ids}, schema={"id": pl.String})
-    return ids.join(rows, on="id", how="left", maintain_order="left", validate="1:1")
+    rows = pl.concat([frame.select(ABOUT) for frame in read_split(shards, "train")])
+    # The second and later pieces of a text are called ID#2, ID#3, … (see `train.data.tokens`).
+    whole = pl.when(pl.col("id").is_in(rows["id"].implode())).then("id").otherwise(pl.col("id").str.replace(PIECE, ""))
+    ids = pl.DataFrame({"id": data.example_ids}, schema={"id": pl.String}).with_columns(whole)
+    return ids.join(rows, on="id", how="left", maintain_order="left", validate="m:1")

@@ -40,7 +40,7 @@ def plain_lines(event: Event) -> None:
 def facts(values: Mapping[str, float]) -> list[str]:
     """Numbers of a step as a person reads them, the more important first; numbers it does not know as they are.
 
-    `loss 1.234 (mean 1.301)`, `eta 0:12:30`, `3.2k of 8.1k tok/s supervised`, `MFU 41%`, `fill 98%`, `wait 1%`,
+    `loss 1.234 (mean 1.301)`, `eta 0:12:30`, `8.1k tok/s (3.2k supervised)`, `MFU 41%`, `fill 98%`, `wait 1%`,
     `1.5 GiB`, `lr 2.0e-05`
     """
     left = dict(values)
@@ -53,7 +53,7 @@ def facts(values: Mapping[str, float]) -> list[str]:
     if "tokens_per_s" in left:
         supervised = left.pop("supervised_tokens_per_s", None)
         speed = short(left.pop("tokens_per_s"))
-        found.append(f"{speed} tok/s" if supervised is None else f"{short(supervised)} of {speed} tok/s supervised")
+        found.append(f"{speed} tok/s" + (f" ({short(supervised)} supervised)" if supervised is not None else ""))
     for name, said in (("mfu", "MFU"), ("fill", "fill"), ("data_wait", "wait")):
         if name in left:
             found.append(f"{said} {left.pop(name):.0%}")
