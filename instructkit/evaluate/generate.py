@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 
-from instructkit.chat.format import chat_format
 from instructkit.chat.rendering import ChatFormat, turn
 from instructkit.errors import UsageFault
 from instructkit.evaluate.sampling import Draws
-from instructkit.models.load import best_device, load_model, load_tokenizer
+from instructkit.evaluate.subject import model_limit
 from instructkit.schema import Message
 
 BATCH_TOKENS = 16_384
@@ -76,45 +74,6 @@ Told = Callable[[int, int], None]
 """Called with replies done and to be done."""
 
 
-def generate(
-    model: str | Path,
-    conversation: str | Sequence[Message],
-    *,
-    max_new_tokens: int = 256,
-    temperature: float | None = None,
-    top_p: float = 1.0,
-    seed: int = 0,
-) -> Reply:
-    """The reply of a model directory (or hub name) to a prompt, or to a conversation.
-
-    `temperature` None: greedy, the likeliest token each time. Raises TrainingError where the model cannot be loaded,
-    UsageFault where the prompt leaves no room for a reply.
-    """
-    decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
-    return generate_all(model, [conversation], decoding)[0][0]
-
-
-def generate_all(
-    model: str | Path, conversations: Sequence[str | Sequence[Message]], decoding: Decoding, told: Told | None = None
-) -> list[list[Reply]]:
-    """The replies of a model to each prompt or conversation, in order; `decoding.samples` of each.
-
-    Raises TrainingError where the model cannot be loaded, UsageFault where a prompt leaves no room for a reply.
-    """
-    chat = chat_format(load_tokenizer(str(model)))
-    loaded = load_model(str(model)).to(best_device()).eval()
-    prompts = []
-    for number, given in enumerate(conversations):
-        messages = [Message(role="user", content=given)] if isinstance(given, str) else given
-        prompts.append(Prompt(prompt_ids(chat, messages), str(number)))
-        if not room(loaded, len(prompts[-1].ids), 1):
-            raise UsageFault(
-                f"the prompt has {len(prompts[-1].ids):,} tokens, the model takes {model_limit(loaded):,}: "
-                "no room for a reply"
-            )
-    return replies(loaded, chat, prompts, decoding, told)
-
-
 def prompt_ids(chat: ChatFormat, messages: Sequence[Message], tools: list[Any] | None = None) -> list[int]:
     """Tokens of a conversation, with those that make the model answer."""
     text, _ = chat.render([turn(m) for m in messages], tools, prompt=True)
@@ -151,12 +110,6 @@ def room(model: Any, prompt_tokens: int, wanted: int) -> int:
     """Tokens that a reply may have: those wanted, or what the model's positions leave."""
     longest = None if model.config.is_encoder_decoder else model_limit(model)
     return wanted if longest is None else max(0, min(wanted, longest - prompt_tokens))
-
-
-def model_limit(model: Any) -> int | None:
-    """Longest input of a model, in tokens; None where its config sets none."""
-    limit = getattr(model.config, "max_position_embeddings", None)
-    return int(limit) if limit else None
 
 
 def stop_ids(model: Any, chat: ChatFormat) -> list[int]:

@@ -26,6 +26,7 @@ from instructkit.evaluate.generate import Decoding
 from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
+from instructkit.evaluate.subject import Subject
 from instructkit.hashing import key_of
 from instructkit.models.load import best_device, compute_dtype, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
@@ -256,11 +257,9 @@ def _evaluate(
     answering: Answering | None = None,
 ) -> Measurement:
     return measure_examples(
-        runner,
-        chat,
+        Subject(runner, chat, config.sequence_length, ()),
         examples,
         by=by,
-        max_tokens=config.sequence_length,
         answering=answering,
         precision=config.precision,
         seed=config.seed,

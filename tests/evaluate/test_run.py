@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from instructkit.errors import TrainingError, UsageFault
+from instructkit.evaluate.ask import generate
 from instructkit.evaluate.choose import choose
-from instructkit.evaluate.generate import generate
 from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import evaluate
 from instructkit.evaluate.table import loss_rows

@@ -70,6 +70,7 @@ class Outcome:
     changes: Sequence[Change] = ()
     """after - before, with intervals."""
 
+
 def model_card(
     name: str,
     config: Training,

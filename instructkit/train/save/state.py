@@ -105,9 +105,11 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str, out: 
     return RunState(key=key_of(made_of), made_of=made_of, base=_base_from(config.model, out))
 
 
-def _base_from(model: str | Scratch, out: Path | None) -> str | None:
-    if isinstance(model, Scratch) or not Path(model).exists():
-        return None if isinstance(model, Scratch) else model
+def _base_from(model: str | Scratch | None, out: Path | None) -> str | None:
+    if not isinstance(model, str):
+        return None
+    if not Path(model).exists():
+        return model
     try:
         return os.path.relpath(Path(model).absolute(), (out or Path()).absolute())
     except ValueError:  # another drive
