@@ -88,7 +88,7 @@ def eval_(
     """
     from instructkit.cli.training_progress import training_progress
     from instructkit.errors import UsageFault
-    from instructkit.evaluate.generate import Decoding
+    from instructkit.evaluate.decode import Decoding
     from instructkit.evaluate.run import Answering, compared, measure_model
     from instructkit.evaluate.slices import check_columns
     from instructkit.train.watch.progress import Event

@@ -8,8 +8,8 @@ import polars as pl
 
 from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat
-from instructkit.evaluate.ask import answers, tools_of
-from instructkit.evaluate.generate import Decoding, Told
+from instructkit.evaluate.decode import Decoding, Told
+from instructkit.evaluate.generate import answers, tools_of
 from instructkit.evaluate.metrics.measures import DEFAULT, ELSEWHERE
 from instructkit.evaluate.result import Generation
 from instructkit.evaluate.subject import Subject

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from instructkit.evaluate.answers import Declared, answer, metric_notes, to_answer
 from instructkit.evaluate.choose import choose
-from instructkit.evaluate.generate import Decoding, Told
+from instructkit.evaluate.decode import Decoding, Told
 from instructkit.evaluate.losses import measure
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation
 from instructkit.evaluate.scores import reply_changes, reply_scores, with_scores

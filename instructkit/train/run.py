@@ -22,7 +22,7 @@ from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import read_split, split_counts
 from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.choose import choose
-from instructkit.evaluate.generate import Decoding
+from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
