@@ -88,7 +88,7 @@ def eval_(
     """
     from instructkit.cli.training_progress import training_progress
     from instructkit.errors import UsageFault
-    from instructkit.evaluate.generate import Decoding
+    from instructkit.evaluate.decode import Decoding
     from instructkit.evaluate.run import Answering, compared, measure_model
     from instructkit.evaluate.slices import check_columns
     from instructkit.train.watch.progress import Event
@@ -97,7 +97,7 @@ def eval_(
     if base is not None and no_base:
         raise UsageFault("--base and --no-base exclude one another")
     decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=samples, seed=seed)
-    name, examples, metrics = _examples(model, step, build_path, data_path, split, limit, seed)
+    name, examples, metrics, documents = _examples(model, step, build_path, data_path, split, limit, seed)
     with training_progress() as progress:
 
         def measure(which: str) -> Measurement:
@@ -108,7 +108,7 @@ def eval_(
             answering = (
                 Answering(per_template=replies, decoding=decoding, metrics=metrics, told=told) if replies else None
             )
-            return measure_model(which, examples, by=by, answering=answering, seed=seed)
+            return measure_model(which, examples, by=by, answering=answering, seed=seed, documents=documents)
 
         after = measure(name)
         before = None if no_base else _before(name, base, after, list(by), seed, measure)
@@ -141,16 +141,20 @@ def _examples(
     split: str | None,
     limit: int | None,
     seed: int,
-) -> tuple[str, pl.DataFrame, dict[str, list[str]]]:
-    """What is measured: the model's folder or hub name, the examples, and the metrics that templates declare."""
+) -> tuple[str, pl.DataFrame, dict[str, list[str]], bool]:
+    """What is measured: the model's folder or hub name, the examples, the metrics that templates declare, and whether
+    the examples are documents.
+    """
     from instructkit.build.build import last_build
     from instructkit.errors import UsageFault
     from instructkit.evaluate.choose import choose, drawn
+    from instructkit.schema import Document
 
     if data is None:
         build = open_build(build_path)
-        paths = build.paths(step or build.last_examples())
-        return model_path(build.folder, model), choose(paths, split or "test", limit, seed), build.metrics()
+        step = step or build.last_examples()
+        examples = choose(build.paths(step), split or "test", limit, seed)
+        return model_path(build.folder, model), examples, build.metrics(), build.noun(step) is Document
     from instructkit.report.conversations import read_examples
 
     if step is not None:
@@ -164,7 +168,7 @@ def _examples(
         examples = examples.filter(split=split)
     if not examples.height:
         raise UsageFault(f"{data}: no examples" + (f" of split '{split}'" if split else ""))
-    return model, drawn(examples, limit, seed), {}
+    return model, drawn(examples, limit, seed), {}, False
 
 
 def _before(

@@ -50,7 +50,8 @@ def generate(
     """Let MODEL (a folder, a hub name, or a training of the build) answer PROMPT, or what comes on standard input."""
     from instructkit.build.build import last_build
     from instructkit.errors import UsageFault
-    from instructkit.evaluate.generate import Decoding, generate_all
+    from instructkit.evaluate.decode import Decoding
+    from instructkit.evaluate.generate import generate_all
     from instructkit.report.prompts import read_prompts
     from instructkit.schema import Message
 

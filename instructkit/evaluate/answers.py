@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import orjson
 import polars as pl
 
 from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat
-from instructkit.evaluate.generate import Decoding, Prompt, Told, prompt_ids, replies
+from instructkit.evaluate.decode import Decoding, Told
+from instructkit.evaluate.generate import answers, tools_of
 from instructkit.evaluate.metrics.measures import DEFAULT, ELSEWHERE
 from instructkit.evaluate.result import Generation
-from instructkit.models.load import Precision, autocast, compute_dtype
-from instructkit.models.runner import Runner
+from instructkit.evaluate.subject import Subject
+from instructkit.models.load import Precision
 from instructkit.schema import Example, records
 
 Declared = Mapping[str, Sequence[str]]
@@ -36,8 +35,7 @@ def to_answer(examples: pl.DataFrame, *, total: int | None = None, per_template:
 
 
 def answer(
-    runner: Runner,
-    chat: ChatFormat,
+    subject: Subject,
     examples: pl.DataFrame,
     decoding: Decoding,
     declared: Declared,
@@ -49,29 +47,37 @@ def answer(
     None for an example whose prompt leaves no room for one.
     """
     given = list(records(Example, examples))
-    prompts = [Prompt(prompt_ids(chat, e.messages[:-1], _tools(e)), e.id) for e in given]
-    with runner.generating() as model, autocast(model.device, compute_dtype(precision, model.device)):
-        written = replies(model, chat, prompts, decoding, told)
+    written = answers(subject, examples, decoding, precision, told)
     return [
         Generation(
             example_id=example.id,
             template=example.template,
             prompt=example.messages[:-1],
-            expected=_expected(example, chat),
+            expected=_expected(example, subject.chat),
             also_accepted=_also_accepted(example),
             reply=reply.text,
             tokens=reply.tokens,
             stopped=reply.stopped,
             sample=number,
-            metrics=list(declared.get(example.template_hash or "", DEFAULT)) or list(DEFAULT),
+            metrics=_metrics(subject.chat, declared, example.template_hash),
         )
         for example, several in zip(given, written, strict=True)
         for number, reply in enumerate(several)
     ]
 
 
-def metric_notes(generations: Sequence[Generation], examples: pl.DataFrame, declared: Declared) -> list[str]:
+def _metrics(chat: ChatFormat, declared: Declared, template_hash: str | None) -> list[str]:
+    if chat.reads == "class":
+        return ["accuracy"]
+    return list(declared.get(template_hash or "") or DEFAULT)
+
+
+def metric_notes(
+    chat: ChatFormat, generations: Sequence[Generation], examples: pl.DataFrame, declared: Declared
+) -> list[str]:
     """Which templates were measured by default, and which metrics are not measured on replies."""
+    if chat.reads == "class":
+        return []
     notes, hashes = [], dict(examples.select("id", "template_hash").iter_rows())
     undeclared = {g.template or "-" for g in generations if not declared.get(hashes[g.example_id] or "")}
     if undeclared:
@@ -85,15 +91,11 @@ def metric_notes(generations: Sequence[Generation], examples: pl.DataFrame, decl
 
 def _expected(example: Example, chat: ChatFormat) -> str:
     """The last message; with tool calls, as the chat template writes them: that is what a model writes too."""
-    if not example.messages[-1].tool_calls:
-        return example.messages[-1].content
-    located = locate(example.messages, _tools(example), chat)
+    if not example.messages[-1].tool_calls or chat.reads != "conversation":
+        return example.messages[-1].content.strip() if chat.reads == "class" else example.messages[-1].content
+    located = locate(example.messages, tools_of(example), chat)
     target = located.targets[-1]
     return located.text[target.start : target.end].strip().removesuffix(target.stop).strip()
-
-
-def _tools(example: Example) -> list[Any] | None:
-    return orjson.loads(example.tools) if example.tools else None
 
 
 def _also_accepted(example: Example) -> list[str]:

@@ -43,7 +43,7 @@ def measure(
     fitting = tokenized.rows
     if max_tokens is not None:
         fitting = fitting.filter(pl.col("input_ids").list.len() <= max_tokens)
-    summed = document_losses(runner, _documents(fitting), precision)
+    summed = document_losses(runner, documents_of(fitting), precision)
     names = ("loss", "weight", "tokens")
     losses = fitting.select("id").with_columns(pl.Series(name, each) for name, each in zip(names, summed, strict=True))
     # A text that was cut into pieces is one example.
@@ -75,7 +75,8 @@ def document_losses(
     return sums, weights, tokens
 
 
-def _documents(rows: pl.DataFrame) -> list[Document]:
+def documents_of(rows: pl.DataFrame) -> list[Document]:
+    """Rows of the TokenizedExample noun as a model takes them."""
     if not rows.height:
         return []
     cuts = np.cumsum(rows["input_ids"].list.len().to_numpy())[:-1]

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import polars as pl
+from msgspec.structs import replace
 
-from instructkit.chat.format import chat_format
-from instructkit.chat.rendering import ChatFormat
 from instructkit.evaluate.answers import Declared, answer, metric_notes, to_answer
 from instructkit.evaluate.choose import choose
-from instructkit.evaluate.generate import Decoding, Told, model_limit
+from instructkit.evaluate.decode import Decoding, Told
 from instructkit.evaluate.losses import measure
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation
 from instructkit.evaluate.scores import reply_changes, reply_scores, with_scores
 from instructkit.evaluate.slices import check_columns, loss_changes, loss_slices
-from instructkit.models.load import Precision, best_device, load_model, load_tokenizer
-from instructkit.models.runner import Runner, make_runner
+from instructkit.evaluate.subject import Subject, open_model
+from instructkit.models.load import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,47 +64,50 @@ def evaluate(
 
 
 def measure_model(
-    model: str | Path, examples: pl.DataFrame, *, by: Sequence[str], answering: Answering | None = None, seed: int = 0
-) -> Measurement:
-    """A model directory (or hub name) on examples."""
-    chat = chat_format(load_tokenizer(str(model)))
-    loaded = load_model(str(model)).to(best_device())
-    longest = model_limit(loaded)
-    runner = make_runner(loaded, min(longest or 512, 2048))
-    found = measure_examples(runner, chat, examples, by=by, max_tokens=longest, answering=answering, seed=seed)
-    return Measurement(evaluation=msgspec.structs.replace(found.evaluation, model=str(model)), rows=found.rows)
-
-
-def measure_examples(
-    runner: Runner,
-    chat: ChatFormat,
+    model: str | Path,
     examples: pl.DataFrame,
     *,
     by: Sequence[str],
-    max_tokens: int | None,
+    answering: Answering | None = None,
+    seed: int = 0,
+    documents: bool = False,
+) -> Measurement:
+    """A model directory (or hub name) on examples. `documents`: they are texts, not conversations."""
+    subject = open_model(model, documents)
+    found = measure_examples(subject, examples, by=by, answering=answering, seed=seed)
+    notes = [*subject.notes, *found.evaluation.notes]
+    return Measurement(evaluation=replace(found.evaluation, model=str(model), notes=notes), rows=found.rows)
+
+
+def measure_examples(
+    subject: Subject,
+    examples: pl.DataFrame,
+    *,
+    by: Sequence[str],
     answering: Answering | None = None,
     precision: Precision = "auto",
     seed: int = 0,
 ) -> Measurement:
-    """The same for a loaded model. `max_tokens`: longer examples are counted, not measured. Raises UsageFault.
+    """The same for a loaded model. Examples longer than it takes are counted, not measured. Raises UsageFault.
 
     `seed` of the resamples that intervals are drawn from.
     """
     check_columns(by)
+    runner, chat, max_tokens, _ = subject
     measured = measure(runner, chat, examples, max_tokens, precision)
     found = summary(measured.rows, by, seed)
-    found = msgspec.structs.replace(found, unlabelled=measured.unlabelled, overlong=measured.overlong)
+    found = replace(found, unlabelled=measured.unlabelled, overlong=measured.overlong)
     if answering is not None:
         shown = examples.filter(pl.col("id").is_in(measured.rows["id"].to_list()))
         asked = to_answer(shown, total=answering.total, per_template=answering.per_template)
-        written = answer(runner, chat, asked, answering.decoding, answering.metrics, precision, answering.told)
+        written = answer(subject, asked, answering.decoding, answering.metrics, precision, answering.told)
         generations = with_scores(written, measured.rows)
-        found = msgspec.structs.replace(
+        found = replace(
             found,
             generations=generations,
             scores=reply_scores(generations, measured.rows, by, seed),
             unanswered=asked.height - len({g.example_id for g in generations}),
-            notes=metric_notes(generations, asked, answering.metrics),
+            notes=metric_notes(chat, generations, asked, answering.metrics),
         )
     return Measurement(evaluation=found, rows=measured.rows)
 

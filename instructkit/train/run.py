@@ -22,9 +22,10 @@ from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import split_counts
 from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.choose import choose
-from instructkit.evaluate.generate import Decoding
+from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
+from instructkit.evaluate.subject import Subject
 from instructkit.models.load import compute_dtype
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.ledger import Ledger
@@ -291,11 +292,9 @@ def _evaluate(
     answering: Answering | None = None,
 ) -> Measurement:
     return measure_examples(
-        runner,
-        chat,
+        Subject(runner, chat, config.sequence_length, ()),
         examples,
         by=by,
-        max_tokens=config.sequence_length,
         answering=answering,
         precision=config.precision,
         seed=config.seed,

@@ -35,7 +35,7 @@ def test_an_unknown_slice_is_a_usage_fault(saved, shards):
 
 
 def test_a_file_that_is_no_model_says_so(tmp_path, shards):
-    with pytest.raises(TrainingError, match="the tokenizer cannot be loaded; taken as a folder"):
+    with pytest.raises(TrainingError, match="the config cannot be loaded; taken as a folder"):
         evaluate(tmp_path, shards)
 
 

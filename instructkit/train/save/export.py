@@ -12,7 +12,7 @@ import torch
 from instructkit.chat.chatml import CHATML
 from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
-from instructkit.evaluate.generate import stop_ids
+from instructkit.evaluate.decode import stop_ids
 from instructkit.models.load import load_model, load_tokenizer, quiet
 from instructkit.models.runner import Runner
 

@@ -3,8 +3,9 @@ import torch
 import transformers
 
 from instructkit.errors import UsageFault
-from instructkit.evaluate import generate as module
-from instructkit.evaluate.generate import Decoding, Prompt, batch_tokens, exact_batches, generate, replies
+from instructkit.evaluate import decode as module
+from instructkit.evaluate.decode import Decoding, Prompt, batch_tokens, exact_batches, replies
+from instructkit.evaluate.generate import generate
 from instructkit.schema import Message
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
