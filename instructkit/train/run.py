@@ -8,6 +8,7 @@ Stopped at any moment, the same call goes on where it was; once finished, it ret
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
@@ -27,6 +29,7 @@ from instructkit.evaluate.losses import measure as measure_losses
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.hashing import key_of
+from instructkit.models.gguf import is_gguf, unpack_gguf
 from instructkit.models.load import best_device, compute_dtype, load_tokenizer
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.ledger import Ledger
@@ -36,9 +39,11 @@ from instructkit.train.data.load import TrainingData, conversations, load
 from instructkit.train.data.plan import Plan
 from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
+from instructkit.train.model.trainable import make_trainable
 from instructkit.train.save import checkpoint
 from instructkit.train.save.card import Lineage, Outcome, model_card
 from instructkit.train.save.export import export
+from instructkit.train.save.finish import NAMES, finish, saved_dtype
 from instructkit.train.save.state import Finished, open_run, run_state, write_run
 from instructkit.train.step.loop import run_steps
 from instructkit.train.step.optimizer import make_optimizer
@@ -84,6 +89,7 @@ def train(
     out: Path,
     *,
     dataset_hash: str,
+    lineage: Lineage | None = None,
     root: Path = Path(),
     base: Path | None = None,
     progress: Progress | None = None,
@@ -94,9 +100,10 @@ def train(
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.save.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
-    key. Paths in `config` are relative to `root`; `base` is the model of the training that it starts `from`. `resume`
-    False starts over; `start_over` is what messages say for it. `metrics` that templates declare, by their hash,
-    measure replies. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
+    key; `lineage` says more of it on the card. Paths in `config` are relative to `root`; `base` is the model of the
+    training that it starts `from`. `resume` False starts over; `start_over` is what messages say for it. `metrics` that
+    templates declare, by their hash, measure replies. Raises TrainingError, InputError, StageError, and UsageFault for
+    a path where nothing lies.
     """
     began = time.perf_counter()
     say = progress or silent
@@ -109,6 +116,9 @@ def train(
         say(Event(phase="train", message=f"{out} is a finished run with the same data and settings: reused"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
+    if isinstance(config.model, str) and is_gguf(config.model):
+        say(Event(phase="prepare", message="the GGUF file is unpacked, which later runs need not do again"))
+        config = replace(config, model=str(unpack_gguf(Path(config.model), out / "cache")))
     chat = prepare_tokenizer(
         config,
         lambda shape: _scratch_tokenizer(shape, config, shards, out / "cache", say),
@@ -125,9 +135,11 @@ def train(
     preflight.save(out, out.name, figures)
     say(Event(phase="prepare", message=figures.line()))
 
-    model = prepare_model(config, chat).to(best_device())
+    adapted, notes = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
+    model = adapted.model.to(best_device())
     runner = make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
-    notes = list(runner.notes)
+    parameters = {"parameters": model.num_parameters(), "trained": model.num_parameters(only_trainable=True)}
+    notes += runner.notes
     test, validation = (_chosen(shards, split, config) for split in ("test", "validation"))
     if test is None:
         notes.append("no examples of split 'test': not evaluated before and after")
@@ -183,24 +195,27 @@ def train(
         book.after(runner, config.precision)
         notes += book.write(out / "ledger.parquet", _held_out(runner, chat, config, test, validation))
 
+    dtype = saved_dtype(config)
+    probe = [data.document(i) for i in np.argsort(data.lengths, kind="stable")[len(data.lengths) // 2 :][:4].tolist()]
+    finish(runner, config, dtype, probe)
     after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
     found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
+    whole = config.adapter is None or config.adapter.merges
     card = model_card(
         out.name,
         said,
         Outcome(
             kind=runner.kind,
             steps=plan.steps,
-            parameters=model.num_parameters(),
-            trained=sum(p.numel() for p in model.parameters() if p.requires_grad),
-            saved_as="fp32",
-            adapter=False,
+            saved_as=NAMES[dtype],
+            adapter=not whole,
             notes=notes,
             before=found.before,
             after=found.after,
             changes=found.changes,
+            **parameters,
         ),
-        lineage=Lineage(dataset=dataset_hash),
+        lineage=lineage or Lineage(dataset=dataset_hash),
         base=fresh.made_of["model"],
         made_of=fresh.made_of,
         key=fresh.key,
@@ -208,7 +223,8 @@ def train(
         shards=shards,
     )
     say(Event(phase="export", message=f"writing {out / 'model'}"))
-    export(runner, chat, card, out / "model")
+    named = None if whole else (str(said.model or os.path.relpath(config.pretrained, root)), config.pretrained)
+    export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=named)
     if after is not None:
         _keep(after, out / EVALUATED / "after.parquet")
     write_evaluations(out / "evaluation.json", found)

@@ -128,7 +128,7 @@ def _origin(config: Training, outcome: Outcome, preflight: Preflight) -> str:
     return (
         f"{begun}{how} on {preflight.total('trained'):,} examples "
         f"({preflight.total('supervised_tokens'):,} tokens that the loss saw) in {outcome.steps:,} steps. "
-        f"{outcome.parameters:,} parameters{share}. Built with instructkit: every example names source and template."
+        f"{outcome.parameters:,} parameters{share}. Made with instructkit: each example names its source and template."
     )
 
 

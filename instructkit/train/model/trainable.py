@@ -1,0 +1,33 @@
+"""What of a model is trained: all of it, all but what is frozen, or an adapter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from instructkit.models.load import load_tokenizer
+from instructkit.train.config.training import Training
+from instructkit.train.model.adapters import Adapted, adapt
+from instructkit.train.model.dropout import set_dropout
+from instructkit.train.model.freeze import freeze, trained_share
+
+
+def make_trainable(model: Any, config: Training, steps: int, tokenizer: Any) -> tuple[Adapted, list[str]]:
+    """The model as the training's `adapter`, `freeze` and `dropout` want it, and what a reader should know.
+
+    `steps`: of the plan. `tokenizer`: as it is trained with. Raises TrainingError.
+    """
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
+    adapted = Adapted(model)
+    notes = []
+    if config.adapter is not None:
+        # Tokens that the chat format has added stand behind the model's own.
+        new = range(len(load_tokenizer(config.pretrained)), len(tokenizer))
+        adapted = adapt(model, config.adapter, steps=steps, new_tokens=new)
+        if new:
+            words = ", ".join(repr(tokenizer.convert_ids_to_tokens(i)) for i in new)
+            notes.append(f"tokens that the model does not know are trained beside the adapter: {words}")
+    elif config.freeze is not None:
+        freeze(model, config.freeze)
+    share = trained_share(adapted.model)
+    return adapted, [*notes, *([share] if share else [])]
