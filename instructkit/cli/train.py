@@ -29,6 +29,7 @@ def train(
     goes on at the last checkpoint, exactly. Finished, it is reused.
     """
     from instructkit.build.build import build as run_build
+    from instructkit.build.lineage import lineage
     from instructkit.cli.progress import step_progress
     from instructkit.executors.local import LocalExecutor
     from instructkit.recipe.recipe import load_recipe
@@ -62,6 +63,7 @@ def train(
                 result.build.paths(its.examples),
                 trainings / one,
                 dataset_hash=result.build.step(its.examples).digest,
+                lineage=lineage(result.build, its.examples),
                 root=loaded.root,
                 base=trainings / its.from_ / "model" if its.from_ else None,
                 progress=progress,

@@ -41,9 +41,10 @@ from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 from instructkit.train.model.prepare import prepare_model, prepare_tokenizer
 from instructkit.train.model.trainable import make_trainable
 from instructkit.train.save import checkpoint
-from instructkit.train.save.card import Lineage, Outcome, model_card
+from instructkit.train.save.card import Outcome, model_card
 from instructkit.train.save.export import export
 from instructkit.train.save.finish import NAMES, finish, saved_dtype
+from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.state import Finished, open_run, run_state, write_run
 from instructkit.train.step.loop import run_steps
 from instructkit.train.step.optimizer import make_optimizer
