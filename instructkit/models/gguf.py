@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +53,13 @@ def unpack_gguf(file: Path, cache: Path) -> Path:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def unpacked(name: str) -> Iterator[str]:
+    """The file's model and tokenizer as a folder, for a look: it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="instructkit-") as cache:
+        yield str(unpack_gguf(Path(name), Path(cache)))
 
 
 def _convert(file: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ Stopped at any moment, the same call goes on where it was; once finished, it ret
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
@@ -26,6 +28,7 @@ from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.evaluate.subject import Subject
+from instructkit.models.gguf import is_gguf, unpack_gguf
 from instructkit.models.load import compute_dtype
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.ledger import Ledger
@@ -33,9 +36,13 @@ from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData, load
 from instructkit.train.data.plan import Plan
 from instructkit.train.data.source import open_source
+from instructkit.train.model.adapters import Adapted
 from instructkit.train.model.prepare import prepare_model
-from instructkit.train.save.card import Lineage, Outcome, model_card
+from instructkit.train.model.trainable import make_trainable
+from instructkit.train.save.card import Outcome, model_card
 from instructkit.train.save.export import export
+from instructkit.train.save.finish import NAMES, saved_dtype, settle
+from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, open_run, run_state, write_run
 from instructkit.train.step.loop import Stepper, no_batch, run_steps
@@ -85,6 +92,7 @@ def train(
     out: Path,
     *,
     dataset_hash: str,
+    lineage: Lineage | None = None,
     root: Path = Path(),
     base: Path | None = None,
     progress: Progress | None = None,
@@ -95,12 +103,15 @@ def train(
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.save.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
-    key. Paths in `config` are relative to `root`; `base` is the model of the training that it starts `from`. `resume`
-    False starts over; `start_over` is what messages say for it. `metrics` that templates declare, by their hash,
-    measure replies. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
+    key; `lineage` says more of it on the card. Paths in `config` are relative to `root`; `base` is the model of the
+    training that it starts `from`. `resume` False starts over; `start_over` is what messages say for it. `metrics` that
+    templates declare, by their hash, measure replies. Raises TrainingError, InputError, StageError, and UsageFault for
+    a path where nothing lies.
     """
     with joined() as ranks:
-        return _train(config, shards, out, dataset_hash, root, base, progress, resume, start_over, metrics, ranks)
+        return _train(
+            config, shards, out, dataset_hash, root, base, progress, resume, start_over, metrics, lineage, ranks
+        )
 
 
 def _train(
@@ -114,6 +125,7 @@ def _train(
     resume: bool,
     start_over: str,
     metrics: Declared | None,
+    lineage: Lineage | None,
     ranks: Ranks,
 ) -> TrainingResult:
     began = time.perf_counter()
@@ -133,6 +145,10 @@ def _train(
             say(Event(phase="train", message=f"it has no ledger; train it again for one: {start_over}"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
+    if isinstance(config.model, str) and is_gguf(config.model):
+        say(Event(phase="prepare", message="the GGUF file is unpacked, which later runs need not do again"))
+        file = Path(config.model)
+        config = replace(config, model=str(ranks.in_turn(lambda: unpack_gguf(file, out / "cache"))))
     cache = out / "cache"
     chat, source = ranks.in_turn(lambda: open_source(config, shards, fresh.made_of["shards"], cache, say))
     data, preflight = ranks.in_turn(lambda: load(source, config, cache, say))
@@ -150,14 +166,16 @@ def _train(
 
     plan = ranks.alone(plan_steps)
 
-    def build() -> Runner:
-        model = prepare_model(config, chat)
-        model = model.to(probe_device(model))
-        return make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
+    def build() -> tuple[Runner, Adapted, list[str]]:
+        adapted, notes = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
+        model = adapted.model.to(probe_device(adapted.model))
+        dtype = compute_dtype(config.precision, model.device)
+        runner = make_runner(model, int(data.lengths.max()), dtype)
+        return runner, adapted, [*notes, *runner.notes]
 
-    runner = ranks.in_turn(build)
+    runner, adapted, notes = ranks.in_turn(build)
     model = runner.model
-    notes = list(runner.notes)
+    parameters = {"parameters": model.num_parameters(), "trained": model.num_parameters(only_trainable=True)}
     test, validation = (_chosen(shards, split, config) for split in ("test", "validation"))
     if test is None:
         notes.append("no examples of split 'test': not evaluated before and after")
@@ -176,6 +194,8 @@ def _train(
         data=data,
         plan=plan,
         config=config,
+        before_update=adapted.before_update,
+        after_update=adapted.after_update,
         waiting=meter.waiting,
         say=lambda message: say(Event(phase="train", message=message)),
     )
@@ -225,29 +245,33 @@ def _train(
         say(Event(phase="evaluate", message="training examples, after training, for the ledger"))
         with parallel.whole():
             book.after(runner, config.precision)
-    runner = parallel.whole_runner(build)
+    runner = parallel.whole_runner(lambda: build()[0])
 
     def finish() -> TrainingResult:
+        dtype = saved_dtype(config)
+        middle = np.argsort(data.lengths, kind="stable")[len(data.lengths) // 2 :][:4]
+        probe = [data.document(i) for i in middle.tolist()]
+        settle(runner, config, dtype, probe)
         after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
         if book is not None:
             notes.extend(book.write(out / "ledger.parquet", None if after is None else after.rows))
         found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
+        whole = config.adapter is None or config.adapter.merges
         card = model_card(
             out.name,
             said,
             Outcome(
                 kind=runner.kind,
                 steps=steps,
-                parameters=runner.model.num_parameters(),
-                trained=sum(p.numel() for p in runner.model.parameters() if p.requires_grad),
-                saved_as="fp32",
-                adapter=False,
+                saved_as=NAMES[dtype],
+                adapter=not whole,
                 notes=notes,
                 before=found.before,
                 after=found.after,
                 changes=found.changes,
+                **parameters,
             ),
-            lineage=Lineage(dataset=dataset_hash),
+            lineage=lineage or Lineage(dataset=dataset_hash),
             base=fresh.made_of["model"],
             made_of=fresh.made_of,
             key=fresh.key,
@@ -255,7 +279,8 @@ def _train(
             shards=shards,
         )
         say(Event(phase="export", message=f"writing {out / 'model'}"))
-        export(runner, chat, card, out / "model")
+        named = None if whole else (str(said.model or os.path.relpath(config.pretrained, root)), config.pretrained)
+        export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=named)
         if after is not None:
             _keep(after, out / EVALUATED / "after.parquet")
         write_evaluations(out / "evaluation.json", found)
