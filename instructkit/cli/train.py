@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Processes of this machine that share the training: one a GPU. Over several machines: torchrun.",
 )
+@click.option("--preflight", is_flag=True, help="Stop once it is known what becomes of the examples; as `plan` tells.")
 @json_option
 def train(
     recipe: Path,
@@ -40,6 +41,7 @@ def train(
     workers: int | None,
     fresh: bool,
     processes: int,
+    preflight: bool,
     as_json: bool,
 ) -> None:
     """Build RECIPE where that is needed, then run its training NAME (default: the only one).
@@ -54,10 +56,10 @@ def train(
     name = loaded.training_name(name)
     for each in loaded.chain(name):
         loaded.trainings[each].at(loaded.root)  # what it needs is there: better known before the build than behind it
-    if processes > 1:
+    if processes > 1 and not preflight:
         launch(processes)
     with on_ranks() as ranks:
-        _build_and_train(loaded, name, recipe, build_dir, workers, fresh, as_json, ranks)
+        _build_and_train(loaded, name, recipe, build_dir, workers, fresh, preflight, as_json, ranks)
 
 
 def _build_and_train(
@@ -67,6 +69,7 @@ def _build_and_train(
     build_dir: Path | None,
     workers: int | None,
     fresh: bool,
+    preflight: bool,
     as_json: bool,
     ranks: Ranks | None,
 ) -> None:
@@ -74,6 +77,7 @@ def _build_and_train(
     from instructkit.build.lineage import lineage
     from instructkit.build.manifest import Build
     from instructkit.cli.progress import step_progress
+    from instructkit.cli.training_outlook import say_preflight
     from instructkit.executors.local import LocalExecutor
 
     chain = {one: loaded.trainings[one] for one in loaded.chain(name)}
@@ -88,6 +92,10 @@ def _build_and_train(
         return result.build.folder
 
     built = Build.open(build() if ranks is None else ranks.alone(build))
+    if preflight:
+        if ranks is None or ranks.first:
+            say_preflight(loaded, built, name, as_json)
+        return
 
     from instructkit.cli.training_progress import training_progress
     from instructkit.evaluate.result import BeforeAfter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,17 @@ def echo_outlooks(recipe: Recipe, outlooks: dict[str, Outlook | str]) -> None:
     for name, found in outlooks.items():
         lines = [found] if isinstance(found, str) else found.lines()
         click.echo("\n  ".join([f"training '{name}' on step '{recipe.trainings[name].examples}':", *lines]) + "\n")
+
+
+def say_preflight(recipe: Recipe, build: Build, name: str, json_wanted: bool) -> None:
+    """Print the outlook of one training. Exits with 1 where the training would be refused."""
+    found = training_outlooks(recipe, build, [name])
+    if json_wanted:
+        click.echo(json.dumps(as_json(found)[name], indent=1))
+    else:
+        echo_outlooks(recipe, found)
+    if getattr(found[name], "refused", None) is not None:
+        raise SystemExit(1)
 
 
 def as_json(outlooks: dict[str, Outlook | str]) -> dict[str, Any]:

@@ -84,6 +84,36 @@ def test_two_processes_build_and_train_as_one_and_speak_with_one_voice(trained, 
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
+def test_plan_and_preflight_tell_the_steps_that_were_made(trained):
+    root, run, _ = trained
+    lines = (root / "build/notes/trainings/small/metrics.jsonl").read_text().splitlines()
+    every = json.loads(run("plan", "recipes/notes.yaml", "--json"))["trainings"]
+    assert every["tuned"] == {"waits": "known once training 'pretrained' has run: it starts from its model"}
+    told = every["small"]
+    assert told["plan"]["steps"] == len(lines) == 6
+    assert told["total"]["trained"] > 0
+    assert told["memory"]["state"] == 16 * told["memory"]["parameters"]
+    assert "training 'small' on step 'final':" in (said := run("plan", "recipes/notes.yaml"))
+    assert "6 steps of " in said
+    assert json.loads(run("train", "recipes/notes.yaml", "small", "--workers", "1", "--preflight", "--json")) == told
+
+
+def test_a_plan_of_what_is_not_built_says_what_it_waits_for(project, environment):
+    recipe = project / "recipes/notes.yaml"
+    recipe.write_text(recipe.read_text() + TRAIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "instructkit", "plan", "recipes/notes.yaml", "--json"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert json.loads(done.stdout)["trainings"]["small"] == {
+        "waits": "known once step 'final' is built: instructkit build recipes/notes.yaml"
+    }
+
+
 def test_a_training_runs_the_one_that_it_starts_from_first(trained):
     root, run, _ = trained
     run("train", "recipes/notes.yaml", "tuned", "--workers", "1")
