@@ -11,6 +11,8 @@ documents of a row. Whatever else a layer asks for is refused, never left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,6 +28,29 @@ class NotIsolated(Exception):
     """The model's attention is of a kind that this one does not reproduce."""
 
 
+class Lengths:
+    """Tokens of the documents of a packed row, in order.
+
+    A class of its own, and not a tuple, so that compiled layers pass it along without being compiled anew for every
+    number of documents.
+    """
+
+    def __init__(self, values: Sequence[int]) -> None:
+        self.values = list(values)
+
+    @cached_property
+    def ends(self) -> torch.Tensor:
+        """[documents + 1] int32, where each begins, and the end; made once for all layers of a pass."""
+        return torch.tensor([0, *self.values], dtype=torch.int32).cumsum(0, dtype=torch.int32)
+
+    def ends_on(self, device: torch.device) -> torch.Tensor:
+        """The same on a device."""
+        if self.ends.device != device:
+            self.ends = self.ends.to(device)
+        return self.ends
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def documents_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -34,7 +59,7 @@ def documents_attention(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    document_lengths: tuple[int, ...] | None = None,
+    document_lengths: Lengths | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: torch.Tensor | None = None,
@@ -48,7 +73,7 @@ def documents_attention(
     Raises NotIsolated for what it does not know: a bias, a choice of keys, a mask, a cache.
     """
     unknown = [k for k, v in options.items() if v is not None and v is not False and k not in HARMLESS]
-    lengths = [query.shape[2]] if document_lengths is None else list(document_lengths)
+    row = Lengths([query.shape[2]]) if document_lengths is None else document_lengths
     if attention_mask is not None:
         unknown.append("a mask")
     if query.shape[2] != key.shape[2]:
@@ -59,10 +84,10 @@ def documents_attention(
         raise NotIsolated("its attention asks for " + ", ".join(unknown))
     plain = softcap is None and s_aux is None
     if plain and not dropout and query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and len(query) == 1:
-        return _one_kernel(query, key, value, lengths, scaling, sliding_window), None
+        return _one_kernel(query, key, value, row, scaling, sliding_window), None
     grouped = query.shape[1] != key.shape[1]
     parts = []
-    for q, k, v in zip(*(torch.split(t, lengths, 2) for t in (query, key, value)), strict=True):
+    for q, k, v in zip(*(torch.split(t, row.values, 2) for t in (query, key, value)), strict=True):
         if plain:
             mask = _window(q.shape[2], sliding_window, q.device)
             part = F.scaled_dot_product_attention(
@@ -102,13 +127,13 @@ def _one_kernel(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    lengths: list[int],
+    row: Lengths,
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    ends = torch.tensor([0, *lengths], device=query.device).cumsum(0).to(torch.int32)
+    ends, longest = row.ends_on(query.device), max(row.values)
     q, k, v = (t[0].transpose(0, 1).contiguous() for t in (query, key, value))
     reach = (-1 if window is None else window - 1, 0)
     # In 3 dimensions [T, H, d]; its window counts the tokens before, ours the token itself too.
@@ -118,8 +143,8 @@ def _one_kernel(
         v,
         ends,
         ends,
-        max(lengths),
-        max(lengths),
+        longest,
+        longest,
         scale=scaling,
         window_size=reach,
         enable_gqa=q.shape[1] != k.shape[1],

@@ -27,6 +27,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from instructkit.models.attention import Lengths
+
 Layout = Literal["packed", "padded", "alone"]
 
 
@@ -75,7 +77,7 @@ class Batch:
         """What a model is called with."""
         given: dict[str, Any] = {"input_ids": self.input_ids}
         if self.lengths is not None:
-            given |= {"position_ids": self.position_ids, "document_lengths": self.lengths}
+            given |= {"position_ids": self.position_ids, "document_lengths": Lengths(self.lengths)}
         if self.attention_mask is not None:
             given["attention_mask"] = self.attention_mask
         if self.decoder_input_ids is not None:

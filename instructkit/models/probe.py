@@ -1,10 +1,11 @@
 """A model asked, before it is trained, whether a document gets in company what it gets alone.
 
-reference   each document by itself, with the attention that the model brought and a mask of ones, as anyone calls it
+reference   each document by itself, with the attention that the model brought; the short ones under a mask of ones
+            too, as anyone calls it
 packed      all in one row                 every hidden state as in the reference; and no trace of poison (NaN) put
                                            into a neighbour, however small the weights between them are (0 · NaN is NaN)
 padded      all in one batch of rows       as in the reference
-later       another last token             changes nothing before it, or the model knows what it is to predict
+later       another token near the end     changes nothing before it, or the model knows what it is to predict
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import torch
 from instructkit.models.batch import Batch, Document
 from instructkit.models.load import Kind
 
-TOLERANCE = 1e-3
-"""Largest difference of a hidden state, relative to the largest of its row. Seen in fp32: 1e-6 where documents are
-isolated, above 1e-1 where they are not."""
-HALF_TOLERANCE = 5e-2
-"""The same in half precision."""
-STRAY_ROWS = 0.02
-"""Share of a document's rows that may differ: two experts that a token likes equally can change places by rounding."""
+TOLERANCE, STRAY_ROWS = 1e-3, 0.02
+"""In fp32: largest difference of a hidden state, relative to the largest of its row, and the share of a document's rows
+that may differ more: two experts that a token likes equally can change places by rounding. Seen: 1e-6 where documents
+are isolated, above 1e-1 where they are not."""
+ROUGH_TOLERANCE, ROUGH_STRAY_ROWS = 0.2, 0.5
+"""The same in half precision, where rounding alone moves hidden states by some percent: only what is wrong everywhere
+shows; small leaks are found by poison."""
+POISONED = 64
+"""Tokens of the longest document that is poisoned: a leak shows at the edge."""
 LENGTHS = (17, 29)
 """Tokens of the documents on both sides of the longest; longer than a convolution reaches."""
 
@@ -50,17 +53,16 @@ def probe_documents(vocabulary: int, longest: int, kind: Kind, config: Any) -> l
     return documents
 
 
-def differences(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> float:
+def differences(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor], rough: bool = False) -> float:
     """How far documents [rows, D] are from the same elsewhere, stray rows left out; above 1 is too far."""
+    tolerance, share = (ROUGH_TOLERANCE, ROUGH_STRAY_ROWS) if rough else (TOLERANCE, STRAY_ROWS)
     worst = 0.0
     for a, b in zip(one, other, strict=True):
         if a.shape != b.shape or not torch.isfinite(a).all():
             return float("inf")
         scale = b.float().abs().amax(-1).clamp(min=1e-6)
         rows = ((a.float() - b.float()).abs().amax(-1) / scale).sort(descending=True).values
-        stray = int(len(rows) * STRAY_ROWS)
-        half = a.dtype in (torch.float16, torch.bfloat16)
-        worst = max(worst, float(rows[stray]) / (HALF_TOLERANCE if half else TOLERANCE))
+        worst = max(worst, float(rows[int(len(rows) * share)]) / tolerance)
     return worst
 
 

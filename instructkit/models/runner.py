@@ -24,7 +24,7 @@ from instructkit.models.attention import NotIsolated, use_documents_attention
 from instructkit.models.batch import Batch, Document, Layout, collate, collate_pairs, collate_texts
 from instructkit.models.head import Head, find_head
 from instructkit.models.load import Kind, autocast, kind_of_model
-from instructkit.models.probe import differences, leaks, probe_documents
+from instructkit.models.probe import POISONED, differences, leaks, probe_documents
 
 PROBE_FAILURES = (NotIsolated, ValueError, TypeError, RuntimeError, IndexError, AttributeError, KeyError)
 """What the code of a model raises when it is run as it was not meant to be."""
@@ -81,16 +81,17 @@ def make_runner(model: Any, longest: int, dtype: torch.dtype = torch.float32) ->
     kind, training = kind_of_model(model), model.training
     model.eval()
     try:
-        with torch.no_grad(), autocast(model.device, dtype):
-            runner = _find(model, kind, longest)
+        with torch.no_grad():
+            runner = _find(model, kind, longest, dtype)
     finally:
         model.train(training)
     return runner
 
 
-def _find(model: Any, kind: Kind, longest: int) -> Runner:
+def _find(model: Any, kind: Kind, longest: int, dtype: torch.dtype) -> Runner:
     vocabulary = model.get_input_embeddings().num_embeddings
     documents = probe_documents(vocabulary, longest, kind, model.config)
+    rough = any(p.dtype != torch.float32 for p in model.parameters())
     notes = []
     plain = Runner(model, kind, "alone", None, (), model.config._attn_implementation)
     try:
@@ -99,12 +100,11 @@ def _find(model: Any, kind: Kind, longest: int) -> Runner:
             plain = replace(plain, head=find_head(model, lambda: _call(model, kind, short)))
             if plain.head is None:
                 notes.append("its head cannot be taken off: full logits are built, more memory")
-        # As anyone calls it: with a mask of ones and the attention that the model brought.
-        reference = [_states(plain, [d], masked=True)[0] for d in documents]
-        alone = [_states(plain, [d])[0] for d in documents]
+        reference = [_states(plain, [d])[0] for d in documents]
+        masked = [_states(plain, [d], masked=True)[0] for d in documents[::2]]
     except PROBE_FAILURES as error:
         raise _refused(model, f"cannot be run: {_first_line(error)}") from error
-    if differences(alone, reference) > 1:
+    if differences(masked, reference[::2], rough) > 1:
         raise _refused(model, "computes something else under a mask of ones than without a mask")
     if kind != "classifier" and not _is_causal(plain, documents[-1]):
         raise _refused(model, "lets a token see the tokens behind it, so it knows what it is to predict")
@@ -113,7 +113,7 @@ def _find(model: Any, kind: Kind, longest: int) -> Runner:
     chosen = plain
     for layout in layouts:
         candidate = replace(plain, layout=layout)
-        reason = _fault(candidate, documents, reference)
+        reason = _fault(candidate, documents, reference, rough, dtype)
         if reason is None:
             chosen = candidate
             break
@@ -128,19 +128,27 @@ def _find(model: Any, kind: Kind, longest: int) -> Runner:
     return replace(chosen, notes=tuple(notes))
 
 
-def _fault(runner: Runner, documents: Sequence[Document], reference: Sequence[torch.Tensor]) -> str | None:
+def _fault(
+    runner: Runner, documents: Sequence[Document], reference: Sequence[torch.Tensor], rough: bool, dtype: torch.dtype
+) -> str | None:
     """Why a layout is not exact; None where it is."""
+    model = runner.model
     try:
         if runner.layout == "packed":
-            use_documents_attention(runner.model)
-        difference = differences(_states(runner, documents), reference)
+            use_documents_attention(model)
+        difference = differences(_states(runner, documents), reference, rough)
         if difference > 1:
             return f"(they differ from the same alone, {difference:.0e} times what rounding may do)"
         if runner.layout == "packed":
-            batch = runner.collate(documents).to(runner.model.device)
-            lengths = [len(d.ids) for d in documents]
-            if leaks(runner.model.get_input_embeddings(), lengths, lambda: _output(runner, batch)):
+            short = [d._replace(ids=d.ids[:POISONED], weights=d.weights[:POISONED]) for d in documents]
+            batch = runner.collate(short).to(model.device)
+            if leaks(model.get_input_embeddings(), [len(d.ids) for d in short], lambda: _output(runner, batch)):
                 return "(a document reaches its neighbour)"
+        if dtype != torch.float32:  # other kernels may run then
+            with autocast(model.device, dtype):
+                low = _states(runner, documents)
+            if differences(low, reference, rough=True) > 1:
+                return f"(they are something else in {str(dtype).removeprefix('torch.')})"
     except PROBE_FAILURES as error:
         return f"({_first_line(error)})"
     return None

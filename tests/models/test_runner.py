@@ -101,3 +101,11 @@ def test_generating_gives_the_model_its_own_attention_back(build):
         assert model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=3, do_sample=False).shape[1] > 3
     assert runner.model.config._attn_implementation == "instructkit_documents"
     assert runner.model.training
+
+
+def test_rounding_in_half_precision_is_no_leak(build, documents):
+    runner = make_runner(build("llama"), longest=40, dtype=torch.bfloat16)
+    assert (runner.layout, runner.notes) == ("packed", ())
+    half = make_runner(build("qwen2").bfloat16(), longest=40)
+    assert (half.layout, half.notes) == ("packed", ())
+    assert make_runner(build("lfm2", layer_types=["conv", "full_attention"]).bfloat16(), longest=40).layout == "padded"
