@@ -21,6 +21,7 @@ import torch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils._pytree import tree_map
 
 from instructkit.errors import TrainingError
 from instructkit.models.batch import Batch
@@ -199,8 +200,13 @@ def shard(root: Root, dtype: torch.dtype, cpu_offload: bool, device: torch.devic
     precision = MixedPrecisionPolicy() if dtype == torch.float32 else MixedPrecisionPolicy(dtype, torch.float32)
     offload = CPUOffloadPolicy(pin_memory=device.type == "cuda") if cpu_offload else OffloadPolicy()
     for block in blocks(root):
+        block.register_forward_hook(_without_views)  # before FSDP2's own, which an operation in place on a view undoes
         fully_shard(block, mp_policy=precision, offload_policy=offload, reshard_after_forward=True)
     fully_shard(root, mp_policy=precision, offload_policy=offload, reshard_after_forward=False)
+
+
+def _without_views(module: torch.nn.Module, inputs: Any, output: Any) -> Any:
+    return tree_map(lambda part: part.clone() if isinstance(part, torch.Tensor) and part._is_view() else part, output)
 
 
 def _sharded(root: Any) -> list[Any]:

@@ -12,11 +12,20 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from torch.distributed.tensor import DTensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    T5Config,
+)
 
 from instructkit.models.batch import Document
 from instructkit.models.runner import Runner, make_runner
+from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.training import Training
+from instructkit.train.model.adapters import adapt
 from instructkit.train.step.loop import Stepper, no_batch
 from instructkit.train.step.optimizer import make_optimizer
 from instructkit.train.step.parallel import make_parallel
@@ -34,8 +43,9 @@ class Data:
 
     def __post_init__(self):
         self.lengths = np.array([len(d.ids) for d in self.documents])
-        self.supervised = np.array([int((d.weights[1:] > 0).sum()) for d in self.documents])
-        self.loss_weights = np.array([d.weights[1:].sum(dtype=np.float64) for d in self.documents])
+        targets = [d.weights[max(1, d.read_tokens) :] for d in self.documents]
+        self.supervised = np.array([int((w > 0).sum()) for w in targets])
+        self.loss_weights = np.array([w.sum(dtype=np.float64) for w in targets])
         self.example_ids = [str(i) for i in range(len(self.documents))]
 
     def document(self, index):
@@ -66,6 +76,56 @@ def make_model(tied=True, frozen=False, dropout=0.0):
     return model.train()
 
 
+def adapted():
+    model = adapt(make_model(), Adapter(rank=2), steps=3).model
+    torch.manual_seed(2)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter)
+    return model
+
+
+def other(auto, config):
+    torch.manual_seed(1)
+    model = auto.from_config(config)
+    for parameter in model.parameters():
+        if parameter.ndim == 2:
+            parameter.data.mul_(3)
+    return model.train()
+
+
+SHAPE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "vocab_size": 97}
+SMALL_T5 = {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2, "dropout_rate": 0.0}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+OTHERS = {
+    "an encoder-decoder": lambda: other(
+        AutoModelForSeq2SeqLM, T5Config(**SMALL_T5, vocab_size=97, decoder_start_token_id=0)
+    ),
+    "a classifier": lambda: other(AutoModelForSequenceClassification, BertConfig(**SHAPE, **NO_DROPOUT, num_labels=3)),
+    "an adapter": adapted,
+    "adversaries": make_model,
+}
+FIELDS = {"adversaries": {"fgm": 0.5, "neftune": 5.0}}
+
+
+def of_kind(name, data):
+    """The same documents as that kind reads them; the one-token document has nothing to read and becomes longer."""
+    if name in ("an adapter", "adversaries"):
+        return data
+    made = []
+    for ids, weights, _ in data.documents:
+        ids, weights = (ids, weights) if len(ids) > 2 else (np.full(3, 5, np.int32), np.ones(3, np.float32))
+        if name == "a classifier":
+            given = np.append(ids[:-1], ids[-1] % 3).astype(np.int32)
+            made.append(
+                Document(given, np.append(np.zeros(len(ids) - 1), weights[-1]).astype(np.float32), len(ids) - 1)
+            )
+        else:
+            read = len(ids) // 2
+            made.append(Document(ids, np.append(np.zeros(read), weights[read:]).astype(np.float32), read))
+    return Data(made)
+
+
 def whole(tensor):
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
@@ -93,12 +153,14 @@ def by_definition(model, data, rows):
 def difference(found, expected):
     if found.keys() != expected.keys():
         return f"gradients of {sorted(found.keys() ^ expected.keys())}"
-    return max(float((found[name] - expected[name]).abs().max()) for name in expected)
+    return max(
+        float((found[name] - expected[name]).abs().max() / expected[name].abs().max().clamp(min=1)) for name in expected
+    )
 
 
 def make_stepper(model, data, rows, ranks, size=1, layout="packed", runner=Runner, **fields):
     found = make_runner(model, CAPACITY)
-    given = runner(**{**vars(found), "layout": layout})
+    given = runner(**{**vars(found), "layout": layout if found.layout == "packed" else found.layout})
     config = Training(
         examples="x", model="m", sequence_length=CAPACITY, micro_batch_sequences=size, learning_rate=0.1, **fields
     )
@@ -125,7 +187,7 @@ class SmallOnOne(Small):
 
 def main(ranks, say):
     kinds = ["one"] if ranks.size == 1 else ["ddp", "fsdp2"]
-    for weighted in (False, True):
+    for weighted in (False, True) if ranks.size < 4 else (True,):
         data, rows = make_data(weighted)
         expected = {n: by_definition(make_model(), data, rows[:n]) for n in (8, 1)}
         for kind, layout in itertools.product(kinds, ("packed", "padded")):
@@ -140,6 +202,16 @@ def main(ranks, say):
                 say(f"{kind} {layout} {weights} {count} rows by {size}, settled {settled}", found)
                 say(f"loss of {kind} {layout} {weights} {count} by {size}, {settled}", abs(loss - expected[count][0]))
     data, rows = make_data(True)
+    for kind, name in itertools.product(kinds, OTHERS):
+        model, given = OTHERS[name](), of_kind(name, data)
+        fields = FIELDS.get(name, {})
+        own = make_stepper(model, given, rows, type(ranks)(), size=100, **fields)
+        own.gradients(0, rows)
+        for size in (1, 8) if kind != "fsdp2" or ranks.size == 2 else ():
+            stepper = make_stepper(OTHERS[name](), given, rows, ranks, size=size, parallel=spread(kind), **fields)
+            stepper.gradients(0, rows)
+            found = gradients(stepper.parallel.runner.model)
+            say(f"{kind} of {name} by {size}", difference(found, gradients(own.parallel.runner.model)))
     for kind in kinds:
         for about, model, fields in (
             ("an untied head", {"tied": False}, {}),
@@ -151,7 +223,7 @@ def main(ranks, say):
             stepper.gradients(0, rows)
             found = gradients(stepper.parallel.runner.model)
             say(f"{kind} with {about}", difference(found, by_definition(make_model(**model), data, rows)[1]))
-        limited = (Small,) if kind != "ddp" else (Small, SmallOnOne)
+        limited = (Small,) if kind != "ddp" else (Small, SmallOnOne) if ranks.size == 2 else ()
         for runner, settled in itertools.product(limited, (0, 2)):
             stepper = make_stepper(make_model(), data, rows, ranks, size=4, runner=runner, parallel=spread(kind))
             stepper.settled, said = settled, []
