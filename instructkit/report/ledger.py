@@ -61,6 +61,21 @@ def read_ledger(path: Path) -> pl.DataFrame:
     return ledger
 
 
+def trained_by(build: Build, example_id: str) -> dict[str, LedgerEntry]:
+    """What trainings of the build made of an example, by the training's name; those that keep a ledger."""
+    found: dict[str, LedgerEntry] = {}
+    for path in sorted(build.folder.glob(f"trainings/*/{FILE}")):
+        if pl.read_parquet_schema(path) == columns(LedgerEntry):
+            row = pl.scan_parquet(path, glob=False).filter(pl.col("id") == example_id).collect()
+            found.update((path.parent.name, entry) for entry in records(LedgerEntry, row))
+    return found
+
+
+def way(entry: LedgerEntry) -> str:
+    """`loss 6.934 █▅▅ 4.654`."""
+    return f"loss {_number(entry.before)} {drawn(entry)} {_number(entry.after)}"
+
+
 def chosen(ledger: pl.DataFrame, classes: Sequence[str], template: str | None, document: str | None) -> pl.DataFrame:
     """The rows of those classes, that template and that document; where nothing is asked, all.
 
@@ -120,7 +135,7 @@ def entry_lines(ledger: pl.DataFrame) -> Iterator[str]:
         by = "" if entry.value is None else f" ({entry.value:.3f}, bound {entry.threshold:.3f})"
         kind = entry.template or entry.source
         yield f"  {click.style(entry.class_ or 'unjudged', fg=colour)}{by}  {kind}, {entry.tokens} supervised tokens"
-        yield f"  loss {_number(entry.before)} {drawn(entry)} {_number(entry.after)}  of {_documents(entry)}"
+        yield f"  {way(entry)}  of {_documents(entry)}"
 
 
 def visit_lines(entry: LedgerEntry) -> list[str]:

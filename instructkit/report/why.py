@@ -10,8 +10,9 @@ import polars as pl
 from instructkit.build.manifest import Build
 from instructkit.errors import UsageFault
 from instructkit.report.duplicates import Comparison, comparisons
+from instructkit.report.ledger import trained_by, way
 from instructkit.report.lineage import location, place, steps_with
-from instructkit.schema import Document, Drop, Example, Origin, records
+from instructkit.schema import Document, Drop, Example, LedgerEntry, Origin, records
 from instructkit.stages.render.conversations import in_phrasing
 from instructkit.templates.library import library_folder
 
@@ -40,6 +41,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     exemplars: list[Trace] = []
     """An example: the documents whose renderings it shows before its own question, in order."""
     template_file: str | None = None
+    trained: dict[str, LedgerEntry] = {}
+    """An example: what trainings that keep a ledger made of it, by name."""
 
 
 def why(build: Build, record_id: str) -> Trace:
@@ -93,6 +96,7 @@ def why(build: Build, record_id: str) -> Trace:
         documents=[why(build, document) for document in example.document_ids],
         exemplars=[why(build, document) for document in example.exemplar_ids],
         template_file=_template_file(build, passed[0], example.template),
+        trained=trained_by(build, record_id),
     )
 
 
@@ -125,6 +129,8 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
         lines.append(f"  group     {record.group}" + (f"  split {record.split}" if record.split else ""))
     if trace.passed:
         lines.append(f"  kept by   {' → '.join(trace.passed)}")
+    for name, entry in trace.trained.items():
+        lines.append(f"  trained   by '{name}': {entry.class_ or 'unjudged'}, {way(entry)}")
     for drop in trace.drops:
         by = f" for template {drop.template}" if drop.template else ""
         lines.append(f"  dropped   by step '{drop.step}'{by}: {drop.rule}")

@@ -368,7 +368,7 @@ def _open_book(
 def _meter(runner: Runner, config: Training, ranks: Ranks, say: Progress) -> Meter:
     device = runner.model.device
     peak = device_peak(device, compute_dtype(config.precision, device))
-    say(Event(phase="prepare", message=f"MFU is of {peak.flops / 1e12:.3g} TFLOP/s: {peak.source}"))
+    say(Event(phase="prepare", message=f"MFU is a share of {peak.flops / 1e12:.3g} TFLOP/s ({peak.source})"))
     costs = model_costs(runner.model, head_on_supervised=runner.head is not None)
     return Meter(costs, peak, device, devices=ranks.size, recomputed=config.activation_checkpointing)
 

@@ -177,6 +177,7 @@ def test_ledger_tells_what_became_of_each_example(trained):
     assert len(run("ledger", "--template", "notes/title", "--limit", "1").splitlines()) == 4
     assert "document" in run("ledger", "small", "--by", "document", "--limit", "2")
     assert json.loads(run("ledger", "--id", listed[0]["id"], "--json"))["messages"]
+    assert f"trained   by 'small': {listed[0]['class'] or 'unjudged'}, loss" in run("why", listed[0]["id"])
 
 
 def test_the_next_build_drops_by_a_ledger(trained):

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 
 from instructkit.evaluate.result import read_evaluations
@@ -103,6 +104,7 @@ def test_a_training_killed_while_it_writes_checkpoints_ends_bitwise_equal_too(sm
 def test_a_run_goes_on_with_more_ranks_and_with_fewer(small, shards, tmp_path, on_ranks):
     """One rank, then two, then one: the same examples in each step, and so the same losses."""
     shape = {"epochs": 1.0, "max_steps": None, "checkpoint_every": 3, "evaluate_examples": 5, "evaluate_every": 4}
+    shape |= {"ledger": True}
     configs = {kind: small(parallel=kind, **shape) for kind in ("ddp", "fsdp2")}
     alone = train(small(**shape), shards, tmp_path / "alone", dataset_hash="d")
     for kind, config in configs.items():
@@ -127,3 +129,8 @@ def test_a_run_goes_on_with_more_ranks_and_with_fewer(small, shards, tmp_path, o
             assert [line[key] for line in found if key in line] == pytest.approx(known, rel=1e-4, abs=1e-5)
         after, before = (read_evaluations(tmp_path / k / "evaluation.json").after for k in (kind, "alone"))
         assert after.overall.loss == pytest.approx(before.overall.loss, rel=1e-4)
+        mine, theirs = (pl.read_parquet(tmp_path / k / "ledger.parquet").explode("during") for k in (kind, "alone"))
+        assert mine.select("id", "tokens", "class").equals(theirs.select("id", "tokens", "class"))
+        for column in ("before", "after", pl.col("during").struct.field("step"), pl.col("during").struct.field("loss")):
+            numbers = (ledger.select(column).to_series().to_list() for ledger in (mine, theirs))
+            assert next(numbers) == pytest.approx(next(numbers), rel=1e-3, abs=1e-4)

@@ -17,8 +17,9 @@ forgotten       It was known, before or at a visit (loss at most the median loss
 never-learned   It is no outlier but fell hardly at all, while its slice fell: its fall is an outlier, less than
                 `HARDLY` of the slice's in proportion, and its loss is above the slice's median.
 memorised       Its loss is below half of what the best twentieth of held-out examples of its slice reach: it is known
-                better than what training teaches about its kind can explain. Judged where a slice has `SLICE` held-out
-                examples. Source: exposure, Carlini et al., arXiv:1802.08232; Feldman and Zhang, arXiv:2008.03703.
+                better than what training teaches about its kind can explain. Templates with fewer than `SLICE`
+                held-out examples share the very best of theirs; with fewer in all, nothing is memorised.
+                Source: exposure, Carlini et al., arXiv:1802.08232; Feldman and Zhang, arXiv:2008.03703.
 learned         All others.
 
 The first that fits, in this order. Without losses before, nothing is never-learned; without held-out examples, nothing
@@ -77,9 +78,16 @@ def _excess(measured: pl.DataFrame, steps: int) -> pl.DataFrame:
 
 
 def _held_out(held_out: pl.DataFrame) -> pl.DataFrame:
-    """kind, reached: the loss of the best twentieth of each kind's held-out examples."""
-    grouped = held_out.group_by(kind=pl.coalesce("template", "source"))
-    return grouped.agg(reached=pl.col("after").quantile(0.05), _n=pl.len()).filter(pl.col("_n") >= SLICE).drop("_n")
+    """kind, reached: the loss of the best twentieth of each kind's held-out examples; of kinds with few of them, the
+    loss of the very best of all such, which no easy kind among them makes too high.
+    """
+    kinds = held_out.group_by(kind=pl.coalesce("template", "source")).agg(
+        reached=pl.col("after").quantile(0.05), best=pl.col("after").min(), n=pl.len()
+    )
+    few = kinds.filter(pl.col("n") < SLICE)
+    together = few["best"].min() if few["n"].sum() >= SLICE else None
+    reached = pl.when(pl.col("n") >= SLICE).then("reached").otherwise(pl.lit(together, pl.Float64))
+    return kinds.select("kind", reached=reached)
 
 
 def _bound(values: pl.Expr, side: int) -> pl.Expr:

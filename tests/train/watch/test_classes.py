@@ -81,6 +81,14 @@ def test_without_enough_held_out_examples_nothing_is_memorised(entries):
     assert classes(entries([*usual(), (5.0, [], 0.0)]), few)["class"][-1] == "learned"
 
 
+def test_templates_with_few_held_out_examples_share_the_very_best_of_theirs(entries):
+    rows = entries([*usual(), (5.0, [(60, 1.0)], 0.02), (5.0, [(60, 1.0)], 0.3)])
+    few = pl.DataFrame({"template": ["t", "u"] * 10, "source": ["s"] * 20, "after": [2.0, 0.5] * 10})
+    assert classes(rows, few)["class"].to_list()[-2:] == ["memorised", "learned"]
+    easier = pl.concat([few, pl.DataFrame({"template": ["v"], "source": ["s"], "after": [0.03]})])
+    assert classes(rows, easier)["class"].to_list()[-2:] == ["learned", "learned"]
+
+
 def test_each_template_is_measured_by_itself(entries):
     low, high = entries(usual(), template="low"), entries(usual(level=3.0), template="high")
     both = pl.concat([low, high.with_columns(id=pl.lit("h") + pl.col("id"))])
