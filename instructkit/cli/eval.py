@@ -58,7 +58,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for evaluation.json, predictions.jsonl and losses.parquet.",
 )
-@click.option("--lm-eval", "tasks", help="Tasks of the lm-evaluation-harness to run too, separated by commas.")
+@click.option(
+    "--lm-eval",
+    "tasks",
+    help="Tasks of the lm-evaluation-harness to run too, names or YAML files, separated by commas.",
+)
 @json_option
 def eval_(
     model: str,
@@ -89,6 +93,7 @@ def eval_(
     from instructkit.cli.training_progress import training_progress
     from instructkit.errors import UsageFault
     from instructkit.evaluate.decode import Decoding
+    from instructkit.evaluate.harness import require_harness, run_tasks
     from instructkit.evaluate.run import Answering, compared, measure_model
     from instructkit.evaluate.slices import check_columns
     from instructkit.train.watch.progress import Event
@@ -96,6 +101,8 @@ def eval_(
     check_columns(by)
     if base is not None and no_base:
         raise UsageFault("--base and --no-base exclude one another")
+    if tasks:
+        require_harness()
     decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=samples, seed=seed)
     name, examples, metrics, documents = _examples(model, step, build_path, data_path, split, limit, seed)
     with training_progress() as progress:
@@ -115,8 +122,6 @@ def eval_(
     found = compared(before, after, by, seed)
     if tasks:
         from msgspec.structs import replace
-
-        from instructkit.evaluate.harness import run_tasks
 
         found = replace(found, lm_eval=run_tasks(name, [task.strip() for task in tasks.split(",")], limit))
     if out is not None:

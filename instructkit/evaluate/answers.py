@@ -10,7 +10,7 @@ from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat
 from instructkit.evaluate.decode import Decoding, Told
 from instructkit.evaluate.generate import answers, tools_of
-from instructkit.evaluate.metrics.measures import DEFAULT, ELSEWHERE
+from instructkit.evaluate.metrics.measures import DEFAULT, unmeasured
 from instructkit.evaluate.result import Generation
 from instructkit.evaluate.subject import Subject
 from instructkit.models.load import Precision
@@ -83,7 +83,7 @@ def metric_notes(
     if undeclared:
         named = ", ".join(sorted(undeclared)[:5]) + (f" and {len(undeclared) - 5} more" if len(undeclared) > 5 else "")
         notes.append(f"no metrics declared by {named}: measured by {' and '.join(DEFAULT)}")
-    for metric, reason in ELSEWHERE.items():
+    for metric, reason in unmeasured().items():
         if any(metric in g.metrics for g in generations):
             notes.append(f"{metric} is not measured on replies: {reason}")
     return notes

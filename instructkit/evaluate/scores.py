@@ -14,7 +14,7 @@ import polars as pl
 
 from instructkit.evaluate.bootstrap import estimate, numbered, paired, ratio
 from instructkit.evaluate.metrics.answer import Answer, Measured
-from instructkit.evaluate.metrics.measures import ELSEWHERE, measures
+from instructkit.evaluate.metrics.measures import measures, unmeasured
 from instructkit.evaluate.metrics.texts import tokens
 from instructkit.evaluate.result import Change, Generation, Score
 from instructkit.evaluate.slices import changes_of, number, parts
@@ -47,7 +47,7 @@ class Replies:
         found: dict[str, list[int]] = {}
         for i in places.tolist():
             for metric in (*self.all[i].metrics, ALWAYS):
-                if metric not in ELSEWHERE:
+                if metric not in unmeasured():
                     found.setdefault(metric, []).append(i)
         return {metric: np.asarray(those) for metric, those in found.items()}
 

@@ -211,6 +211,17 @@ def test_generate_answers_for_a_training_by_name_and_for_a_folder(trained, model
     run("generate", *model, "Write a note called Note 3.", "--max-new-tokens", "5")
 
 
+def test_generate_answers_a_file_of_prompts(trained):
+    root, run, _ = trained
+    (root / "prompts.jsonl").write_text(
+        '{"prompt": "Note 1"}\n\n{"messages": [{"role": "user", "content": "Note 2"}]}\n'
+    )
+    options = ["--max-new-tokens", "3", "--temperature", "1", "--samples", "2"]
+    said = [json.loads(line) for line in run("generate", "small", "--file", "prompts.jsonl", *options).splitlines()]
+    assert [line["messages"][0]["content"] for line in said] == ["Note 1", "Note 1", "Note 2", "Note 2"]
+    assert all(line["tokens"] <= 3 for line in said)
+
+
 def test_a_base_model_that_is_not_there_is_told_before_the_build(project, environment):
     recipe = project / "recipes/notes.yaml"
     recipe.write_text(recipe.read_text() + "train: {small: {examples: final, model: ./models/base}}\n")

@@ -4,6 +4,9 @@ import pytest
 
 from instructkit.evaluate.answers import answer, metric_notes, to_answer
 from instructkit.evaluate.decode import Decoding
+from instructkit.evaluate.losses import measure
+from instructkit.evaluate.metrics import measures
+from instructkit.evaluate.scores import reply_scores
 from instructkit.evaluate.subject import Subject
 from instructkit.schema import Candidate, Example, Message, frame, records
 
@@ -67,3 +70,17 @@ def test_sampled_replies_are_numbered_and_repeat_with_the_seed(subject, examples
     assert replies == answer(subject, examples.head(2), decoding, {})
     # An example's replies are its own, whatever it is answered with.
     assert replies[3:] == answer(subject, examples[1:2], decoding, {})
+
+
+def test_without_sacrebleu_its_metrics_are_left_out_and_named(subject, examples, monkeypatch):
+    monkeypatch.setattr(measures, "find_spec", lambda name: None)
+    measures.unmeasured.cache_clear()
+    try:
+        asked = examples.head(3).with_columns(template_hash=pl.lit("h"))
+        replies = answer(subject, asked, Decoding(max_new_tokens=2), {"h": ["chrf"]})
+        (note,) = metric_notes(subject.chat, replies, asked, {"h": ["chrf"]})
+        assert note == "chrf is not measured on replies: it needs sacreBLEU: pip install 'instructkit[metrics]'"
+        rows = measure(subject.runner, subject.chat, asked, None).rows
+        assert "chrf" not in {score.metric for score in reply_scores(replies, rows, [])}
+    finally:
+        measures.unmeasured.cache_clear()

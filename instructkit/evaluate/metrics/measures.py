@@ -16,7 +16,8 @@ by the losses; `pass_at_1` would run what a model writes, which nothing here doe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -32,8 +33,7 @@ ELSEWHERE = {
     "perplexity": "it is exp(loss), in the table of losses",
     "pass_at_1": "it would run the code that a model writes, which nothing here does",
 }
-"""Names that a template may declare and that are not measured on replies, with the reason."""
-
+"""Names that a template may declare and that are never measured on replies, with the reason."""
 MOST_CLASSES = 300
 """Of more different answers no macro averages are taken: they are not options but answers of free form."""
 
@@ -43,6 +43,14 @@ Measure = Callable[[Sequence[Answer]], Measured]
 def measures(name: str) -> Measure:
     """The measure that a declared metric stands for."""
     return _MEASURES[name]
+
+
+@cache
+def unmeasured() -> dict[str, str]:
+    """ELSEWHERE, and what needs a package that is not here."""
+    if find_spec("sacrebleu") is not None:
+        return ELSEWHERE
+    return ELSEWHERE | dict.fromkeys(("bleu", "chrf"), "it needs sacreBLEU: pip install 'instructkit[metrics]'")
 
 
 def known() -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from instructkit.errors import UsageFault
 from instructkit.evaluate.bootstrap import Floats
 from instructkit.evaluate.metrics.answer import Answer, Measured
 
@@ -22,13 +21,13 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def bleu(answers: Sequence[Answer]) -> Measured:
-    """Corpus BLEU-4 of all replies together, from 0 to 100."""
+    """Corpus BLEU-4 of all replies together, from 0 to 100. Needs sacrebleu, as chrf does."""
     return _measured("bleu", [_bleu(_tokenizer(answer)) for answer in answers], answers)
 
 
 def chrf(answers: Sequence[Answer]) -> Measured:
     """Corpus chrF2 of all replies together (character n-grams up to 6, no words), from 0 to 100."""
-    return _measured("chrf", [_sacrebleu().CHRF()] * len(answers), answers)
+    return _measured("chrf", [_chrf()] * len(answers), answers)
 
 
 def _measured(name: str, metrics: Sequence[Any], answers: Sequence[Answer]) -> Measured:
@@ -54,12 +53,13 @@ def _tokenizer(answer: Answer) -> str:
 
 @cache
 def _bleu(tokenizer: str) -> Any:
-    return _sacrebleu().BLEU(tokenize=tokenizer)
+    from sacrebleu import BLEU
+
+    return BLEU(tokenize=tokenizer)
 
 
-def _sacrebleu() -> Any:
-    try:
-        import sacrebleu
-    except ImportError:
-        raise UsageFault("bleu and chrf need sacrebleu: pip install 'instructkit[metrics]'") from None
-    return sacrebleu
+@cache
+def _chrf() -> Any:
+    from sacrebleu import CHRF
+
+    return CHRF()
