@@ -1,4 +1,7 @@
-"""Models and tokenizers from a Hugging Face directory or hub name; weights in fp32, whatever they were saved in."""
+"""Models and tokenizers by name: a Hugging Face folder, an adapter's folder, a GGUF file or a hub name.
+
+Weights are fp32, whatever they were saved in.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import Any, Literal
 import torch
 
 from instructkit.errors import TrainingError
+from instructkit.models.adapter_folder import base_of, is_adapter, put_on
+from instructkit.models.gguf import is_gguf, unpacked
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Kind = Literal["causal", "seq2seq", "classifier"]
@@ -20,6 +25,8 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer of a model. Raises TrainingError where it cannot be loaded."""
     from transformers import AutoTokenizer
 
+    if is_gguf(name):
+        return load_tokenizer(unpacked(name))
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(name, revision=hub_commit(name))
@@ -33,6 +40,10 @@ def load_model(name: str, kind: Kind | None = None, classes: Sequence[str] | Non
     `kind` None: what it was saved as. `classes`: those of a classifier, in order; None: its own. fp32 always: an
     optimizer's small steps vanish in bf16 weights.
     """
+    if is_gguf(name):
+        return load_model(unpacked(name), kind, classes)
+    if is_adapter(name):
+        return put_on(load_model(base_of(name), kind, classes), name)
     revision = hub_commit(name)
     try:
         with quiet():
@@ -52,6 +63,10 @@ def load_config(name: str) -> Any:
     """The config of a model. Raises TrainingError where it cannot be loaded."""
     from transformers import AutoConfig
 
+    if is_gguf(name):
+        return load_config(unpacked(name))
+    if is_adapter(name):
+        return load_config(base_of(name))
     try:
         with quiet():
             return AutoConfig.from_pretrained(name, revision=hub_commit(name))

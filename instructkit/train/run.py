@@ -8,6 +8,7 @@ Stopped at any moment, the same call goes on where it was; once finished, it ret
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.evaluate.subject import Subject
+from instructkit.models.gguf import is_gguf, unpack_gguf
 from instructkit.models.load import compute_dtype
 from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.ledger import Ledger
@@ -33,9 +35,12 @@ from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData, load
 from instructkit.train.data.plan import Plan
 from instructkit.train.data.source import open_source
+from instructkit.train.model.adapters import Adapted
 from instructkit.train.model.prepare import prepare_model
+from instructkit.train.model.trainable import make_trainable
 from instructkit.train.save.card import Lineage, Outcome, model_card
 from instructkit.train.save.export import export
+from instructkit.train.save.finish import NAMES, finish_weights, saved_dtype
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, open_run, run_state, write_run
 from instructkit.train.step.loop import Stepper, no_batch, run_steps
@@ -85,6 +90,7 @@ def train(
     out: Path,
     *,
     dataset_hash: str,
+    lineage: Lineage | None = None,
     root: Path = Path(),
     base: Path | None = None,
     progress: Progress | None = None,
@@ -95,12 +101,15 @@ def train(
     """Train on shards of the Example noun; everything about the run lies in `out` (see `train.save.state`).
 
     `dataset_hash` names the dataset in the model card and, with the shards' contents and the settings, in the run's
-    key. Paths in `config` are relative to `root`; `base` is the model of the training that it starts `from`. `resume`
-    False starts over; `start_over` is what messages say for it. `metrics` that templates declare, by their hash,
-    measure replies. Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
+    key; `lineage` says more of it on the card. Paths in `config` are relative to `root`; `base` is the model of the
+    training that it starts `from`. `resume` False starts over; `start_over` is what messages say for it. `metrics` that
+    templates declare, by their hash, measure replies. Raises TrainingError, InputError, StageError, and UsageFault for
+    a path where nothing lies.
     """
     with joined() as ranks:
-        return _train(config, shards, out, dataset_hash, root, base, progress, resume, start_over, metrics, ranks)
+        return _train(
+            config, shards, out, dataset_hash, lineage, root, base, progress, resume, start_over, metrics, ranks
+        )
 
 
 def _train(
@@ -108,6 +117,7 @@ def _train(
     shards: Sequence[Path],
     out: Path,
     dataset_hash: str,
+    lineage: Lineage | None,
     root: Path,
     base: Path | None,
     progress: Progress | None,
@@ -134,6 +144,10 @@ def _train(
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
     cache = out / "cache"
+    if isinstance(config.model, str) and is_gguf(config.model):
+        say(Event(phase="prepare", message="a GGUF file is unpacked once, and kept for later starts"))
+        file = Path(config.model)
+        config = replace(config, model=str(ranks.in_turn(lambda: unpack_gguf(file, cache))))
     chat, source = ranks.in_turn(lambda: open_source(config, shards, fresh.made_of["shards"], cache, say))
     data, preflight = ranks.in_turn(lambda: load(source, config, cache, say))
 
@@ -150,14 +164,15 @@ def _train(
 
     plan = ranks.alone(plan_steps)
 
-    def build() -> Runner:
-        model = prepare_model(config, chat)
-        model = model.to(probe_device(model))
-        return make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
+    def build() -> tuple[Runner, Adapted]:
+        adapted = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
+        model = adapted.model.to(probe_device(adapted.model))
+        return make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device)), adapted
 
-    runner = ranks.in_turn(build)
+    runner, adapted = ranks.in_turn(build)
     model = runner.model
-    notes = list(runner.notes)
+    trained = model.num_parameters(only_trainable=True)
+    notes = [*adapted.notes, *runner.notes]
     test, validation = (_chosen(shards, split, config) for split in ("test", "validation"))
     if test is None:
         notes.append("no examples of split 'test': not evaluated before and after")
@@ -176,6 +191,8 @@ def _train(
         data=data,
         plan=plan,
         config=config,
+        before_update=adapted.before_update,
+        after_update=adapted.after_update,
         waiting=meter.waiting,
         say=lambda message: say(Event(phase="train", message=message)),
     )
@@ -225,13 +242,17 @@ def _train(
         say(Event(phase="evaluate", message="training examples, after training, for the ledger"))
         with parallel.whole():
             book.after(runner, config.precision)
-    runner = parallel.whole_runner(build)
+    runner = parallel.whole_runner(lambda: build()[0])
 
     def finish() -> TrainingResult:
+        dtype, probe = saved_dtype(config), data.typical(4)
+        finish_weights(runner, config, dtype, probe)
         after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
         if book is not None:
             notes.extend(book.write(out / "ledger.parquet", None if after is None else after.rows))
         found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
+        whole = config.adapter is None or config.adapter.merges
+        named = None if whole else (str(said.model or os.path.relpath(config.pretrained, root)), config.pretrained)
         card = model_card(
             out.name,
             said,
@@ -239,15 +260,15 @@ def _train(
                 kind=runner.kind,
                 steps=steps,
                 parameters=runner.model.num_parameters(),
-                trained=sum(p.numel() for p in runner.model.parameters() if p.requires_grad),
-                saved_as="fp32",
-                adapter=False,
+                trained=trained,
+                saved_as=NAMES[dtype],
+                adapter=not whole,
                 notes=notes,
                 before=found.before,
                 after=found.after,
                 changes=found.changes,
             ),
-            lineage=Lineage(dataset=dataset_hash),
+            lineage=lineage or Lineage(dataset=dataset_hash),
             base=fresh.made_of["model"],
             made_of=fresh.made_of,
             key=fresh.key,
@@ -255,7 +276,7 @@ def _train(
             shards=shards,
         )
         say(Event(phase="export", message=f"writing {out / 'model'}"))
-        export(runner, chat, card, out / "model")
+        export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=named)
         if after is not None:
             _keep(after, out / EVALUATED / "after.parquet")
         write_evaluations(out / "evaluation.json", found)

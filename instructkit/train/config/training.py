@@ -11,15 +11,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from instructkit.errors import UsageFault
+from instructkit.models.place import PACKAGE, package_folder
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.bounds import Count, Rate, Share
 from instructkit.train.config.freeze import Freeze
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.stopping import EarlyStopping
-
-PACKAGE = "package:"
-"""Begins the name of a model that lies in an installed Python package."""
 
 Objective = Literal["instruction", "language-modeling", "classification"]
 
@@ -245,7 +243,7 @@ class Training:
 def _model_place(said: str, root: Path) -> str:
     if said.startswith(PACKAGE):
         name, _, inside = said.removeprefix(PACKAGE).partition("/")
-        folder = _package_folder(name)
+        folder = package_folder(name)
         if folder is None:
             raise UsageFault(
                 f"model: '{said}' lies in the Python package '{name}', which is not installed; "
@@ -253,16 +251,6 @@ def _model_place(said: str, root: Path) -> str:
             )
         return _place("model", inside, folder, True)
     return _place("model", said, root, _looks_like_path(said))
-
-
-def _package_folder(name: str) -> Path | None:
-    """Where a package lies, without running its code."""
-    try:
-        found = find_spec(name) if name.isidentifier() else None
-    except (ImportError, ValueError):
-        return None
-    places = list(found.submodule_search_locations or []) if found else []
-    return Path(places[0]) if places else None
 
 
 def _place(key: str, said: str, root: Path, must_exist: bool) -> str:

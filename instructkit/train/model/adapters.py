@@ -8,7 +8,6 @@ control tokens (else the model would never learn to stop) and the head of a new 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from instructkit.errors import TrainingError, did_you_mean
+from instructkit.models.adapter_folder import peft_warnings_off
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.model.layers import layer_of, stacks
 
@@ -40,6 +40,8 @@ class Adapted:
     """Called with the step, once the gradients of a whole step are there."""
     after_update: tuple[Callable[[int], None], ...] = ()
     """Called with the step, while the gradients are still there."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know."""
 
 
 def adapt(model: Any, config: Adapter, *, steps: int, new_tokens: Sequence[int] = ()) -> Adapted:
@@ -51,6 +53,11 @@ def adapt(model: Any, config: Adapter, *, steps: int, new_tokens: Sequence[int] 
         raise TrainingError(
             f"adapter: the chat template needs {len(new_tokens)} tokens that the model does not know, and an adapter "
             "folder holds no rows for them; set merge: true, or a chat_template whose tokens the model has"
+        )
+    if task_type(model) == "SEQ_CLS" and not config.merges:
+        raise TrainingError(
+            "adapter: an adapter folder holds neither the classes nor the new head of a classifier; "
+            + ("set merge: true" if config.kind in ("lora", "dora", "adalora") else "use kind: lora")
         )
     if config.kind == "prefix":
         return Adapted(_with_prefix(model, config))
@@ -175,8 +182,7 @@ def _with_prefix(model: Any, config: Adapter) -> Any:
     from peft import PrefixTuningConfig, get_peft_model
 
     settings = PrefixTuningConfig(task_type=task_type(model), num_virtual_tokens=config.prefix_tokens)
-    with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
-        warnings.simplefilter("ignore", FutureWarning)
+    with peft_warnings_off():
         return get_peft_model(model, settings, adapter_name=NAME)
 
 

@@ -15,6 +15,7 @@ from instructkit.errors import TrainingError
 from instructkit.models.load import Kind, kind_of, load_config, load_model, load_tokenizer
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
+from instructkit.train.model.adapters import check_adapter, load_in_4_bits
 from instructkit.train.model.new import new_model
 
 FEW_CLASSES = 20
@@ -95,7 +96,12 @@ def prepare_model(config: Training, chat: ChatFormat) -> Any:
     if kind is None and kind_of(saved) == "classifier":
         raise TrainingError(f"model '{config.pretrained}' is a classifier; set objective: classification")
     same = kind is not None and list(chat.classes) == [saved.id2label[i] for i in sorted(saved.id2label)]
-    model = load_model(config.pretrained, kind, None if same and kind_of(saved) == "classifier" else classes)
+    if config.adapter is not None:
+        check_adapter(config.adapter)
+    if config.adapter is not None and config.adapter.kind == "qlora":
+        model = load_in_4_bits(config.pretrained)
+    else:
+        model = load_model(config.pretrained, kind, None if same and kind_of(saved) == "classifier" else classes)
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if longest is not None and config.sequence_length > longest:
         raise TrainingError(

@@ -10,7 +10,7 @@ gradient    Σ over micro-batches and ranks of Σ w·nll / Σ w of the step     
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -65,6 +65,10 @@ class Stepper:
     config: Training
     observe: Callable[[Seen], None] | None = None
     """Told what each micro-batch of this rank saw, once the gradients of its step are sure."""
+    before_update: Sequence[Callable[[int], None]] = ()
+    """Called with the step once its gradients are whole, and may change them."""
+    after_update: Sequence[Callable[[int], None]] = ()
+    """Called with the step when the weights have moved and the gradients are still there."""
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered while batches are made."""
     say: Callable[[str], None] = lambda _: None
@@ -181,6 +185,8 @@ class Stepper:
         gradients = [p.grad for p in parameters]
         if self.scale is not None:
             torch._foreach_mul_(gradients, 1 / self.scale.value)
+        for call in self.before_update:
+            call(number)
         whole = get_total_norm(gradients)
         whole = whole.full_tensor() if isinstance(whole, DTensor) else whole
         norm = whole.item()
@@ -197,6 +203,8 @@ class Stepper:
             if self.config.clip_norm is not None:
                 clip_grads_with_norm_(parameters, self.config.clip_norm, whole)
             self.optimizer.step()
+            for call in self.after_update:
+                call(number)
         self.optimizer.zero_grad(set_to_none=True)
         return numbers
 
