@@ -148,13 +148,13 @@ def _write_card(
         drops={(step, rule): n for step, rule, n in drops.iter_rows() if step is not None} | extra_drops,
         recipe=build.manifest.recipe_text,
         lock_digest=key_of(lock_of(build.manifest)),
-        licenses=_licences(build, made_of),
+        licenses=licences(build, made_of),
         languages=[language for language in counts.get("language", {}) if language],
     )
     write_text(folder / CARD, card)
 
 
-def _licences(build: Build, steps: list[str]) -> dict[str, str | None]:
+def licences(build: Build, steps: list[str]) -> dict[str, str | None]:
     """Licence by template, read from the templates as they were rendered."""
     return {
         run.template: compiled(run.template, run.fields["sources"]).template.front.license

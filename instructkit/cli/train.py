@@ -71,6 +71,7 @@ def _build_and_train(
     ranks: Ranks | None,
 ) -> None:
     from instructkit.build.build import build as run_build
+    from instructkit.build.lineage import lineage
     from instructkit.build.manifest import Build
     from instructkit.cli.progress import step_progress
     from instructkit.executors.local import LocalExecutor
@@ -104,6 +105,7 @@ def _build_and_train(
                 built.paths(its.examples),
                 trainings / one,
                 dataset_hash=built.step(its.examples).digest,
+                lineage=lineage(built, its.examples),
                 root=loaded.root,
                 base=trainings / its.from_ / "model" if its.from_ else None,
                 progress=progress,

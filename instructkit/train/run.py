@@ -38,9 +38,10 @@ from instructkit.train.data.source import open_source
 from instructkit.train.model.adapters import Adapted
 from instructkit.train.model.prepare import prepare_model
 from instructkit.train.model.trainable import make_trainable
-from instructkit.train.save.card import Lineage, Outcome, model_card
+from instructkit.train.save.card import Outcome, model_card
 from instructkit.train.save.export import export
 from instructkit.train.save.finish import NAMES, finish_weights, saved_dtype
+from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, open_run, run_state, write_run
 from instructkit.train.step.loop import Stepper, no_batch, run_steps

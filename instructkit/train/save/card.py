@@ -6,7 +6,7 @@ A function of what it is given: no dates, no paths of a machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from instructkit.evaluate.table import loss_rows, score_rows
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
 from instructkit.train.data.preflight import LOST, Preflight
+from instructkit.train.save.lineage import Lineage
 
 SLICES = ("template", "source", "task", "language")
 SHOWN = 30
@@ -33,21 +34,6 @@ CLASSES = {
     "classifier": "AutoModelForSequenceClassification",
 }
 UNKNOWN = "(not known)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lineage:
-    """Where the dataset comes from, as far as it is known."""
-
-    dataset: str
-    """Content hash of the rows."""
-    recipe: str | None = None
-    """Name of the recipe."""
-    recipe_text: str | None = None
-    lock: str | None = None
-    """Content hash of the lockfile."""
-    licenses: dict[str, str | None] = field(default_factory=dict)
-    """SPDX licence by template, None where the template names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
