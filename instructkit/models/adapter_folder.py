@@ -46,7 +46,9 @@ def put_on(model: Any, folder: str) -> Any:
     try:
         with peft_warnings_off():
             adapted = PeftModel.from_pretrained(model, folder)
-        return adapted if adapted.active_peft_config.is_prompt_learning else adapted.merge_and_unload(safe_merge=True)
+        if adapted.active_peft_config.is_prompt_learning:
+            return adapted
+        return adapted.merge_and_unload(safe_merge=True).requires_grad_(True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrainingError(f"{folder}: the adapter does not fit its base model: {first}") from error
