@@ -6,12 +6,12 @@ does not come back. Unpacking costs seconds to minutes, so a training does it on
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,11 +55,12 @@ def unpack_gguf(file: Path, cache: Path) -> Path:
     return folder
 
 
-@contextmanager
-def unpacked(name: str) -> Iterator[str]:
-    """The file's model and tokenizer as a folder, for a look: it is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="instructkit-") as cache:
-        yield str(unpack_gguf(Path(name), Path(cache)))
+@cache
+def unpacked(name: str) -> str:
+    """The file's model and tokenizer as a folder that lasts as long as this process."""
+    place = tempfile.mkdtemp(prefix="instructkit-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return str(unpack_gguf(Path(name), Path(place)))
 
 
 def _convert(file: Path, folder: Path) -> None:

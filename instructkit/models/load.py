@@ -26,8 +26,7 @@ def load_tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
     if is_gguf(name):
-        with unpacked(name) as folder:
-            return load_tokenizer(folder)
+        return load_tokenizer(unpacked(name))
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(name, revision=hub_commit(name))
@@ -42,8 +41,7 @@ def load_model(name: str, kind: Kind | None = None, classes: Sequence[str] | Non
     optimizer's small steps vanish in bf16 weights.
     """
     if is_gguf(name):
-        with unpacked(name) as folder:
-            return load_model(folder, kind, classes)
+        return load_model(unpacked(name), kind, classes)
     if is_adapter(name):
         return put_on(load_model(base_of(name), kind, classes), name)
     revision = hub_commit(name)
@@ -66,8 +64,7 @@ def load_config(name: str) -> Any:
     from transformers import AutoConfig
 
     if is_gguf(name):
-        with unpacked(name) as folder:
-            return load_config(folder)
+        return load_config(unpacked(name))
     if is_adapter(name):
         return load_config(base_of(name))
     try:

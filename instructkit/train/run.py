@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
@@ -41,7 +40,7 @@ from instructkit.train.model.prepare import prepare_model
 from instructkit.train.model.trainable import make_trainable
 from instructkit.train.save.card import Outcome, model_card
 from instructkit.train.save.export import export
-from instructkit.train.save.finish import NAMES, saved_dtype, settle
+from instructkit.train.save.finish import NAMES, finish_weights, saved_dtype
 from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, open_run, run_state, write_run
@@ -110,7 +109,7 @@ def train(
     """
     with joined() as ranks:
         return _train(
-            config, shards, out, dataset_hash, root, base, progress, resume, start_over, metrics, lineage, ranks
+            config, shards, out, dataset_hash, lineage, root, base, progress, resume, start_over, metrics, ranks
         )
 
 
@@ -119,13 +118,13 @@ def _train(
     shards: Sequence[Path],
     out: Path,
     dataset_hash: str,
+    lineage: Lineage | None,
     root: Path,
     base: Path | None,
     progress: Progress | None,
     resume: bool,
     start_over: str,
     metrics: Declared | None,
-    lineage: Lineage | None,
     ranks: Ranks,
 ) -> TrainingResult:
     began = time.perf_counter()
@@ -145,11 +144,11 @@ def _train(
             say(Event(phase="train", message=f"it has no ledger; train it again for one: {start_over}"))
         return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
 
-    if isinstance(config.model, str) and is_gguf(config.model):
-        say(Event(phase="prepare", message="the GGUF file is unpacked, which later runs need not do again"))
-        file = Path(config.model)
-        config = replace(config, model=str(ranks.in_turn(lambda: unpack_gguf(file, out / "cache"))))
     cache = out / "cache"
+    if isinstance(config.model, str) and is_gguf(config.model):
+        say(Event(phase="prepare", message="a GGUF file is unpacked once, and kept for later starts"))
+        file = Path(config.model)
+        config = replace(config, model=str(ranks.in_turn(lambda: unpack_gguf(file, cache))))
     chat, source = ranks.in_turn(lambda: open_source(config, shards, fresh.made_of["shards"], cache, say))
     data, preflight = ranks.in_turn(lambda: load(source, config, cache, say))
 
@@ -166,16 +165,15 @@ def _train(
 
     plan = ranks.alone(plan_steps)
 
-    def build() -> tuple[Runner, Adapted, list[str]]:
-        adapted, notes = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
+    def build() -> tuple[Runner, Adapted]:
+        adapted = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
         model = adapted.model.to(probe_device(adapted.model))
-        dtype = compute_dtype(config.precision, model.device)
-        runner = make_runner(model, int(data.lengths.max()), dtype)
-        return runner, adapted, [*notes, *runner.notes]
+        return make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device)), adapted
 
-    runner, adapted, notes = ranks.in_turn(build)
+    runner, adapted = ranks.in_turn(build)
     model = runner.model
-    parameters = {"parameters": model.num_parameters(), "trained": model.num_parameters(only_trainable=True)}
+    trained = model.num_parameters(only_trainable=True)
+    notes = [*adapted.notes, *runner.notes]
     test, validation = (_chosen(shards, split, config) for split in ("test", "validation"))
     if test is None:
         notes.append("no examples of split 'test': not evaluated before and after")
@@ -248,28 +246,28 @@ def _train(
     runner = parallel.whole_runner(lambda: build()[0])
 
     def finish() -> TrainingResult:
-        dtype = saved_dtype(config)
-        middle = np.argsort(data.lengths, kind="stable")[len(data.lengths) // 2 :][:4]
-        probe = [data.document(i) for i in middle.tolist()]
-        settle(runner, config, dtype, probe)
+        dtype, probe = saved_dtype(config), data.typical(4)
+        finish_weights(runner, config, dtype, probe)
         after = None if test is None else _evaluate(runner, chat, config, test, SLICES, answering)
         if book is not None:
             notes.extend(book.write(out / "ledger.parquet", None if after is None else after.rows))
         found = BeforeAfter(before=None) if after is None else compared(before, after, SLICES, config.seed)
         whole = config.adapter is None or config.adapter.merges
+        named = None if whole else (str(said.model or os.path.relpath(config.pretrained, root)), config.pretrained)
         card = model_card(
             out.name,
             said,
             Outcome(
                 kind=runner.kind,
                 steps=steps,
+                parameters=runner.model.num_parameters(),
+                trained=trained,
                 saved_as=NAMES[dtype],
                 adapter=not whole,
                 notes=notes,
                 before=found.before,
                 after=found.after,
                 changes=found.changes,
-                **parameters,
             ),
             lineage=lineage or Lineage(dataset=dataset_hash),
             base=fresh.made_of["model"],
@@ -279,7 +277,6 @@ def _train(
             shards=shards,
         )
         say(Event(phase="export", message=f"writing {out / 'model'}"))
-        named = None if whole else (str(said.model or os.path.relpath(config.pretrained, root)), config.pretrained)
         export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=named)
         if after is not None:
             _keep(after, out / EVALUATED / "after.parquet")

@@ -56,6 +56,11 @@ class TrainingData:
         """One example."""
         return self.parts[int(self.part[index])].document(int(self.row[index]))
 
+    def typical(self, count: int) -> list[Document]:
+        """So many examples of about the median length, to try a model on."""
+        order = np.argsort(self.lengths, kind="stable")
+        return [self.document(i) for i in order[len(order) // 2 :][:count].tolist()]
+
     def plan(self, config: Training) -> Plan:
         """The plan of a training on this data. Raises TrainingError when no example comes up in it."""
         plan = make_plan(

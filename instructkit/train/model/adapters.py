@@ -40,6 +40,8 @@ class Adapted:
     """Called with the step, once the gradients of a whole step are there."""
     after_update: tuple[Callable[[int], None], ...] = ()
     """Called with the step, while the gradients are still there."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know."""
 
 
 def adapt(model: Any, config: Adapter, *, steps: int, new_tokens: Sequence[int] = ()) -> Adapted:

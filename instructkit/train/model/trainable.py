@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from instructkit.models.load import load_tokenizer
@@ -11,8 +12,8 @@ from instructkit.train.model.dropout import set_dropout
 from instructkit.train.model.freeze import freeze, trained_share
 
 
-def make_trainable(model: Any, config: Training, steps: int, tokenizer: Any) -> tuple[Adapted, list[str]]:
-    """The model as the training's `adapter`, `freeze` and `dropout` want it, and what a reader should know.
+def make_trainable(model: Any, config: Training, steps: int, tokenizer: Any) -> Adapted:
+    """The model as the training's `adapter`, `freeze` and `dropout` want it.
 
     `steps`: of the plan. `tokenizer`: as it is trained with. Raises TrainingError.
     """
@@ -29,5 +30,6 @@ def make_trainable(model: Any, config: Training, steps: int, tokenizer: Any) -> 
             notes.append(f"tokens that the model does not know are trained beside the adapter: {words}")
     elif config.freeze is not None:
         freeze(model, config.freeze)
-    share = trained_share(adapted.model)
-    return adapted, [*notes, *([share] if share else [])]
+    if share := trained_share(adapted.model):
+        notes.append(share)
+    return replace(adapted, notes=tuple(notes))

@@ -112,6 +112,8 @@ def _origin(config: Training, outcome: Outcome, preflight: Preflight) -> str:
         begun = f"Tuned from the model of the training `{config.from_}`"
     how = f" with {config.adapter.kind}" if config.adapter is not None else ""
     share = "" if outcome.trained == outcome.parameters else f", {outcome.trained:,} of them trained"
+    if config.adapter is not None:
+        share = f"; the adapter has {outcome.trained:,}"
     return (
         f"{begun}{how} on {preflight.total('trained'):,} examples "
         f"({preflight.total('supervised_tokens'):,} tokens that the loss saw) in {outcome.steps:,} steps. "

@@ -32,7 +32,7 @@ def saved_dtype(config: Training) -> torch.dtype:
     return own if own in NAMES else torch.float32
 
 
-def settle(runner: Runner, config: Training, dtype: torch.dtype, probe: Sequence[Document]) -> None:
+def finish_weights(runner: Runner, config: Training, dtype: torch.dtype, probe: Sequence[Document]) -> None:
     """Merge the adapter where it is to be merged, and round the weights to `dtype`, held in fp32 still.
 
     Raises TrainingError when the merged model gives other losses on `probe` than the adapter did, and for weights that

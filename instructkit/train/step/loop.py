@@ -66,9 +66,9 @@ class Stepper:
     observe: Callable[[Seen], None] | None = None
     """Told what each micro-batch of this rank saw, once the gradients of its step are sure."""
     before_update: Sequence[Callable[[int], None]] = ()
-    """Called with the step once its gradients are whole, before they are measured and clipped."""
+    """Called with the step once its gradients are whole, and may change them."""
     after_update: Sequence[Callable[[int], None]] = ()
-    """Called with the step once the weights have moved, while the gradients are still there."""
+    """Called with the step when the weights have moved and the gradients are still there."""
     waiting: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered while batches are made."""
     say: Callable[[str], None] = lambda _: None
@@ -185,8 +185,8 @@ class Stepper:
         gradients = [p.grad for p in parameters]
         if self.scale is not None:
             torch._foreach_mul_(gradients, 1 / self.scale.value)
-        for prepare in self.before_update:
-            prepare(number)
+        for call in self.before_update:
+            call(number)
         whole = get_total_norm(gradients)
         whole = whole.full_tensor() if isinstance(whole, DTensor) else whole
         norm = whole.item()
@@ -203,8 +203,8 @@ class Stepper:
             if self.config.clip_norm is not None:
                 clip_grads_with_norm_(parameters, self.config.clip_norm, whole)
             self.optimizer.step()
-            for follow in self.after_update:
-                follow(number)
+            for call in self.after_update:
+                call(number)
         self.optimizer.zero_grad(set_to_none=True)
         return numbers
 

@@ -59,7 +59,7 @@ def count_memory(config: Training, chat: ChatFormat, data: TrainingData, plan: P
     device = best_device()
     why = None
     with FakeTensorMode(allow_non_fake_inputs=True), device, _no_complaints():
-        adapted, _ = make_trainable(_without_weights(config, chat), config, plan.steps, chat.tokenizer)
+        adapted = make_trainable(_without_weights(config, chat), config, plan.steps, chat.tokenizer)
         runner = _unproved_runner(adapted.model)
         documents = _micro_batch(config, data, plan, runner, device)
         kept: int | None = None

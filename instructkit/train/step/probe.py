@@ -40,7 +40,7 @@ class Probe:
 
 def measure(config: Training, chat: ChatFormat, data: TrainingData, plan: Plan) -> Probe:
     """Make two short steps of the training, the second by the clock. Raises TrainingError."""
-    adapted, _ = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
+    adapted = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
     model = adapted.model.to(probe_device(adapted.model))
     runner = make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
     parallel = make_parallel(runner, config, Ranks(), no_batch(runner, data))

@@ -19,7 +19,7 @@ from instructkit.train.config.adapter import Adapter
 from instructkit.train.model.adapters import adapt
 from instructkit.train.save import export as module
 from instructkit.train.save.export import export
-from instructkit.train.save.finish import losses, round_weights, saved_dtype, settle
+from instructkit.train.save.finish import finish_weights, losses, round_weights, saved_dtype
 
 AUTO = {
     "causal": AutoModelForCausalLM,
@@ -63,7 +63,7 @@ def test_weights_are_rounded_before_and_saved_exactly(make, tmp_path, small, dty
     made = make()
     runner = make_runner(made.model, 20)
     before = losses(runner, made.documents)
-    settle(runner, small(), dtype, made.documents)
+    finish_weights(runner, small(), dtype, made.documents)
     rounded = losses(runner, made.documents)
     assert not torch.equal(rounded, before)
     export(runner, made.chat, "", tmp_path / "model", probe=made.documents, dtype=dtype)
@@ -139,7 +139,7 @@ def test_an_adapter_folder_loads_through_peft_and_names_its_base(make, base, sma
     runner = make_runner(model, 20)
     folder = tmp_path / "project/build/recipe/trainings/tuned/model"
     folder.parent.mkdir(parents=True)
-    settle(runner, small(model=str(base), adapter=adapter), torch.float32, made.documents)
+    finish_weights(runner, small(model=str(base), adapter=adapter), torch.float32, made.documents)
     expected = losses(runner, made.documents)
     export(runner, made.chat, "", folder, probe=made.documents, base=("models/base", str(base)))
     assert json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"] == "models/base"
@@ -158,7 +158,7 @@ def test_a_merged_adapter_is_a_model_like_any_other(make, base, small, tmp_path,
     adapter = Adapter(kind=kind)
     runner = make_runner(randomise(adapt(made.model, adapter, steps=20).model), 20)
     expected = losses(runner, made.documents)
-    settle(runner, small(model=str(base), adapter=adapter), torch.float32, made.documents)
+    finish_weights(runner, small(model=str(base), adapter=adapter), torch.float32, made.documents)
     export(runner, made.chat, "", tmp_path / "model", probe=made.documents)
     assert not (tmp_path / "model/adapter_config.json").exists()
     saved = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
