@@ -91,7 +91,7 @@ def test_a_classifier_learns_which_reply_belongs_to_a_conversation(
     config = small(model=shape, objective="classification", max_steps=60, learning_rate=5e-3)
     data = write_shards(colours(300))
     result = train(config, data, tmp_path / "run", dataset_hash="d")
-    assert result.after.overall.loss < 0.7 * result.before.overall.loss
+    assert result.after.overall.loss < 0.85 * result.before.overall.loss
     model = AutoModelForSequenceClassification.from_pretrained(result.model)
     answers = sorted(f"It is {c}." for c in ("blue", "green", "white", "black", "red", "yellow"))
     assert [model.config.id2label[i] for i in range(6)] == answers
