@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from instructkit.chat.chatml import CHATML
+from instructkit.chat.format import reread
 from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
 from instructkit.evaluate.generate import stop_ids
@@ -58,7 +59,7 @@ def export(runner: Runner, chat: ChatFormat, card: str, folder: Path) -> None:
 def _compare(model: Any, chat: ChatFormat, folder: Path) -> None:
     saved, tokenizer = load_model(str(folder)).eval(), load_tokenizer(str(folder))
     expected, _ = chat.render(_PROBE, prompt=True)
-    prompt = tokenizer.apply_chat_template(_PROBE, tokenize=False, add_generation_prompt=True)
+    prompt, _ = reread(chat, tokenizer).render(_PROBE, prompt=True)
     if prompt != expected:
         raise TrainingError(f"{folder}: the saved chat template writes {prompt!r}, training used {expected!r}")
     ids = chat.tokenizer(expected, add_special_tokens=False, return_tensors="pt")["input_ids"]
