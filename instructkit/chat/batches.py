@@ -12,7 +12,7 @@ the rest, one by one: edges that tokens reach across, spans, tokenizers that spe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -80,7 +80,7 @@ def find(batch: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> tuple[F
             faults[row] = fault
             continue
         if not any(target.spans for target in located.targets):
-            weighted = (replace(t, weight=t.weight * example.weight) for t in located.targets)
+            weighted = (t._replace(weight=t.weight * example.weight) for t in located.targets)
             found.add(row, located.text, weighted)
     return found, faults
 
@@ -100,19 +100,15 @@ def _add_plain(found: Found, batch: pl.DataFrame, chat: ChatFormat, scaffolds: S
         if not size or not toolless[row] or any(odd[start:end]):
             continue
         said, spoken = contents[start:end], roles[start:end]
-        own = [
-            (1.0 if role == "assistant" else 0.0) if weight is None else weight
-            for role, weight in zip(spoken, weights[start:end], strict=True)
-        ]
-        scaffold = scaffolds.of(tuple(zip(spoken, [w > 0 for w in own], strict=True)))
+        scaffold = scaffolds.of(spoken, weights[start:end])
         if scaffold is None or any(map(chat.special.search, said)):
             continue
         try:
-            text, _ = chat.render([{"role": r, "content": c} for r, c in zip(spoken, said, strict=True)])
+            text, _ = chat.render([{"role": r, "content": c} for r, c in zip(spoken, said, strict=True)], marks=False)
         except FAILURES:
             continue
         if scaffold.explains(text, said):
-            found.add(row, text, scaffold.targets(said, [w * example_weights[row] for w in own]))
+            found.add(row, text, scaffold.targets(said, example_weights[row]))
 
 
 def exact(found: Found, encodings: Sequence[Any], spelling: Spelling | None, stop_ids: Mapping[str, int]) -> Exact:
