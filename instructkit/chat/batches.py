@@ -1,17 +1,17 @@
-"""Many plain conversations labelled at once, by array arithmetic; whatever is not plain is left to `labels`.
+"""Many conversations labelled at once, by array arithmetic; what that cannot prove is left to `labels`.
 
     row 0   text  ⋯user⏎Ping?<|im_end|>⏎<|im_start|>assistant⏎Pong.<|im_end|>⏎        target 71 to 86
     bytes of the batch, row behind row      ├──────────┤├──────────┤⋯
     tokens of the batch                     ├┤├──┤├┤├──┤├─┤├───────┤⋯                 each begins at a byte
 
-A row is labelled here when all of this holds, which together proves its labels: its scaffold explains its text; its
-tokens, spelled, are its text byte for byte; each target begins and ends between two tokens; and the last token of each
-is its stop token. `labels` does the rest, one by one: edges that tokens reach across, reasoning, tools, spans.
+A row is labelled here when all of this holds, which together proves its labels: its tokens, spelled, are its text byte
+for byte; each target begins and ends between two tokens; and the last token of each is its stop token. `labels` does
+the rest, one by one: edges that tokens reach across, spans, tokenizers that spell in another way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -20,10 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from instructkit.chat.labels import tools_of
+from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.scaffold import Scaffolds
-from instructkit.chat.search import FAILURES, Target
+from instructkit.chat.search import FAILURES, Target, Unlabelled
 from instructkit.chat.spelling import Spelling
+from instructkit.schema import Example, records
 
 _PLAIN = ("name", "tool_calls", "tool_call_id", "reasoning", "spans", "media")
 """What a plain message has not."""
@@ -32,18 +35,25 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass
-class Plain:
-    """Rendered conversations of a batch whose scaffold explains them; the lists have one length."""
+class Found:
+    """Rendered conversations of a batch whose targets are known; the three lists have one length."""
 
     rows: list[int] = field(default_factory=list)
     """Their rows in the batch."""
     texts: list[str] = field(default_factory=list)
     targets: list[tuple[Target, ...]] = field(default_factory=list)
+    """With the example's weight in theirs."""
 
-    def only(self, wanted: npt.NDArray[np.bool_]) -> Plain:
+    def add(self, row: int, text: str, targets: Iterable[Target]) -> None:
+        """One conversation more."""
+        self.rows.append(row)
+        self.texts.append(text)
+        self.targets.append(tuple(targets))
+
+    def only(self, wanted: npt.NDArray[np.bool_]) -> Found:
         """Those of the conversations that are wanted."""
         kept = np.flatnonzero(wanted).tolist()
-        return Plain([self.rows[i] for i in kept], [self.texts[i] for i in kept], [self.targets[i] for i in kept])
+        return Found([self.rows[i] for i in kept], [self.texts[i] for i in kept], [self.targets[i] for i in kept])
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,27 @@ class Exact:
     lengths: Indices
 
 
-def plain_conversations(batch: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> Plain:
-    """The conversations of a batch (a frame of the Example noun) that their scaffold explains, rendered."""
+def find(batch: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> tuple[Found, dict[int, Unlabelled]]:
+    """The conversations of a batch (a frame of the Example noun), rendered and located; and those that cannot be."""
+    found = Found()
+    _add_plain(found, batch, chat, scaffolds)
+    explained = set(found.rows)
+    rest = [row for row in range(batch.height) if row not in explained]
+    faults = {}
+    for row, example in zip(rest, records(Example, batch[rest]), strict=True):
+        try:
+            located = locate(example.messages, tools_of(example), chat, scaffolds)
+        except Unlabelled as fault:
+            faults[row] = fault
+            continue
+        if not any(target.spans for target in located.targets):
+            weighted = (t._replace(weight=t.weight * example.weight) for t in located.targets)
+            found.add(row, located.text, weighted)
+    return found, faults
+
+
+def _add_plain(found: Found, batch: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> None:
+    """Add the conversations that a scaffold explains, without an object for each of them and their messages."""
     lists = batch["messages"]
     sizes = lists.list.len().fill_null(0).to_list()
     messages = lists.explode(empty_as_null=False).struct.unnest()
@@ -65,38 +94,30 @@ def plain_conversations(batch: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffo
     roles, contents, weights = (messages[name].to_list() for name in ("role", "content", "weight"))
     toolless = batch["tools"].is_null().to_list()
     example_weights = batch["weight"].to_list()
-    found = Plain()
     end = 0
     for row, size in enumerate(sizes):
         start, end = end, end + size
         if not size or not toolless[row] or any(odd[start:end]):
             continue
         said, spoken = contents[start:end], roles[start:end]
-        own = [
-            (1.0 if role == "assistant" else 0.0) if weight is None else weight
-            for role, weight in zip(spoken, weights[start:end], strict=True)
-        ]
-        scaffold = scaffolds.of(tuple(zip(spoken, [w > 0 for w in own], strict=True)))
+        scaffold = scaffolds.of(spoken, weights[start:end])
         if scaffold is None or any(map(chat.special.search, said)):
             continue
         try:
-            text, _ = chat.render([{"role": r, "content": c} for r, c in zip(spoken, said, strict=True)])
+            text, _ = chat.render([{"role": r, "content": c} for r, c in zip(spoken, said, strict=True)], marks=False)
         except FAILURES:
             continue
         if scaffold.explains(text, said):
-            found.rows.append(row)
-            found.texts.append(text)
-            found.targets.append(scaffold.targets(said, [w * example_weights[row] for w in own]))
-    return found
+            found.add(row, text, scaffold.targets(said, example_weights[row]))
 
 
-def exact(plain: Plain, encodings: Sequence[Any], spelling: Spelling | None, stop_ids: Mapping[str, int]) -> Exact:
+def exact(found: Found, encodings: Sequence[Any], spelling: Spelling | None, stop_ids: Mapping[str, int]) -> Exact:
     """Those of the conversations whose labels their tokens prove. `stop_ids`: id of each control token."""
-    if spelling is None or not plain.rows:
+    if spelling is None or not found.rows:
         return Exact([], np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     counts = np.array([len(encoding) for encoding in encodings], dtype=np.int64)
     ids = np.fromiter(chain.from_iterable(e.ids for e in encodings), dtype=np.int32, count=int(counts.sum()))
-    written = [text.encode() for text in plain.texts]
+    written = [text.encode() for text in found.texts]
     sizes = np.array([len(text) for text in written], dtype=np.int64)
     firsts = np.cumsum(counts) - counts
 
@@ -104,14 +125,14 @@ def exact(plain: Plain, encodings: Sequence[Any], spelling: Spelling | None, sto
     proven = _sums(lengths, counts) == sizes
     if not proven.all():
         encodings = [encoding for encoding, ok in zip(encodings, proven.tolist(), strict=True) if ok]
-        return exact(plain.only(proven), encodings, spelling, stop_ids)
+        return exact(found.only(proven), encodings, spelling, stop_ids)
     differs = spelling.spell(starts, lengths) != np.frombuffer(b"".join(written), dtype=np.uint8)
     proven &= _sums(differs, sizes) == 0
 
     ends = np.cumsum(lengths)
-    targets = [(row, target) for row, targets in enumerate(plain.targets) for target in targets]
+    targets = [(row, target) for row, targets in enumerate(found.targets) for target in targets]
     first_bytes = (np.cumsum(sizes) - sizes).tolist()
-    places = np.array([_in_bytes(plain.texts[r], t, first_bytes[r]) for r, t in targets], dtype=np.int64).reshape(-1, 2)
+    places = np.array([_in_bytes(found.texts[r], t, first_bytes[r]) for r, t in targets], dtype=np.int64).reshape(-1, 2)
     begin = np.searchsorted(ends, places[:, 0], side="right")  # a token begins where the one before it ends
     last = np.searchsorted(ends, places[:, 1])
     stops = np.array([stop_ids.get(t.stop, -1) if t.stop else -2 for _, t in targets], dtype=np.int64)
@@ -122,7 +143,7 @@ def exact(plain: Plain, encodings: Sequence[Any], spelling: Spelling | None, sto
         weights[first : final + 1] = target.weight
         proven[row] &= ok
     kept = np.repeat(proven, counts)
-    return Exact(plain.only(proven).rows, ids[kept], weights[kept], counts[proven])
+    return Exact(found.only(proven).rows, ids[kept], weights[kept], counts[proven])
 
 
 def _sums(values: npt.NDArray[Any], lengths: Indices) -> Indices:

@@ -51,13 +51,12 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
             tokenizer.add_special_tokens({"additional_special_tokens": missing}, replace_extra_special_tokens=False)
     specials = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special}
     specials |= set(tokenizer.all_special_tokens)
-    variables = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)}
     probed = ChatFormat(
         tokenizer=tokenizer,
         template=text,
         marks_replies=bool(_GENERATION.search(text)),
         special=re.compile(_any_of({token for token in specials if token})),
-        variables=variables,
+        variables=_variables(tokenizer),
     )
     probed = replace(probed, openers=_openers(probed))
     probe = [Message(role="user", content="Ping?"), Message(role="assistant", content="Pong.")]
@@ -89,11 +88,23 @@ def format_for(
         marks_replies=False,
         special=re.compile(r"(?!)"),
         stop=next((t for t in (tokenizer.eos_token, tokenizer.sep_token, tokenizer.pad_token) if t), ""),
-        variables={k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str)},
+        variables=_variables(tokenizer),
         reads=reads,
         classes=tuple(classes),
         piece_tokens=piece_tokens,
     )
+
+
+def reread(chat: ChatFormat, tokenizer: Any) -> ChatFormat:
+    """The format as a tokenizer writes it that was saved with it and loaded again; for comparing the two.
+
+    Not by the tokenizer's own `apply_chat_template`: some templates write today's date (see `chat.environment`).
+    """
+    return replace(chat, tokenizer=tokenizer, template=template_text(None, tokenizer), variables=_variables(tokenizer))
+
+
+def _variables(tokenizer: Any) -> dict[str, str]:
+    return {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
 
 
 def _check_fast(tokenizer: Any) -> None:

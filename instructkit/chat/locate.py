@@ -47,10 +47,10 @@ def locate(
         raise Unlabelled("template", f"the chat template refuses the conversation: {error}") from error
     _check_nothing_is_lost(turns, tools, text, chat)
     if scaffolds is not None and tools is None and all(t.keys() == {"role", "content"} for t in turns):
-        scaffold = scaffolds.of(tuple((m.role, is_trained(m)) for m in messages))
+        scaffold = scaffolds.of([m.role for m in messages], [m.weight for m in messages])
         contents = [m.content for m in messages]
         if scaffold is not None and not any(m.spans for m in messages) and scaffold.explains(text, contents):
-            return Located(text, scaffold.targets(contents, [trained_weight(m) for m in messages]))
+            return Located(text, scaffold.targets(contents, 1.0))
     given = Rendered(messages, turns, tools, text, marks)
     targets = tuple(search(given, i, trained_weight(m), chat) for i, m in enumerate(messages) if is_trained(m))
     for before, after in pairwise(targets):

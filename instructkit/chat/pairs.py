@@ -19,10 +19,10 @@ from instructkit.chat.backend import backend
 from instructkit.chat.labels import difference, tools_of
 from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat, turn
-from instructkit.chat.rows import Tokenized, Tokens, tokenized
+from instructkit.chat.rows import Tokenized, Tokens, drop_of, tokenized
 from instructkit.chat.search import FAILURES, Unlabelled
 from instructkit.errors import TrainingError
-from instructkit.schema import Drop, Example, Message, records
+from instructkit.schema import Example, Message, records
 from instructkit.text.conversation import trained_weight
 
 BATCH_ROWS = 1024
@@ -55,9 +55,9 @@ def tokenize_pairs(examples: pl.DataFrame, reader: ChatFormat | Any, classes: Se
             try:
                 kept.append((example, _pair(example, chat, index)))
             except Unlabelled as fault:
-                drops.append(_drop(example, fault))
+                drops.append(drop_of(example, fault))
         tokens, changed = _tokens(kept, tokenizer, chat, index)
-        drops += [_drop(*unlike) for unlike in changed]
+        drops += [drop_of(*unlike) for unlike in changed]
         parts.append(tokens)
     return tokenized(parts, drops)
 
@@ -135,13 +135,3 @@ def _tokens(
         read_tokens=[len(r) for r in read],
     )
     return tokens, changed
-
-
-def _drop(example: Example, fault: Unlabelled) -> Drop:
-    return Drop(
-        id=example.id,
-        origin=example.origin,
-        template=example.template,
-        rule=f"label.{fault.rule}",
-        detail=fault.detail,
-    )

@@ -78,11 +78,14 @@ class ChatFormat:
         """Id of the token that ends a reply."""
         return int(self.tokenizer.convert_tokens_to_ids(self.stop))
 
-    def render(self, turns: Sequence[Turn], tools: list[Any] | None = None, prompt: bool = False) -> tuple[str, Marks]:
+    def render(
+        self, turns: Sequence[Turn], tools: list[Any] | None = None, prompt: bool = False, marks: bool = True
+    ) -> tuple[str, Marks]:
         """The conversation as text, and the character ranges inside `{% generation %}`.
 
-        `prompt`: followed by what makes the model answer. Raises jinja2.TemplateError (a template that refuses a
-        conversation says so with it), and TypeError or ValueError where the template's own code fails.
+        `prompt`: followed by what makes the model answer. `marks` False: without the ranges. Raises jinja2.TemplateError
+        (a template that refuses a conversation says so with it), and TypeError or ValueError where the template's own
+        code fails.
         """
         variables = {
             "messages": turns,
@@ -91,7 +94,7 @@ class ChatFormat:
             "add_generation_prompt": prompt,
             **self.variables,
         }
-        return compiled(self.template)(variables)
+        return compiled(self.template, marks and self.marks_replies)(variables)
 
 
 def turn(message: Message) -> Turn:

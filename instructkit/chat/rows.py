@@ -11,7 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.chat.labels import IGNORED
-from instructkit.schema import Drop, TokenizedExample, columns, frame
+from instructkit.chat.search import Unlabelled
+from instructkit.schema import Drop, Example, TokenizedExample, columns, frame
 
 
 class Tokenized(NamedTuple):
@@ -39,8 +40,21 @@ class Tokens:
     """[n]; None: 0 everywhere."""
 
 
+def drop_of(example: Example, fault: Unlabelled) -> Drop:
+    """An example that cannot be labelled, as a drop with the rule `label.<reason>`."""
+    return Drop(
+        id=example.id,
+        origin=example.origin,
+        template=example.template,
+        rule=f"label.{fault.rule}",
+        detail=fault.detail,
+    )
+
+
 def in_order(first: Tokens, second: Tokens, rows: npt.NDArray[np.int64]) -> Tokens:
     """Two parts as one, sorted by the number that `rows` gives each of their rows."""
+    if not len(second.ids) and (np.diff(rows) > 0).all():
+        return first
     order = np.argsort(rows, kind="stable")
     lengths = np.concatenate([first.lengths, second.lengths])
     starts = (np.cumsum(lengths) - lengths)[order]

@@ -11,19 +11,20 @@ reword or leave out what it likes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, zip_longest
+from typing import NamedTuple
 
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.search import FAILURES, Rendered, Target, Unlabelled, search
 from instructkit.schema import Message
+from instructkit.text.conversation import trained_weight
 
-Shape = tuple[tuple[str, bool], ...]
-"""Role of each message, and whether it is trained on."""
+Shape = tuple[tuple[str, ...], tuple[float | None, ...]]
+"""Role and weight of each message."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A target, measured from the content of its message."""
 
     message: int
@@ -32,6 +33,7 @@ class Place:
     behind: int
     """Characters between the content's end and the target's."""
     stop: str
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,22 @@ class Scaffold:
     """[n + 1]"""
     places: tuple[Place, ...]
 
-    def explains(self, text: str, contents: list[str]) -> bool:
+    def explains(self, text: str, contents: Sequence[str]) -> bool:
         """Whether the text is the scaffold filled with these contents, word for word."""
-        return text == "".join(chain.from_iterable(zip_longest(self.pieces, contents, fillvalue="")))
+        parts = [""] * (2 * len(contents) + 1)
+        parts[::2] = self.pieces
+        parts[1::2] = contents
+        return text == "".join(parts)
 
-    def targets(self, contents: list[str], weights: list[float]) -> tuple[Target, ...]:
-        """The targets of a text that the scaffold explains."""
-        lengths = chain.from_iterable(zip_longest(map(len, self.pieces), map(len, contents), fillvalue=0))
-        ends = list(accumulate(lengths))
+    def targets(self, contents: Sequence[str], weight: float) -> tuple[Target, ...]:
+        """The targets of a text that the scaffold explains, in an example of that weight."""
+        ends, end = [], 0
+        for piece, content in zip(self.pieces, contents, strict=False):
+            end += len(piece) + len(content)
+            ends.append(end)
         return tuple(
-            Target(ends[2 * i] - place.before, ends[2 * i + 1] + place.behind, weights[i], place.stop, i)
-            for place in self.places
-            for i in (place.message,)
+            Target(ends[i] - len(contents[i]) - before, ends[i] + behind, own * weight, stop, i)
+            for i, before, behind, stop, own in self.places
         )
 
 
@@ -64,21 +70,25 @@ class Scaffolds:
     chat: ChatFormat
     learned: dict[Shape, Scaffold | None] = field(default_factory=dict)
 
-    def of(self, shape: Shape) -> Scaffold | None:
+    def of(self, roles: Sequence[str], weights: Sequence[float | None]) -> Scaffold | None:
         """The scaffold of conversations of this shape; None where their text does not keep contents in order."""
+        shape = (tuple(roles), tuple(weights))
         if shape not in self.learned:
             self.learned[shape] = _learn(shape, self.chat)
         return self.learned[shape]
 
 
 def _learn(shape: Shape, chat: ChatFormat) -> Scaffold | None:
-    contents = [f"qZ7slot{i}Zq." for i in range(len(shape))]  # none begins another, and none is the placeholder
-    messages = [Message(role=role, content=content) for (role, _), content in zip(shape, contents, strict=True)]
+    contents = [f"qZ7slot{i}Zq." for i in range(len(shape[0]))]  # none begins another, and none is the placeholder
+    messages = [
+        Message(role=role, weight=weight, content=content)
+        for role, weight, content in zip(*shape, contents, strict=True)
+    ]
     turns = [{"role": m.role, "content": m.content} for m in messages]
     try:
         text, marks = chat.render(turns)
         given = Rendered(messages, turns, None, text, marks)
-        targets = [search(given, i, 1.0, chat) for i, (_, trained) in enumerate(shape) if trained]
+        targets = [search(given, i, w, chat) for i, m in enumerate(messages) if (w := trained_weight(m)) > 0]
     except (Unlabelled, *FAILURES):
         return None
     pieces, rest, ends = [], text, []
@@ -91,7 +101,7 @@ def _learn(shape: Shape, chat: ChatFormat) -> Scaffold | None:
     places = []
     for target in targets:
         begin, end = ends[target.message] - len(contents[target.message]), ends[target.message]
-        places.append(Place(target.message, begin - target.start, target.end - end, target.stop))
+        places.append(Place(target.message, begin - target.start, target.end - end, target.stop, target.weight))
     pieces.append(rest)
     for place in places:
         ahead, behind = len(pieces[place.message]), len(pieces[place.message + 1])

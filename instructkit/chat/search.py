@@ -33,8 +33,7 @@ class Unlabelled(Exception):
         super().__init__(f"{rule}: {detail}")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A range of the text that is trained on; `end` is exclusive and behind the stop token, if there is one."""
 
     start: int

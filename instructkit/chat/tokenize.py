@@ -17,12 +17,12 @@ import numpy as np
 import polars as pl
 
 from instructkit.chat.backend import backend
-from instructkit.chat.batches import Plain, exact, plain_conversations
+from instructkit.chat.batches import Found, exact, find
 from instructkit.chat.documents import as_documents, tokenize_documents
 from instructkit.chat.labels import Labelled, label
 from instructkit.chat.pairs import tokenize_pairs
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.rows import Tokenized, Tokens, in_order, tokenized
+from instructkit.chat.rows import Tokenized, Tokens, drop_of, in_order, tokenized
 from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import Unlabelled
 from instructkit.schema import Drop, Example, records
@@ -33,7 +33,8 @@ BATCH_ROWS = 1024
 
 class _Begun(NamedTuple):
     batch: pl.DataFrame
-    plain: Plain
+    found: Found
+    faults: dict[int, Unlabelled]
     encodings: Future[Any]
 
 
@@ -64,8 +65,9 @@ def _ahead(examples: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> It
     waiting = None
     with ThreadPoolExecutor(1) as thread:
         for batch in examples.iter_slices(BATCH_ROWS):
-            plain = plain_conversations(batch, chat, scaffolds) if chat.spelling is not None else Plain()
-            begun = _Begun(batch, plain, thread.submit(inner.encode_batch_fast, plain.texts, add_special_tokens=False))
+            found, faults = find(batch, chat, scaffolds) if chat.spelling is not None else (Found(), {})
+            encodings = thread.submit(inner.encode_batch_fast, found.texts, add_special_tokens=False)
+            begun = _Begun(batch, found, faults, encodings)
             if waiting is not None:
                 yield waiting
             waiting = begun
@@ -75,24 +77,20 @@ def _ahead(examples: pl.DataFrame, chat: ChatFormat, scaffolds: Scaffolds) -> It
 
 def _finish(begun: _Begun, chat: ChatFormat, scaffolds: Scaffolds) -> tuple[Tokens, list[Drop]]:
     ids = begun.batch["id"].to_list()
-    quick = exact(begun.plain, begun.encodings.result(), chat.spelling, chat.control_ids)
+    quick = exact(begun.found, begun.encodings.result(), chat.spelling, chat.control_ids)
     proven = set(quick.rows)
     rows = [row for row in range(begun.batch.height) if row not in proven]
-    others = list(records(Example, begun.batch[rows]))
-    results = list(zip(rows, others, label(others, chat, scaffolds), strict=True))
-    drops = [
-        Drop(id=e.id, origin=e.origin, template=e.template, rule=f"label.{r.rule}", detail=r.detail)
-        for _, e, r in results
-        if isinstance(r, Unlabelled)
-    ]
-    kept = [(row, r) for row, _, r in results if isinstance(r, Labelled)]
-    tokens = Tokens([ids[row] for row in quick.rows], quick.input_ids, quick.weights, quick.lengths)
-    if not kept:
-        return tokens, drops
-    slow = Tokens(
+    examples = dict(zip(rows, records(Example, begun.batch[rows]), strict=True))
+    open_rows = [row for row in rows if row not in begun.faults]
+    labelled = label([examples[row] for row in open_rows], chat, scaffolds)
+    results = dict(zip(open_rows, labelled, strict=True)) | begun.faults
+    drops = [drop_of(examples[row], r) for row in rows if isinstance(r := results[row], Unlabelled)]
+    kept = [(row, r) for row in rows if isinstance(r := results[row], Labelled)]
+    quickly = Tokens([ids[row] for row in quick.rows], quick.input_ids, quick.weights, quick.lengths)
+    one_by_one = Tokens(
         [ids[row] for row, _ in kept],
-        np.concatenate([r.input_ids for _, r in kept]),
-        np.concatenate([r.weights for _, r in kept]),
+        np.concatenate([np.zeros(0, np.int32), *(r.input_ids for _, r in kept)]),
+        np.concatenate([np.zeros(0, np.float32), *(r.weights for _, r in kept)]),
         np.array([len(r.input_ids) for _, r in kept], dtype=np.int64),
     )
-    return in_order(tokens, slow, np.array([*quick.rows, *(row for row, _ in kept)])), drops
+    return in_order(quickly, one_by_one, np.array([*quick.rows, *(row for row, _ in kept)], dtype=np.int64)), drops

@@ -18,6 +18,25 @@ def test_marks_are_the_ranges_inside_generation_in_order():
     assert compiled(template)({}) == ("a<pp><qq>", [(2, 4), (6, 8)]), "a second rendering starts afresh"
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_nothing_is_left_over_from_the_text_before(marked):
+    template = (
+        "{% if x is defined %}x{% endif %}{% if m is defined %}m{% endif %}{% if y is defined %}y{{ y }}{% endif %}"
+        "{% set x = 1 %}{% macro m() %}{% endmacro %}{% if stop %}{{ raise_exception('no') }}{% endif %}"
+    )
+    render = compiled(template, marked)
+    assert render({"y": 2}) == ("y2", [])
+    with pytest.raises(jinja2.TemplateError):
+        render({"stop": True})
+    assert render({}) == ("", [])
+
+
+def test_what_is_set_inside_a_mark_stays_inside():
+    template = "{% set x = 1 %}{% generation %}{% set x = 2 %}{{ x }}{% endgeneration %}{{ x }}"
+    assert compiled(template)({}) == ("21", [(0, 1)])
+    assert compiled(template, False)({}) == ("21", [])
+
+
 def test_json_is_not_escaped_for_html():
     assert text("{{ x | tojson }}", x={"é": "<b>&"}) == '{"é": "<b>&"}'
 

@@ -3,12 +3,12 @@ import pytest
 from instructkit.chat.format import chat_format
 from instructkit.chat.scaffold import Scaffolds
 
-PLAIN = (("user", False), ("assistant", True))
+PLAIN = ("user", "assistant")
 
 
 @pytest.fixture
 def scaffold(make_family):
-    return lambda family, shape=PLAIN: Scaffolds(chat_format(make_family(family))).of(shape)
+    return lambda family, roles=PLAIN: Scaffolds(chat_format(make_family(family))).of(roles, [None] * len(roles))
 
 
 def test_a_scaffold_is_the_text_around_the_contents(scaffold):
@@ -20,7 +20,7 @@ def test_a_scaffold_is_the_text_around_the_contents(scaffold):
     )
     text = "<|im_start|>user\nPing?<|im_end|>\n<|im_start|>assistant\nPong.<|im_end|>\n"
     assert found.explains(text, ["Ping?", "Pong."])
-    (target,) = found.targets(["Ping?", "Pong."], [0.0, 0.5])
+    (target,) = found.targets(["Ping?", "Pong."], 0.5)
     assert (text[target.start : target.end], target.weight, target.message) == ("Pong.<|im_end|>", 0.5, 1)
 
 
@@ -39,4 +39,4 @@ def test_a_target_reaches_from_the_prompt_to_the_stop_token(scaffold):
 
 
 def test_a_conversation_that_a_template_refuses_has_none(scaffold):
-    assert scaffold("gemma-2", (("system", False), *PLAIN)) is None
+    assert scaffold("gemma-2", ("system", *PLAIN)) is None

@@ -156,6 +156,7 @@ def test_a_template_writes_what_transformers_writes(family, make_family, make_ex
                 with pytest.raises(type(refusal), match=re.escape(str(refusal))):
                     chat.render(turns, tools, prompt=prompt)
                 continue
+            assert chat.render(turns, tools, prompt=prompt, marks=False) == (expected, [])
             assert chat.render(turns, tools, prompt=prompt) == (expected, [tuple(m) for m in marks[0]] if marks else [])
 
 

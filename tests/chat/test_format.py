@@ -1,0 +1,46 @@
+import pytest
+
+from instructkit.chat.chatml import CHATML
+from instructkit.chat.format import chat_format, reread, template_text
+from instructkit.chat.rendering import turn
+from instructkit.errors import TrainingError
+from instructkit.models.load import load_tokenizer
+from instructkit.schema import Message
+
+TURNS = [{"role": "user", "content": "Ping?"}]
+
+
+@pytest.mark.parametrize("family", ["llama-3.1", "mistral-v3", "phi-3"])
+def test_a_saved_format_writes_what_it_wrote(family, make_family, tmp_path):
+    chat = chat_format(make_family(family))
+    chat.tokenizer.save_pretrained(tmp_path)
+    again = reread(chat, load_tokenizer(str(tmp_path)))
+    assert again.render(TURNS, prompt=True) == chat.render(TURNS, prompt=True)
+    assert again.identity == chat.identity
+
+
+def test_a_tokenizer_that_writes_otherwise_shows(make_family):
+    chat = chat_format(make_family("llama-3.1"))
+    assert reread(chat, make_family("llama-3")).render(TURNS) != chat.render(TURNS)
+
+
+def test_the_template_is_the_one_asked_for_the_tokenizers_own_or_chatml(make_family, tmp_path):
+    tokenizer = make_family("zephyr")
+    assert template_text(None, tokenizer) == tokenizer.chat_template
+    assert template_text("chatml", tokenizer) == CHATML
+    path = tmp_path / "own.jinja"
+    path.write_text("{{ 'hé' }}", encoding="utf-8")
+    assert template_text(str(path), tokenizer) == "{{ 'hé' }}"
+    with pytest.raises(TrainingError, match=r"none\.jinja.*cannot be read"):
+        template_text(str(tmp_path / "none.jinja"), tokenizer)
+
+
+def test_of_several_templates_the_default_is_taken(make_tokenizer):
+    tokenizer = make_tokenizer(["</s>"], eos_token="</s>")
+    tokenizer.chat_template = {"tool_use": "x", "default": "y"}
+    assert template_text(None, tokenizer) == "y"
+
+
+def test_thoughts_have_both_names_that_templates_know(make_example):
+    given = turn(Message(role="assistant", content="a", reasoning="b"))
+    assert given["reasoning_content"] == given["thinking"] == "b"
