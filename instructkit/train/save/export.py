@@ -25,7 +25,7 @@ from instructkit.models.batch import Document
 from instructkit.models.load import load_model, load_tokenizer, quiet
 from instructkit.models.runner import Runner
 from instructkit.train.model.adapters import NAME
-from instructkit.train.save.finish import LARGEST_DIFFERENCE, losses
+from instructkit.train.save.weights import LARGEST_DIFFERENCE, losses
 
 SHARD = "5GB"
 """Largest file of weights: the hub's clients fetch several at once."""

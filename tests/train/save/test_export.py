@@ -19,7 +19,7 @@ from instructkit.train.config.adapter import Adapter
 from instructkit.train.model.adapters import adapt
 from instructkit.train.save import export as module
 from instructkit.train.save.export import export
-from instructkit.train.save.finish import finish_weights, losses, round_weights, saved_dtype
+from instructkit.train.save.weights import finish_weights, losses, round_weights, saved_dtype
 
 AUTO = {
     "causal": AutoModelForCausalLM,
