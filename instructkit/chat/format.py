@@ -43,7 +43,7 @@ def chat_format(tokenizer: Any, template: str | None = None) -> ChatFormat:
     Where ChatML is used, its control tokens are added to a tokenizer that lacks them; the caller then gives the model
     rows for them (`len(tokenizer)`). Raises TrainingError with the reason where the template cannot be trained on.
     """
-    _check_fast(tokenizer)
+    _make_ready(tokenizer)
     text = template_text(template, tokenizer)
     if text == CHATML:
         missing = [token for token in (START, STOP) if token not in tokenizer.get_vocab()]
@@ -81,7 +81,7 @@ def format_for(
     own = template is not None or tokenizer.chat_template is not None
     if reads == "conversation" or (reads == "pair" and own):
         return replace(chat_format(tokenizer, template), reads=reads)
-    _check_fast(tokenizer)
+    _make_ready(tokenizer)
     return ChatFormat(
         tokenizer=tokenizer,
         template=template_text(template, tokenizer) if own else PLAIN,
@@ -107,12 +107,17 @@ def _variables(tokenizer: Any) -> dict[str, str]:
     return {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
 
 
-def _check_fast(tokenizer: Any) -> None:
+def _make_ready(tokenizer: Any) -> None:
+    """Check that the tokenizer says where its tokens lie, and turn off what makes it split a text at random."""
     if not getattr(tokenizer, "is_fast", False):
         raise TrainingError(
             f"tokenizer {type(tokenizer).__name__}: does not say which characters a token covers; "
             "labels need a fast tokenizer (one with a tokenizer.json)"
         )
+    model = tokenizer.backend_tokenizer.model
+    for chance in ("dropout", "alpha"):  # of BPE and of Unigram: other tokens each time, so no run could be repeated
+        if getattr(model, chance, None) is not None:
+            setattr(model, chance, None)
 
 
 def _any_of(words: Set[str]) -> str:

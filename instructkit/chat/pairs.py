@@ -20,6 +20,7 @@ from instructkit.chat.labels import difference, tools_of
 from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat, turn
 from instructkit.chat.rows import Tokenized, Tokens, drop_of, tokenized
+from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import FAILURES, Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Example, Message, records
@@ -48,12 +49,13 @@ def tokenize_pairs(examples: pl.DataFrame, reader: ChatFormat | Any, classes: Se
     if classes is None and chat is None and tokenizer.eos_token_id is None:
         raise TrainingError("the tokenizer has no end token (eos_token), so a reply would never end")
     index = {name: i for i, name in enumerate(classes)} if classes is not None else None
+    scaffolds = Scaffolds(chat) if chat is not None else None
     parts, drops = [], []
     for batch in examples.iter_slices(BATCH_ROWS):
         kept: list[tuple[Example, _Pair]] = []
         for example in records(Example, batch):
             try:
-                kept.append((example, _pair(example, chat, index)))
+                kept.append((example, _pair(example, chat, index, scaffolds)))
             except Unlabelled as fault:
                 drops.append(drop_of(example, fault))
         tokens, changed = _tokens(kept, tokenizer, chat, index)
@@ -68,7 +70,9 @@ def class_of(messages: Sequence[Message]) -> str | None:
     return last.content.strip() if last is not None and last.role == "assistant" else None
 
 
-def _pair(example: Example, chat: ChatFormat | None, index: dict[str, int] | None) -> _Pair:
+def _pair(
+    example: Example, chat: ChatFormat | None, index: dict[str, int] | None, scaffolds: Scaffolds | None
+) -> _Pair:
     name = class_of(example.messages)
     if name is None:
         raise Unlabelled("no-reply", "the conversation does not end in a reply")
@@ -90,7 +94,7 @@ def _pair(example: Example, chat: ChatFormat | None, index: dict[str, int] | Non
         except FAILURES as error:
             raise Unlabelled("template", f"the chat template refuses the conversation: {error}") from error
         return _Pair(read, name, weight)
-    found = locate(example.messages, tools_of(example), chat)
+    found = locate(example.messages, tools_of(example), chat, scaffolds)
     target = found.targets[-1]
     return _Pair(found.text[: target.start], found.text[target.start : target.end], weight)
 

@@ -1,7 +1,10 @@
+import copy
+
 import pytest
 
 from instructkit.chat.chatml import CHATML
 from instructkit.chat.format import chat_format, reread, template_text
+from instructkit.chat.labels import label
 from instructkit.chat.rendering import turn
 from instructkit.errors import TrainingError
 from instructkit.models.load import load_tokenizer
@@ -44,3 +47,11 @@ def test_of_several_templates_the_default_is_taken(make_tokenizer):
 def test_thoughts_have_both_names_that_templates_know(make_example):
     given = turn(Message(role="assistant", content="a", reasoning="b"))
     assert given["reasoning_content"] == given["thinking"] == "b"
+
+
+def test_a_tokenizer_that_splits_at_random_no_longer_does(make_family, make_example):
+    steady, random = make_family("chatml"), copy.deepcopy(make_family("chatml"))
+    random.backend_tokenizer.model.dropout = 0.9
+    example = make_example(("user", "How tall is a giraffe?"), ("assistant", "About five metres."))
+    ids = [label([example], chat_format(t))[0].input_ids.tolist() for t in (steady, random, random)]
+    assert ids[0] == ids[1] == ids[2]
