@@ -30,6 +30,10 @@ import torch
 from instructkit.models.attention import Lengths
 
 Layout = Literal["packed", "padded", "alone"]
+ALIKE = 0.8
+"""Shortest document of a padded batch, as a share of the longest."""
+SOME_WORK = 1 / 16
+"""Share of the budget that a batch fills before it may end for that."""
 
 
 class Document(NamedTuple):
@@ -169,14 +173,17 @@ def _long(array: npt.NDArray[Any]) -> torch.Tensor:
 def groups(lengths: Sequence[int], budget: int, layout: Layout) -> list[list[int]]:
     """Indices of documents that make batches of at most `budget` cells (tokens and padding); a longer one stands alone.
 
-    Sorted by length, so that padded rows are of a kind; in stable order, so that the batches are always the same.
+    Sorted by length, so that padded rows are of a kind; in stable order, so that the batches are always the same. A
+    padded batch that holds some work ends before a document that would be padding for a good part: a step of 8,192
+    tokens of chats is 8 batches with 8 % of padding then, where it would be 2 with 44 %.
     """
     result: list[list[int]] = []
     cells = 0
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         # Longest first: the first of a batch is its width.
         width = lengths[result[-1][0]] if result and layout == "padded" else lengths[i]
-        if not result or cells + width > budget or layout == "alone":
+        unlike = lengths[i] < ALIKE * width and cells >= SOME_WORK * budget
+        if not result or cells + width > budget or unlike or layout == "alone":
             result.append([])
             cells, width = 0, lengths[i]
         result[-1].append(i)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +39,16 @@ def test_what_is_read_and_what_is_written_are_padded_apart():
     assert batch.targets.tolist() == [20, 21, 21]
     assert batch.weights.tolist() == [1, 2, 1]
     assert batch.document.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("median", "spread"), [(200, 0.8), (100, 0.6), (700, 0.9)])
+def test_padding_of_a_step_of_chats_is_little(median, spread):
+    """One step of 8,192 tokens after another; in one batch each, half of the cells would be padding."""
+    drawn = np.clip(np.random.default_rng(0).lognormal(np.log(median), spread, 2000), 8, 2048).astype(int)
+    cells = 0
+    for step in np.array_split(drawn, drawn.sum() // 8192):
+        cells += sum(len(group) * step[group[0]] for group in groups(step.tolist(), 8192, "padded"))
+    assert drawn.sum() / cells > 0.9
 
 
 def test_the_class_of_a_text_is_no_part_of_it():
