@@ -180,14 +180,17 @@ def _before(
     model: str, base: str | None, after: Measurement, by: list[str], seed: int, measure: Any
 ) -> Measurement | None:
     """Column zero: the model named, else the one that the training started from, else what it measured then."""
-    from instructkit.errors import TrainingError
-    from instructkit.evaluate.base import base_of, measured_before
+    from instructkit.errors import TrainingError, UsageFault
+    from instructkit.evaluate.base import base_of, comparable, measured_before
 
     name = base or base_of(model)
     if name is not None:
         try:
-            found: Measurement = measure(name)
-            return found
+            if comparable(model, name):
+                found: Measurement = measure(name)
+                return found
+            if base is not None:
+                raise UsageFault(f"--base {base}: of another kind than {model}; their losses cannot be compared")
         except TrainingError as error:
             if base is not None:
                 raise

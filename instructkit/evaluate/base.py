@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 
 from instructkit.evaluate.run import Measurement, summary
+from instructkit.models.load import kind_of, load_config
 
 BEFORE = "evaluation/before.parquet"
 """In the folder of a training: losses of single test examples before the first step."""
@@ -32,6 +33,17 @@ def base_of(model: str) -> str | None:
         return None
     beside = folder / base
     return str(beside.resolve()) if beside.exists() else base
+
+
+def comparable(model: str, base: str) -> bool:
+    """Whether both are of one kind, classifiers with the same classes: else their losses are of different things.
+
+    Raises TrainingError for a model that cannot be loaded.
+    """
+    ours, theirs = load_config(model), load_config(base)
+    if kind_of(ours) != kind_of(theirs):
+        return False
+    return kind_of(ours) != "classifier" or ours.id2label == theirs.id2label
 
 
 def measured_before(model: str, after: Measurement, by: list[str], seed: int = 0) -> Measurement | None:

@@ -14,6 +14,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from instructkit.evaluate.base import comparable
 from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.generate import generate_all
 from instructkit.evaluate.run import Answering, measure_model
@@ -50,7 +51,7 @@ def test_an_encoder_decoder_is_measured_and_answers(save, tokens, chat, examples
     assert found.score("all", "all", "tokens").value <= 4
 
 
-def test_a_classifier_is_measured_by_accuracy(save, tokens, examples):
+def test_a_classifier_is_measured_by_accuracy(save, tokens, examples, saved):
     torch.manual_seed(0)
     config = DistilBertConfig(dim=32, n_layers=1, n_heads=2, hidden_dim=64, max_position_embeddings=128, **tokens)
     config.id2label, config.label2id = dict(enumerate(CLASSES)), {c: i for i, c in enumerate(CLASSES)}
@@ -65,6 +66,8 @@ def test_a_classifier_is_measured_by_accuracy(save, tokens, examples):
     assert {g.reply for g in found.generations} <= set(CLASSES)
     assert found.overall.tokens == 40
     assert generate_all(folder, ["Count 0"], Decoding())[0][0].text in CLASSES
+    assert comparable(str(folder), str(folder))
+    assert not comparable(str(folder), str(saved))  # a decoder's losses are of other things
 
 
 def test_texts_are_measured_whole(saved, examples):
