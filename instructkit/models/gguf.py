@@ -7,10 +7,12 @@ does not come back. Unpacking costs seconds to minutes, so a training does it on
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import shutil
 import tempfile
 import warnings
+from contextlib import redirect_stderr
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,7 +76,8 @@ def _convert(file: Path, folder: Path) -> None:
     known = hasattr(transformers, "GgufConfig")
     widen = {"quantization_config": transformers.GgufConfig(dequantize=True)} if known else {}
     try:
-        with quiet(), warnings.catch_warnings():
+        # Its progress bar is drawn whatever `quiet` says.
+        with quiet(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # about the file's own types of numbers, which we ask to have widened
             tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
             model = AutoModelForCausalLM.from_pretrained(

@@ -11,6 +11,7 @@ from instructkit.errors import TrainingError
 from instructkit.evaluate.run import evaluate
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.freeze import Freeze
+from instructkit.train.config.stopping import EarlyStopping
 from instructkit.train.run import train
 
 
@@ -30,9 +31,9 @@ def twice(colours, write_shards):
 
 @pytest.fixture
 def run(base, twice, tmp_path, small):
-    def go(out="run", data=None, **fields):
+    def go(out="run", data=None, progress=None, **fields):
         config = small(**{"model": str(base), "ledger": False, **fields})
-        return train(config, data or twice, tmp_path / out, dataset_hash="d")
+        return train(config, data or twice, tmp_path / out, dataset_hash="d", progress=progress)
 
     return go
 
@@ -132,3 +133,67 @@ def test_the_recipes_words_and_not_the_machines_name_the_base_of_an_adapter(base
     config = small(model="models/model", adapter=Adapter(merge=False), max_steps=1)
     result = train(config, twice, root / "build/r/trainings/t", dataset_hash="d", root=root)
     assert json.loads((result.model / "adapter_config.json").read_text())["base_model_name_or_path"] == "models/model"
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_training_stops_early_when_a_slice_gets_no_better(run, tmp_path):
+    stopping = EarlyStopping(slice="template=ask1", patience=2)
+    result = run(early_stopping=stopping, evaluate_every=2, learning_rate=3e-1, clip_norm=None, max_steps=40)
+    assert 4 <= result.steps < 40
+    losses = [line["validation"]["template"]["ask1"] for line in metrics(tmp_path / "run") if "validation" in line]
+    assert min(losses[-2:]) >= min(losses[:-2])
+    assert f"in {result.steps} steps" in (result.model / "README.md").read_text()
+
+
+def test_a_slice_that_no_validation_example_has_is_refused_at_its_first_look(run):
+    with pytest.raises(TrainingError, match="no validation examples of template 'ask7'; did you mean 'ask1'"):
+        run(early_stopping=EarlyStopping(slice="template=ask7"), evaluate_every=2)
+
+
+def test_the_result_may_be_the_mean_of_the_last_checkpoints(run, base, tmp_path):
+    """Equal to the mean of three trainings that ended where the checkpoints lie."""
+    fields = {"schedule": "constant", "warmup": 0.0, "learning_rate": 1e-3, "save_as": "fp32"}
+    mean = run(out="mean", average_checkpoints=3, checkpoint_every=2, max_steps=6, **fields)
+    parts = [weights(run(out=f"to{n}", max_steps=n, **fields).model) for n in (2, 4, 6)]
+    for name, value in weights(mean.model).items():
+        assert torch.allclose(value, sum(part[name] for part in parts) / 3, atol=1e-6)
+
+
+@pytest.mark.parametrize("keys", [{"neftune": 5.0}, {"fgm": 0.5}, {"dropout": 0.3}])
+def test_noise_changes_the_training_and_is_the_same_for_the_same_seed(run, keys, tmp_path):
+    losses = {}
+    for out, fields in (("plain", {}), ("one", keys), ("again", keys)):
+        run(out=out, max_steps=4, **fields)
+        losses[out] = [line["loss"] for line in metrics(tmp_path / out)]
+    assert losses["one"] == losses["again"] != losses["plain"]
+
+
+def test_noise_is_the_same_however_a_step_is_cut(run, tmp_path):
+    losses = []
+    for size in (1, 4):
+        run(out=f"m{size}", neftune=5.0, fgm=0.5, max_steps=4, micro_batch_sequences=size)
+        losses.append([line["loss"] for line in metrics(tmp_path / f"m{size}")])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_an_adapter_run_that_was_stopped_goes_on_to_the_same_result(run, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(event):
+        if event.phase == "train" and event.done == 13:
+            raise Stop
+
+    fields = {"adapter": Adapter(kind="adalora", rank=2), "max_steps": 20, "checkpoint_every": 5, "dropout": 0.1}
+    whole = run(out="whole", **fields)
+    with pytest.raises(Stop):
+        run(out="stopped", progress=stop, **fields)
+    (held,) = (tmp_path / "stopped/checkpoints").iterdir()
+    assert sum(p.stat().st_size for p in held.iterdir()) < (whole.model / "model.safetensors").stat().st_size * 3
+    result = run(out="stopped", **fields)
+    assert result.resumed_from == 10
+    for name, value in weights(whole.model).items():
+        assert torch.equal(weights(result.model)[name], value)

@@ -5,6 +5,7 @@ A function of what it is given: no dates, no paths of a machine.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def model_card(
     content = _composition(shards)
     parts = [
         _front(config, outcome, base, content),
-        f"# {name}",
+        f"# {name}" if lineage.recipe is None else f"# {lineage.recipe}: {name}",
         _origin(config, outcome, preflight),
         "## Use",
         _usage(config, outcome),
@@ -132,14 +133,24 @@ def _usage(config: Training, outcome: Outcome) -> str:
             'model = PeftModel.from_pretrained(model, "path/to/this/folder")'
         )
     lines += ['tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")', load]
-    if outcome.kind == "causal":
-        lines += [
+    asked = {
+        "causal": (
             'chat = [{"role": "user", "content": "Your question"}]',
             'prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", '
             "return_dict=True)",
             "reply = model.generate(**prompt, max_new_tokens=200)[0]",
             'print(tokenizer.decode(reply[prompt["input_ids"].shape[1]:], skip_special_tokens=True))',
-        ]
+        ),
+        "seq2seq": (
+            'reply = model.generate(**tokenizer("Your text", return_tensors="pt"), max_new_tokens=200)[0]',
+            "print(tokenizer.decode(reply, skip_special_tokens=True))",
+        ),
+        "classifier": (
+            'found = model(**tokenizer("Your text", return_tensors="pt")).logits.argmax().item()',
+            "print(model.config.id2label[found])",
+        ),
+    }
+    lines += asked[outcome.kind]
     return "```python\n" + "\n".join(lines) + "\n```"
 
 
@@ -183,7 +194,7 @@ def _data(preflight: Preflight, content: dict[str, pl.DataFrame], lineage: Linea
     templates = content["template"]
     if templates.height:
         listed = [
-            (f"`{name}`", f"`{digest}`", f"{count:,}", lineage.licenses.get(name) or UNKNOWN)
+            (f"`{name}`", f"`{digest}`" if digest else "-", f"{count:,}", lineage.licenses.get(name) or UNKNOWN)
             for name, digest, count in templates.rows()
         ]
         words = "The templates' words are part of the examples; their licences:"
@@ -193,9 +204,8 @@ def _data(preflight: Preflight, content: dict[str, pl.DataFrame], lineage: Linea
 
 
 def _training(config: Training, outcome: Outcome) -> list[str]:
-    settings = msgspec.to_builtins(config)
-    default = msgspec.to_builtins(Training(examples=config.examples, model=config.model, from_=config.from_))
-    changed = {k: v for k, v in settings.items() if v != default[k] or k in ("examples", "model")}
+    settings = {key.rstrip("_"): value for key, value in msgspec.to_builtins(config).items()}
+    changed = {key.rstrip("_"): value for key, value in _said(config).items()}
     return [
         "## Training",
         "What the recipe says of it; all else has its default.",
@@ -204,6 +214,17 @@ def _training(config: Training, outcome: Outcome) -> list[str]:
         "\n".join(f"- {note}" for note in outcome.notes),
         _fold("All settings", _fence(orjson.dumps(settings, option=orjson.OPT_INDENT_2).decode(), "json")),
     ]
+
+
+def _said(settings: Any) -> dict[str, Any]:
+    """The keys of a settings object that do not have their default, in plain values, and those of objects inside it."""
+    said = {}
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        default = each.default if each.default_factory is dataclasses.MISSING else each.default_factory()
+        if value != default:
+            said[each.name] = _said(value) if dataclasses.is_dataclass(value) else msgspec.to_builtins(value)
+    return said
 
 
 def _lineage(lineage: Lineage, base: dict[str, str | None] | None, made_of: dict[str, Any], key: str) -> list[str]:

@@ -91,7 +91,7 @@ def _finish(folder: Path, beside: Path, about: Checkpoint, keep: int, keep_best:
         shutil.rmtree(final)
     beside.rename(final)
     found = checkpoints(folder)
-    kept = {*found[len(found) - keep :], *_by_loss(found)[:keep_best]}
+    kept = {*found[-keep:], *_by_loss(found)[:keep_best]}
     for path in found:
         if path not in kept:
             shutil.rmtree(path)
