@@ -83,10 +83,10 @@ class ChatFormat:
     ) -> tuple[str, Marks]:
         """The conversation as text, and the character ranges inside `{% generation %}`.
 
-                `prompt`: followed by what makes the model answer. `marks` False: without the ranges. Raises
-                        jinja2.TemplateError (a template that refuses a conversation says so with it), and TypeError or ValueError
-                where the template's own code fails.
-                """
+        `prompt`: followed by what makes the model answer. `marks` False: without the ranges. Raises
+        jinja2.TemplateError (a template that refuses a conversation says so with it), and TypeError or ValueError
+        where the template's own code fails.
+        """
         variables = {
             "messages": turns,
             "tools": tools,
