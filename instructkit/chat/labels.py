@@ -97,13 +97,22 @@ def _weigh(
     for target in found.targets:
         first, last = _tokens_of(target, places, found.text, example.messages[target.message].content)
         weights[first:last] = target.weight
-        for start, end, weight in target.spans:
-            # A token belongs to the span that its first character lies in.
-            begins = np.maximum(places[first:last, 0], target.start)
-            weights[first:last][(begins >= start) & (begins < end)] = weight
+        if target.spans:
+            begins = _first_letters(places[first:last].tolist(), found.text)
+            for start, end, weight in target.spans:
+                weights[first:last][(begins >= start) & (begins < end)] = weight
         ranges.append((first, last))
     labelled = Labelled(np.asarray(ids, dtype=np.int32), weights * np.float32(example.weight), places, found.text)
     return labelled, ranges
+
+
+def _first_letters(places: list[list[int]], text: str) -> npt.NDArray[np.int64]:
+    """Where each token's first letter stands: what a token belongs to, for a space in front is only glued to it."""
+    starts = []
+    for start, end in places:
+        letters = text[start:end].lstrip()
+        starts.append(end - len(letters) if letters else start)
+    return np.array(starts, dtype=np.int64)
 
 
 def _tokens_of(target: Target, places: npt.NDArray[np.int64], text: str, content: str) -> tuple[int, int]:

@@ -125,10 +125,24 @@ def test_weights_of_example_message_and_span_reach_the_tokens(tokenizer, make_ex
     for (start, end), weight in zip(result.offsets.tolist(), result.weights.tolist(), strict=True):
         if weight:
             weights.setdefault(weight, []).append(result.text[start:end])
-    # A token belongs to the span that its first letter lies in: a glued space stands before the span.
+    # A token belongs to the span that its first letter lies in, whatever space is glued to it.
     assert set(weights) == {1.0, 0.5}
-    assert "".join(weights[0.5]).strip() in "def"
+    assert "".join(weights[0.5]).strip() == "def"
     assert "".join(weights[1.0]).endswith("<|im_end|>")
+
+
+@pytest.mark.parametrize("family", ["chatml", "llama-2", "gemma-2"])
+def test_a_span_of_an_earlier_answer_has_its_own_weight_though_a_space_is_glued_to_it(
+    family, make_family, make_example
+):
+    earlier = Message(role="assistant", content="\nHow tall is", weight=0.0, spans=[Span(start=5, end=9, weight=0.5)])
+    example = make_example(("user", "tall"), earlier, ("user", "tall"), ("assistant", "tall"))
+    (result,) = label([example], chat_format(make_family(family)))
+    assert isinstance(result, Labelled), result
+    pairs = zip(result.offsets.tolist(), result.weights.tolist(), strict=True)
+    spans = [place for place, weight in pairs if weight == 0.5]
+    assert result.text[spans[0][0] : spans[-1][1]].strip() == "tall"
+    assert result.text[: spans[0][0]].rstrip().endswith("How")
 
 
 def test_reasoning_and_tool_calls_are_part_of_the_answer(trained, make_example):

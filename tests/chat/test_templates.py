@@ -3,6 +3,7 @@
 What is expected stands in templates/<family>.txt, written down by hand; nothing there is computed by what it tests.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -220,3 +221,33 @@ def test_law_trained_tokens_decode_to_the_trained_messages_or_the_example_says_w
             stop = next(s for s in ("<|end|>", chat.stop) if body.endswith(s))
             body = body.removesuffix(stop).strip().removeprefix(LEADS.get(family, "").strip())
         assert body.strip() == message.content.strip()
+
+
+CALLERS = ["llama-3.1", "mistral-v3", "qwen-2.5", "qwen-3", "deepseek-r1", "granite"]
+arguments = st.dictionaries(st.sampled_from(["city", "day"]), st.one_of(texts, st.integers(-99, 99), st.booleans()))
+
+
+@settings(max_examples=80, deadline=None)
+@given(family=st.sampled_from(CALLERS), asked=texts, arguments=arguments, found=texts, reply=texts)
+def test_law_a_call_is_trained_with_all_its_arguments_or_the_example_says_why_not(
+    family, asked, arguments, found, reply, make_family, make_example
+):
+    call = {"id": "call00001", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    calls = Message(role="assistant", content="", tool_calls=orjson.dumps([call]).decode())
+    example = make_example(("user", asked), calls, result(found, 1), ("assistant", reply), tools=TOOLS)
+    tokenizer = make_family(family)
+    tokenized = tokenize(frame(Example, [example]), chat_format(tokenizer))
+    if tokenized.dropped.height:
+        assert tokenized.dropped["rule"][0].removeprefix("label.") in RULES
+        return
+    (row,) = tokenized.rows.rows(named=True)
+    first, second = (
+        tokenizer.backend_tokenizer.decode(r, skip_special_tokens=False).strip()
+        for r in runs(row["input_ids"], row["weights"])
+    )
+    stop = chat_format(tokenizer).stop
+    assert "weather" in first
+    assert json.dumps(arguments, ensure_ascii=False) in first
+    assert first.count(stop) == second.count(stop) == 1
+    assert first.endswith(stop)
+    assert second.removeprefix(LEADS.get(family, "").strip()).removesuffix(stop).strip() == reply.strip()
