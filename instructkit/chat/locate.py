@@ -13,7 +13,7 @@ from typing import Any
 
 from instructkit.chat.rendering import ChatFormat, Turn, turn
 from instructkit.chat.scaffold import Scaffolds
-from instructkit.chat.search import FAILURES, Rendered, Target, Unlabelled, leaves, search
+from instructkit.chat.search import FAILURES, Rendered, Target, Unlabelled, holds, leaves, search
 from instructkit.schema import Message
 from instructkit.text.conversation import trained_weight
 
@@ -62,7 +62,7 @@ def locate(
 def _check_nothing_is_lost(turns: list[Turn], tools: list[Any] | None, text: str, chat: ChatFormat) -> None:
     for i, given in enumerate(turns):
         _check_control_tokens(given, f"message {i} holds", chat)
-        if given["content"].strip() not in text:
+        if not holds(text, given["content"].strip()):
             raise Unlabelled("lost", f"the chat template leaves out or changes message {i} ({given['role']})")
         if any(name not in text for name in _function_names(given.get("tool_calls"))):
             raise Unlabelled("lost", f"the chat template leaves out the tool calls of message {i}")

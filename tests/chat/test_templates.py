@@ -60,6 +60,14 @@ CONVERSATIONS = {
         result("20 C", 2),
         ("assistant", "Rome."),
     ),
+    "later": (
+        ("user", "Ping?"),
+        ("assistant", "Pong."),
+        ("user", "Oslo?"),
+        calling("Oslo"),
+        result('{"C": "4"}', 1),
+        ("assistant", "Four."),
+    ),
     "thoughts": (
         ("user", "Ping?"),
         Message(role="assistant", content="Pong.", reasoning="A game."),
@@ -70,7 +78,7 @@ CONVERSATIONS = {
 
 
 def conversation(name, make_example):
-    return make_example(*CONVERSATIONS[name], tools=TOOLS if name in ("tools", "parallel") else None)
+    return make_example(*CONVERSATIONS[name], tools=TOOLS if name in ("tools", "parallel", "later") else None)
 
 
 def marked(labelled):
