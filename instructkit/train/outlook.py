@@ -33,7 +33,8 @@ class Outlook:
     refused: str | None = None
     """Why it would not begin; nothing below is known then."""
     figures: Figures | None = None
-    memory: Memory | None = None
+    memory: Memory | str | None = None
+    """A text: why it cannot be told."""
     probe: Probe | None = None
 
     @property
@@ -68,7 +69,7 @@ class Outlook:
         return {
             **self.preflight.as_json(self.figures),
             "refused": self.refused,
-            "memory": None if self.memory is None else asdict(self.memory),
+            "memory": asdict(self.memory) if isinstance(self.memory, Memory) else None,
             "probe": None if self.probe is None else asdict(self.probe),
             "seconds": self.seconds,
         }
@@ -95,23 +96,26 @@ def outlook(
     try:
         preflight.refuse(config)
         plan = data.plan(config)
+        say(Event(phase="prepare", message="counting memory"))
+        memory = count_memory(config, chat, data, plan)
     except TrainingError as refusal:
         return Outlook(preflight=preflight, overlong=config.overlong, refused=str(refusal))
-    say(Event(phase="prepare", message="counting memory"))
     return Outlook(
         preflight=preflight,
         overlong=config.overlong,
         figures=data.figures(plan),
-        memory=count_memory(config, chat, data, plan),
+        memory=memory,
         probe=measure(config, chat, data, plan) if probe else None,
     )
 
 
-def _memory_line(m: Memory) -> str:
+def _memory_line(m: Memory | str) -> str:
+    if isinstance(m, str):
+        return f"memory: cannot be told beforehand for this model ({m})"
     share = "" if m.trained == m.parameters else f", {m.trained:,} of them trained"
     state = f"{_gb(m.state)} for {m.parameters:,} parameters{share}"
     if m.activations is None:
-        return f"memory: {state}; activations cannot be counted beforehand for this model ({(m.uncounted or '')[:100]})"
+        return f"memory: {state}; activations cannot be counted beforehand for this model ({m.uncounted})"
     return (
         f"memory about {_gb(m.state + m.activations)}: {state}, {_gb(m.activations)} for the activations of a "
         f"micro-batch of {m.micro_batch_tokens:,} tokens"

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from instructkit.models.runner import make_runner
+from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.data.load import load
 from instructkit.train.data.source import open_source
@@ -100,3 +101,17 @@ def test_a_probe_tells_the_time_and_leaves_no_trace(look, tmp_path):
     assert told.lines()[-1].startswith("time about ")
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["cache"]
     assert look().lines()[-1] == "time: --probe measures some micro-batches"
+
+
+def test_of_an_adapter_only_its_own_weights_need_gradient_and_optimizer(look, shards, small, tmp_path):
+    base = train(small(max_steps=1), shards, tmp_path / "base", dataset_hash="d").model
+    told = look(model=str(base), adapter=Adapter(rank=2)).memory
+    assert 0 < told.trained < told.parameters / 5
+    assert told.state == 16 * told.trained + 4 * (told.parameters - told.trained)
+    assert told.activations > 0
+
+
+def test_a_model_that_cannot_be_trained_so_is_told(look, shards, small, tmp_path):
+    base = train(small(max_steps=1), shards, tmp_path / "base", dataset_hash="d").model
+    told = look(model=str(base), adapter=Adapter(targets=["q_prj"]))
+    assert "no matrix of the model is called 'q_prj'" in told.refused

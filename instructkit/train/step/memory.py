@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from instructkit.chat.rendering import ChatFormat
+from instructkit.errors import TrainingError
 from instructkit.models.attention import NotIsolated, use_documents_attention
 from instructkit.models.batch import Document
 from instructkit.models.head import Head
@@ -52,21 +53,30 @@ class Memory:
     micro_batch_tokens: int
 
 
-def count_memory(config: Training, chat: ChatFormat, data: TrainingData, plan: Plan) -> Memory:
-    """Memory of the training on the best device. Raises TrainingError for a model that cannot be made."""
+def count_memory(config: Training, chat: ChatFormat, data: TrainingData, plan: Plan) -> Memory | str:
+    """Memory of the training on the best device, or why it cannot be told.
+
+    Raises TrainingError for a model that cannot be made or trained as the training asks.
+    """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     device = best_device()
-    why = None
-    with FakeTensorMode(allow_non_fake_inputs=True), device, _no_complaints():
-        adapted = make_trainable(_without_weights(config, chat), config, plan.steps, chat.tokenizer)
-        runner = _unproved_runner(adapted.model)
-        documents = _micro_batch(config, data, plan, runner, device)
-        kept: int | None = None
-        try:
-            kept = _kept_by_autograd(runner, documents, config, device)
-        except Exception as error:  # code of strangers, run without numbers: it looks at some, or calls what cannot
-            why = (str(error).strip() or type(error).__name__).splitlines()[0]
+    kept, why = None, None
+    try:
+        with torch.device("meta"):
+            adapted = make_trainable(_without_weights(config, chat), config, plan.steps, chat.tokenizer)
+        with FakeTensorMode(allow_non_fake_inputs=True), _no_complaints():
+            _pretend(adapted.model, device)
+            runner = _unproved_runner(adapted.model)
+            documents = _micro_batch(config, data, plan, runner, device)
+            try:
+                kept = _kept_by_autograd(runner, documents, config, device)
+            except Exception as error:  # code of strangers, run without numbers: it looks at some, or calls what cannot
+                why = _first_line(error)
+    except TrainingError:
+        raise
+    except Exception as error:  # likewise: code that makes a model may look at its weights
+        return _first_line(error)
     counts = [(p.numel(), p.requires_grad) for p in runner.model.parameters()]
     trained, whole = sum(n for n, yes in counts if yes), sum(n for n, _ in counts)
     return Memory(
@@ -77,6 +87,25 @@ def count_memory(config: Training, chat: ChatFormat, data: TrainingData, plan: P
         uncounted=why,
         micro_batch_tokens=sum(len(document.ids) for document in documents),
     )
+
+
+def _pretend(model: torch.nn.Module, device: torch.device) -> None:
+    """Tensors on `meta` become tensors that say they are on a device, and so are given its kernels."""
+    known: dict[int, torch.Tensor] = {}
+    for module in model.modules():
+        own: Any
+        for own in (module._parameters, module._buffers):
+            for name, tensor in own.items():
+                if tensor is not None and id(tensor) not in known:
+                    empty = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+                    is_weight = isinstance(tensor, torch.nn.Parameter)
+                    known[id(tensor)] = torch.nn.Parameter(empty, tensor.requires_grad) if is_weight else empty
+                if tensor is not None:
+                    own[name] = known[id(tensor)]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:100]
 
 
 @contextmanager
