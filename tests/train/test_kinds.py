@@ -114,3 +114,22 @@ def test_language_modelling_is_for_decoders(shards, small, tmp_path):
     config = small(model=Scratch(architecture="t5", **SHAPE), objective="language-modeling")
     with pytest.raises(TrainingError, match="the model is an encoder-decoder"):
         train(config, shards, tmp_path / "run", dataset_hash="d")
+
+
+def test_a_saved_model_of_each_kind_is_tuned_on(shards, small, tmp_path):
+    """A decoder gets a head for classes, a classifier keeps its own, an encoder-decoder goes on."""
+
+    def go(name, **fields):
+        return train(small(max_steps=1, **fields), shards, tmp_path / name, dataset_hash="d").model
+
+    decoder = go("decoder", model=Scratch(**SHAPE))
+    classifier = go("classifier", model=str(decoder), objective="classification")
+    again = go("again", model=str(classifier), objective="classification")
+    heads = [AutoModelForSequenceClassification.from_pretrained(m) for m in (classifier, again)]
+    assert heads[0].config.id2label == heads[1].config.id2label
+    assert len(heads[0].config.id2label) == 6
+    assert (heads[0].score.weight - heads[1].score.weight).abs().max() < 0.01  # one step apart, not drawn anew
+    with pytest.raises(TrainingError, match="is a classifier; set objective: classification"):
+        go("wrong", model=str(classifier))
+    pairs = go("pairs", model=Scratch(architecture="t5", **SHAPE))
+    assert json.loads((go("more", model=str(pairs)) / "config.json").read_text())["is_encoder_decoder"]
