@@ -158,6 +158,8 @@ def make_parallel(runner: Runner, config: Training, ranks: Ranks, probe: Batch) 
     kind = choose_kind(config, model, ranks, device)
     if kind != "fsdp2":
         model.to(device)
+    elif config.adapter is not None and config.adapter.kind in ("adalora", "qlora"):
+        raise TrainingError(f"adapter: {config.adapter.kind} cannot be cut into slices; set parallel: ddp")
     root: Any = Root(model)
     if kind == "ddp":
         root = DistributedDataParallel(

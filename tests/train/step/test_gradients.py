@@ -13,3 +13,11 @@ def test_gradients_are_the_same_however_a_step_is_spread(on_ranks, tmp_path, ran
         assert len(results) > 30
         wrong = {case: found for case, found in results.items() if isinstance(found, str) or not found < 1e-5}
         assert wrong == {}, f"rank {rank}"
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to limit a process's memory")
+def test_a_step_that_the_system_has_no_memory_for_is_done_again_in_smaller_pieces(on_ranks, tmp_path):
+    (result,) = on_ranks(Path(__file__).with_name("little_memory.py"), 1, tmp_path)
+    assert 1 <= result["size"] < 8
+    assert result["said"][0] == "out of memory in step 1: done again, and on from here, in micro-batches of 4 rows"
+    assert result["difference"] < 1e-5
