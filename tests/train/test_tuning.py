@@ -1,13 +1,19 @@
 """A pretrained model tuned in part: with adapters, frozen layers; whole runs of a few steps."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from instructkit.errors import TrainingError
+from instructkit.evaluate.result import read_evaluations
 from instructkit.evaluate.run import evaluate
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.freeze import Freeze
@@ -197,3 +203,24 @@ def test_an_adapter_run_that_was_stopped_goes_on_to_the_same_result(run, tmp_pat
     assert result.resumed_from == 10
     for name, value in weights(whole.model).items():
         assert torch.equal(weights(result.model)[name], value)
+
+
+def test_an_adapter_trained_in_slices_by_two_processes_is_the_one_that_a_single_process_trains(
+    run, base, twice, small, tmp_path
+):
+    """FSDP2: noise, the adversary and the merge see slices of weights, and give what they give of whole ones."""
+    fields = {"adapter": Adapter(rank=4), "neftune": 5.0, "fgm": 0.5, "max_steps": 4, "learning_rate": 1e-2}
+    alone = run(out="alone", **fields)
+    config = small(model=str(base), ledger=False, parallel="fsdp2", **fields)
+    jobs = json.dumps([{"config": msgspec.to_builtins(config), "out": str(tmp_path / "sliced")}])
+    script = [str(Path(__file__).with_name("train_on_ranks.py")), str(tmp_path / "results.json"), jobs]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *script, *map(str, twice)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (weights(folder / "model") for folder in (alone.model.parent, tmp_path / "sliced"))
+    for name, value in one.items():
+        assert torch.allclose(value.float(), two[name].float(), atol=2e-2 * float(value.abs().max()))
+    after = read_evaluations(tmp_path / "sliced/evaluation.json").after
+    assert after.overall.loss == pytest.approx(alone.after.overall.loss, rel=1e-3)
