@@ -72,7 +72,8 @@ class Bookkeeper:
         rows = entries(self.about, self.data, read_journal(self.folder), self.steps)
         reached = pl.DataFrame(schema={"template": pl.String, "source": pl.String, "after": pl.Float64})
         if held_out is not None:
-            reached = held_out.select("template", "source", after=pl.col("loss") / pl.col("weight"))
+            told = held_out.filter(pl.col("weight") > 0)
+            reached = told.select("template", "source", after=pl.col("loss") / pl.col("weight"))
         ledger = classify(rows, reached, self.steps).select(columns(LedgerEntry).names())
         beside = path.with_suffix(".writing")
         ledger.write_parquet(beside)
