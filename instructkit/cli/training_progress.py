@@ -46,7 +46,7 @@ def bars(console: Console) -> Iterator[Progress]:
                 yield Text(fitting(self.numbers, self.console.width), no_wrap=True)
 
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<12}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -155,9 +155,8 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
     done = saves.restore(job.progress)
     book = _open_book(job, data, plan, done)
     if book is not None and not done:
-        job.say("evaluate", "training examples, before training, for the ledger")
         with parallel.whole():
-            book.before(runner, config.precision)
+            book.before(runner, config.precision, job.progress)
 
     def measure(step: int) -> dict[str, Any]:
         return parallel.alone(lambda: evaluations.on_the_way(runner, step)) if evaluations.due(step) else {}
@@ -179,9 +178,8 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
         recorder.close()
     saves.choose(steps, job.progress)
     if book is not None:
-        job.say("evaluate", "training examples, after training, for the ledger")
         with parallel.whole():
-            book.after(runner, config.precision)
+            book.after(runner, config.precision, job.progress)
     whole = parallel.whole_runner(lambda: _build(job, chat, data, plan)[0])
     finished = ranks.alone(
         lambda: finish(

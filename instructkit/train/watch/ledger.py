@@ -22,9 +22,12 @@ from instructkit.train.data.load import TrainingData
 from instructkit.train.data.plan import Indices, Plan
 from instructkit.train.watch.classes import classify
 from instructkit.train.watch.journal import BEFORE, Journal, read_journal
+from instructkit.train.watch.progress import Event, Progress, silent
 
 ABOUT = ("id", "content_hash", "template", "source", "task", "language", "group", "document_ids", "origin")
 """Columns of the Example noun that the ledger repeats."""
+AT_ONCE = 256
+"""Examples between two signs of progress."""
 PIECE = r"#\d+$"
 
 
@@ -56,13 +59,13 @@ class Bookkeeper:
         self.journal = Journal(folder, done, rank=rank, ranks=ranks)
         self.observe, self.flush = self.journal.observe, self.journal.flush
 
-    def before(self, runner: Runner, precision: Precision) -> None:
+    def before(self, runner: Runner, precision: Precision, progress: Progress = silent) -> None:
         """Measure this rank's examples before the first step."""
-        self._measure(BEFORE, runner, precision)
+        self._measure(BEFORE, "ledger", runner, precision, progress)
 
-    def after(self, runner: Runner, precision: Precision) -> None:
+    def after(self, runner: Runner, precision: Precision, progress: Progress = silent) -> None:
         """Measure them after the last step; the journal of this rank is complete then."""
-        self._measure(self.steps + 1, runner, precision)
+        self._measure(self.steps + 1, "ledger again", runner, precision, progress)
 
     def write(self, path: Path, held_out: pl.DataFrame | None) -> list[str]:
         """Put the journals of all ranks together as `path`, whole or not at all; what there is to say of it.
@@ -72,7 +75,8 @@ class Bookkeeper:
         rows = entries(self.about, self.data, read_journal(self.folder), self.steps)
         reached = pl.DataFrame(schema={"template": pl.String, "source": pl.String, "after": pl.Float64})
         if held_out is not None:
-            reached = held_out.select("template", "source", after=pl.col("loss") / pl.col("weight"))
+            told = held_out.filter(pl.col("weight") > 0)
+            reached = told.select("template", "source", after=pl.col("loss") / pl.col("weight"))
         ledger = classify(rows, reached, self.steps).select(columns(LedgerEntry).names())
         beside = path.with_suffix(".writing")
         ledger.write_parquet(beside)
@@ -82,11 +86,12 @@ class Bookkeeper:
             return ["the ledger was turned on after the first step: it has no losses before training"]
         return []
 
-    def _measure(self, step: int, runner: Runner, precision: Precision) -> None:
-        documents = [self.data.document(i) for i in self.share.tolist()]
-        if documents:
-            loss, weight, _ = document_losses(runner, documents, precision)
-            self.journal.add(step, self.share, loss, weight)
+    def _measure(self, step: int, phase: str, runner: Runner, precision: Precision, progress: Progress) -> None:
+        for start in range(0, len(self.share), AT_ONCE):
+            part = self.share[start : start + AT_ONCE]
+            loss, weight, _ = document_losses(runner, [self.data.document(i) for i in part.tolist()], precision)
+            self.journal.add(step, part, loss, weight)
+            progress(Event(phase=phase, done=start + len(part), total=len(self.share)))
 
 
 def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> Indices:

@@ -12,7 +12,7 @@ class Event:
     """One thing to show: `done` of `total` in a phase, with numbers; or a message."""
 
     phase: str
-    """tokenizer, tokenize, prepare, evaluate, train or export."""
+    """tokenizer, tokenize, prepare, evaluate, ledger, train, ledger again or export."""
     done: int = 0
     total: int = 0
     """0 where there is nothing to count."""
