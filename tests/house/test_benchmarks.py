@@ -45,8 +45,8 @@ def test_every_case_runs_its_own_step_and_no_other(project, case):
     assert result.peak_mb >= result.base_mb > 10
 
 
-def test_every_stage_has_a_case_but_the_hub():
-    assert {case.name.partition(" ")[0] for case in CASES} == set(STAGES) - {"ingest.hub"}
+def test_every_stage_has_a_case_but_those_that_need_a_hub_or_a_training():
+    assert {case.name.partition(" ")[0] for case in CASES} == set(STAGES) - {"ingest.hub", "filter.ledger"}
 
 
 def test_a_step_that_was_built_before_is_not_measured(project):
