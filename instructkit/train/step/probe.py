@@ -22,7 +22,7 @@ from instructkit.train.step.parallel import make_parallel, probe_device
 from instructkit.train.step.ranks import Ranks
 from instructkit.train.watch.peak import synchronize
 
-PROBED_TOKENS = 16_384
+PROBED_TOKENS = 4096
 """The probe stops after so many tokens, or after one step where that is less."""
 
 
