@@ -90,7 +90,7 @@ def test_a_training_killed_while_it_writes_checkpoints_ends_bitwise_equal_too(sm
     config = small(max_steps=60, checkpoint_every=1, evaluate_examples=5, keep_checkpoints=2)
     train(config, shards, tmp_path / "whole", dataset_hash="d")
     killed, moments = tmp_path / "killed", random.Random(4)
-    for _ in range(3):
+    for _ in range(2):
         process = start(killed, config, shards)
         for line in process.stdout:
             if line.startswith("train") and int(line.split()[1]):

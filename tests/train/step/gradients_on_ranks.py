@@ -31,6 +31,7 @@ from instructkit.train.step.optimizer import make_optimizer
 from instructkit.train.step.parallel import make_parallel
 from instructkit.train.step.ranks import joined
 
+RANK = 0
 CAPACITY = 40
 LENGTHS = [[40], [17, 20], [9, 9, 22], [1, 30], [38], [12, 3, 11, 14], [25, 15], [33, 7]]
 ZERO = 3
@@ -201,13 +202,15 @@ def main(ranks, say):
                 weights = "weighted" if weighted else "plain"
                 say(f"{kind} {layout} {weights} {count} rows by {size}, settled {settled}", found)
                 say(f"loss of {kind} {layout} {weights} {count} by {size}, {settled}", abs(loss - expected[count][0]))
+    if ranks.size > 2:  # the rest is the same for any number of ranks, and takes long on few cores
+        return
     data, rows = make_data(True)
     for kind, name in itertools.product(kinds, OTHERS):
         model, given = OTHERS[name](), of_kind(name, data)
         fields = FIELDS.get(name, {})
         own = make_stepper(model, given, rows, type(ranks)(), size=100, **fields)
         own.gradients(0, rows)
-        for size in (1, 8) if kind != "fsdp2" or ranks.size == 2 else ():
+        for size in (1, 8):
             stepper = make_stepper(OTHERS[name](), given, rows, ranks, size=size, parallel=spread(kind), **fields)
             stepper.gradients(0, rows)
             found = gradients(stepper.parallel.runner.model)
@@ -223,7 +226,7 @@ def main(ranks, say):
             stepper.gradients(0, rows)
             found = gradients(stepper.parallel.runner.model)
             say(f"{kind} with {about}", difference(found, by_definition(make_model(**model), data, rows)[1]))
-        limited = (Small,) if kind != "ddp" else (Small, SmallOnOne) if ranks.size == 2 else ()
+        limited = (Small,) if kind != "ddp" else (Small, SmallOnOne)
         for runner, settled in itertools.product(limited, (0, 2)):
             stepper = make_stepper(make_model(), data, rows, ranks, size=4, runner=runner, parallel=spread(kind))
             stepper.settled, said = settled, []
