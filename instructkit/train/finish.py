@@ -15,6 +15,7 @@ from instructkit.train.data.load import TrainingData
 from instructkit.train.data.preflight import Preflight
 from instructkit.train.evaluations import Evaluations
 from instructkit.train.job import Job
+from instructkit.train.model.prepare import load_base
 from instructkit.train.save.card import Outcome, model_card
 from instructkit.train.save.export import export
 from instructkit.train.save.state import Finished, RunState, write_run
@@ -69,8 +70,11 @@ def finish(
         shards=job.shards,
     )
     job.say("export", f"writing {out / 'model'}")
-    named = None if whole else (str(job.said.model or os.path.relpath(config.pretrained, job.root)), config.pretrained)
-    export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=named)
+    base = None
+    if not whole:
+        name = str(job.said.model or os.path.relpath(config.pretrained, job.root))
+        base = (name, lambda: load_base(config, runner.kind))
+    export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=base)
     write_evaluations(out / "evaluation.json", found)
     job.notes.extend(draw_curve(out))
     finished = Finished(steps=steps, seconds=time.perf_counter() - began, notes=job.notes)

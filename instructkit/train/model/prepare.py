@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -85,6 +85,15 @@ def _classes(frames: Iterable[pl.DataFrame], own: list[str]) -> list[str]:
     return sorted(counts)
 
 
+def load_base(config: Training, kind: Kind | None = None, classes: Sequence[str] | None = None) -> Any:
+    """The model that a training starts from, as `load_model` loads it; for qlora in 4 bits. Raises TrainingError."""
+    if config.adapter is not None:
+        check_adapter(config.adapter)
+        if config.adapter.kind == "qlora":
+            return load_in_4_bits(config.pretrained)
+    return load_model(config.pretrained, kind, classes)
+
+
 def prepare_model(config: Training, chat: ChatFormat) -> Any:
     """The model, fp32, on the CPU, with a row for every token of the tokenizer. Seeded. Raises TrainingError."""
     torch.manual_seed(config.seed)
@@ -96,12 +105,7 @@ def prepare_model(config: Training, chat: ChatFormat) -> Any:
     if kind is None and kind_of(saved) == "classifier":
         raise TrainingError(f"model '{config.pretrained}' is a classifier; set objective: classification")
     same = kind is not None and list(chat.classes) == [saved.id2label[i] for i in sorted(saved.id2label)]
-    if config.adapter is not None:
-        check_adapter(config.adapter)
-    if config.adapter is not None and config.adapter.kind == "qlora":
-        model = load_in_4_bits(config.pretrained)
-    else:
-        model = load_model(config.pretrained, kind, None if same and kind_of(saved) == "classifier" else classes)
+    model = load_base(config, kind, None if same and kind_of(saved) == "classifier" else classes)
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if longest is not None and config.sequence_length > longest:
         raise TrainingError(

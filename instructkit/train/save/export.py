@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,12 +45,12 @@ def export(
     *,
     probe: Sequence[Document],
     dtype: torch.dtype = torch.float32,
-    base: tuple[str, str] | None = None,
+    base: tuple[str, Callable[[], Any]] | None = None,
 ) -> None:
     """Write what `finish` has left in the model; `folder` appears whole or not at all.
 
-    `probe`: documents to compare losses on. `dtype`: see `finish`. `base`: of an adapter, the base model's name for
-    others and its place on this machine. Raises TrainingError when what was written does not load as what was trained.
+    `probe`: documents to compare losses on. `dtype`: see `finish`. `base`: of an adapter, its base model's name and
+    what loads it anew. Raises TrainingError when what was written does not load as what was trained.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
     if beside.exists():
@@ -67,7 +67,7 @@ def export(
                 _save_adapter(model, beside, base[0])
         chat.tokenizer.save_pretrained(beside)
         (beside / "README.md").write_text(card, encoding="utf-8")
-        saved = load_model(str(beside)) if base is None else put_on(load_model(base[1], runner.kind), str(beside))
+        saved = load_model(str(beside)) if base is None else put_on(base[1](), str(beside))
         _compare_weights(model, saved, beside, whole=base is None)
     # As anyone runs it: each document by itself, full logits, the attention that the model brings.
     found = losses(replace(runner, model=saved.eval(), layout="alone", head=None), probe)

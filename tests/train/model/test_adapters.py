@@ -15,7 +15,7 @@ from instructkit.errors import TrainingError
 from instructkit.models.batch import Document
 from instructkit.models.runner import make_runner
 from instructkit.train.config.adapter import Adapter
-from instructkit.train.model.adapters import adapt, adapter_targets, merge_adapter
+from instructkit.train.model.adapters import adapt, adapter_targets, check_adapter, merge_adapter
 from instructkit.train.step.optimizer import make_optimizer
 
 
@@ -198,3 +198,10 @@ def test_adalora_moves_ranks_about_and_goes_on_from_its_state():
 def test_adalora_says_that_it_needs_steps():
     with pytest.raises(TrainingError, match="adalora needs at least 10 steps to move rank about, the plan has 1"):
         adapt(llama(), Adapter(kind="adalora"), steps=1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what is missing without CUDA")
+def test_qlora_says_what_it_needs():
+    with pytest.raises(TrainingError, match="qlora needs a CUDA device and the package bitsandbytes"):
+        check_adapter(Adapter(kind="qlora"))
+    check_adapter(Adapter())

@@ -141,7 +141,7 @@ def test_an_adapter_folder_loads_through_peft_and_names_its_base(make, base, sma
     folder.parent.mkdir(parents=True)
     finish_weights(runner, small(model=str(base), adapter=adapter), torch.float32, made.documents)
     expected = losses(runner, made.documents)
-    export(runner, made.chat, "", folder, probe=made.documents, base=("models/base", str(base)))
+    export(runner, made.chat, "", folder, probe=made.documents, base=("models/base", lambda: load_model(str(base))))
     assert json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"] == "models/base"
     assert not (folder / "model.safetensors").exists()
     assert str(tmp_path) not in "".join(p.read_text() for p in folder.glob("*.json"))
@@ -170,6 +170,13 @@ def test_an_adapter_without_its_base_says_where_it_looked(make, base, small, tmp
     made = make()
     adapter = Adapter(merge=False)
     runner = make_runner(adapt(made.model, adapter, steps=1).model, 20)
-    export(runner, made.chat, "", tmp_path / "alone", probe=made.documents, base=("no/such/base", str(base)))
+    export(
+        runner,
+        made.chat,
+        "",
+        tmp_path / "alone",
+        probe=made.documents,
+        base=("no/such/base", lambda: load_model(str(base))),
+    )
     with pytest.raises(TrainingError, match="model 'no/such/base': the config cannot be loaded"):
         load_model(str(tmp_path / "alone"))
