@@ -19,7 +19,8 @@ from instructkit.errors import InputError, UsageFault
 
 # A text by number and how many of its 80 words are changed; None is a row without text.
 texts = st.one_of(st.none(), st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 2, 60])))
-extras = st.dictionaries(st.sampled_from(["id", "née", "a b"]), st.text(max_size=5) | st.integers() | st.none())
+numbers = st.integers(-(2**127), 2**127 - 1)  # what JSON is read with has no larger ones, and says so
+extras = st.dictionaries(st.sampled_from(["id", "née", "a b"]), st.text(max_size=5) | numbers | st.none())
 rows = st.lists(st.tuples(texts, extras, st.sampled_from(["", " ", "\t"])), max_size=12)
 formats = st.tuples(
     st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\n", " \r\n\n"]), st.booleans(), st.booleans()
