@@ -95,14 +95,6 @@ def format_for(
     )
 
 
-def reread(chat: ChatFormat, tokenizer: Any) -> ChatFormat:
-    """The format as a tokenizer writes it that was saved with it and loaded again; for comparing the two.
-
-    Not by the tokenizer's own `apply_chat_template`: some templates write today's date (see `chat.environment`).
-    """
-    return replace(chat, tokenizer=tokenizer, template=template_text(None, tokenizer), variables=_variables(tokenizer))
-
-
 def _variables(tokenizer: Any) -> dict[str, str]:
     return {name: token for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
 

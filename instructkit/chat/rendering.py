@@ -61,7 +61,7 @@ class ChatFormat:
     def identity(self) -> list[Any]:
         """Everything that tokens depend on beside the examples, as JSON takes it."""
         made = [self.tokenizer.backend_tokenizer.to_str(), self.template, self.reads, list(self.classes)]
-        return [*made, self.piece_tokens]
+        return [*made, self.piece_tokens, self.variables, self.stop]
 
     @cached_property
     def spelling(self) -> Spelling | None:

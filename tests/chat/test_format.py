@@ -3,7 +3,7 @@ import copy
 import pytest
 
 from instructkit.chat.chatml import CHATML
-from instructkit.chat.format import chat_format, reread, template_text
+from instructkit.chat.format import chat_format, format_for, template_text
 from instructkit.chat.labels import label
 from instructkit.chat.rendering import turn
 from instructkit.errors import TrainingError
@@ -14,17 +14,28 @@ TURNS = [{"role": "user", "content": "Ping?"}]
 
 
 @pytest.mark.parametrize("family", ["llama-3.1", "mistral-v3", "phi-3"])
-def test_a_saved_format_writes_what_it_wrote(family, make_family, tmp_path):
+def test_a_saved_format_is_known_again(family, make_family, tmp_path):
     chat = chat_format(make_family(family))
     chat.tokenizer.save_pretrained(tmp_path)
-    again = reread(chat, load_tokenizer(str(tmp_path)))
+    again = chat_format(load_tokenizer(str(tmp_path)))
     assert again.render(TURNS, prompt=True) == chat.render(TURNS, prompt=True)
     assert again.identity == chat.identity
 
 
-def test_a_tokenizer_that_writes_otherwise_shows(make_family):
-    chat = chat_format(make_family("llama-3.1"))
-    assert reread(chat, make_family("llama-3")).render(TURNS) != chat.render(TURNS)
+@pytest.mark.parametrize("reads", ["document", "pair"])
+def test_a_format_that_ends_texts_by_another_token_is_another(reads, make_tokenizer):
+    """Not by the vocabulary: which of its tokens ends a text stands beside it."""
+    one, other = (
+        format_for(make_tokenizer(["</s>", "<end>"], eos_token=end), None, reads) for end in ("</s>", "<end>")
+    )
+    assert one.identity[0] == other.identity[0]
+    assert one.identity != other.identity
+
+
+def test_a_token_that_templates_name_is_a_part_of_the_format(make_family):
+    one, other = (copy.deepcopy(make_family("llama-3.1")) for _ in range(2))
+    other.bos_token = "<|end_of_text|>"
+    assert chat_format(one).identity != chat_format(other).identity
 
 
 def test_the_template_is_the_one_asked_for_the_tokenizers_own_or_chatml(make_family, tmp_path):

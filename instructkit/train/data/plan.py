@@ -159,12 +159,6 @@ class Plan:
         first = number * self.rows_per_step
         return [self._row(n) for n in range(first, min(first + self.rows_per_step, len(self.packed.starts) - 1))]
 
-    def examples(self, number: int) -> Indices:
-        """The examples of a step, row by row."""
-        ends = np.minimum(np.array([number, number + 1]) * self.rows_per_step, len(self.packed.starts) - 1)
-        first, last = self.packed.starts[ends]
-        return self.packed.examples[first:last]
-
     def step_sums(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
         """[steps] sum of a value of each example over the examples of each step; n values, one an example."""
         running = np.concatenate([[0.0], np.cumsum(values[self.packed.examples], dtype=np.float64)])
