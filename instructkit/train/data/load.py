@@ -1,9 +1,8 @@
 """The training split as tokens on disk, with a table of what went in and what is trained on.
 
     shards ──tokenize──▶ cache/<key>/ ──map──▶ TrainingData, Preflight
-              prepare()                open_data()
 
-The two halves can be called by different processes: one of a machine's prepares, all of them open.
+Of several processes one does both; the others, which come after it, find the tokens there.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.chat.shards import split_counts
+from instructkit.chat.shards import read_split, split_counts
 from instructkit.errors import TrainingError
 from instructkit.hashing import key_of
 from instructkit.models.batch import Document
@@ -86,52 +85,35 @@ class TrainingData:
 
 
 def load(source: Source, config: Training, cache: Path, progress: Progress) -> tuple[TrainingData, Preflight]:
-    """Both halves, one after the other."""
-    prepare(source, config, cache, progress)
-    return open_data(source, config, cache)
+    """Tokenise the training split into the cache, unless it is there; map it, and sort out what is trained on.
 
-
-def prepare(source: Source, config: Training, cache: Path, progress: Progress) -> None:
-    """Tokenise the training split into the cache, if it is not there. Raises TrainingError.
-
-    What the cache holds of other data is removed.
+    What the cache holds of other data is removed. Raises TrainingError.
     """
     if config.overlong == "cut-prompt" and source.cut is None:
         raise TrainingError(
             "overlong: cut-prompt takes the middle out of a conversation's prompts, for a model that goes on writing; "
             "for this one set overlong: drop, or a longer sequence_length"
         )
-    whole, shortened = _folders(source, config, cache)
-    tokens = open_tokens(whole)
-    if tokens is None:
-        shutil.rmtree(whole, ignore_errors=True)
-        _write(whole, source.read(source.shards, SPLIT), source.tokenize, _rows(source), progress)
-        tokens = open_tokens(whole)
-        assert tokens is not None, "just written"
+    folder, cut_folder = _folders(source, config, cache)
+    whole, cut = open_tokens(folder), None
+    if whole is None:
+        whole = _write(folder, read_split(source.shards, SPLIT), source.tokenize, _rows(source), progress)
     else:
         progress(Event(phase="tokenize", message="tokens are those of an earlier run"))
-    if shortened is not None and open_tokens(shortened) is None:
-        shutil.rmtree(shortened, ignore_errors=True)
-        too_long = tokens.rows.filter(pl.col("tokens") > config.sequence_length)["id"]
-        _write(shortened, _shortened(source, config, too_long), source.tokenize, len(too_long), progress)
-    for folder in cache.glob("tokens-*"):
-        if folder not in (whole, shortened):
-            shutil.rmtree(folder, ignore_errors=True)
+    if cut_folder is not None:
+        cut = open_tokens(cut_folder)
+        if cut is None:
+            too_long = whole.rows.filter(pl.col("tokens") > config.sequence_length)["id"]
+            shortened = _shortened(source, config, too_long)
+            cut = _write(cut_folder, shortened, source.tokenize, len(too_long), progress)
+    for other in cache.glob("tokens-*"):
+        if other not in (folder, cut_folder):
+            shutil.rmtree(other, ignore_errors=True)
 
-
-def open_data(source: Source, config: Training, cache: Path) -> tuple[TrainingData, Preflight]:
-    """Map what `prepare` has written, and sort out what is trained on. Raises TrainingError where it is not there."""
-    parts = []
-    for folder in _folders(source, config, cache):
-        if folder is not None:
-            tokens = open_tokens(folder)
-            if tokens is None:
-                raise TrainingError(f"{folder}: no tokens here, or not whole; one process of each machine makes them")
-            parts.append(tokens)
-    rows = fates(parts[0].rows, parts[1].rows if len(parts) > 1 else None, config.sequence_length)
+    rows = fates(whole.rows, None if cut is None else cut.rows, config.sequence_length)
     kept = rows.filter(pl.col("fate") == TRAINED)
     data = TrainingData(
-        parts=tuple(parts),
+        parts=(whole,) if cut is None else (whole, cut),
         part=kept["cut"].to_numpy().astype(np.uint8),
         row=kept["row"].to_numpy().astype(np.int64),
         lengths=kept["tokens"].to_numpy().astype(np.int64),
@@ -141,7 +123,7 @@ def open_data(source: Source, config: Training, cache: Path) -> tuple[TrainingDa
         keys=example_keys(kept["id"]),
         example_ids=kept["id"],
     )
-    return data, count(rows, parts[0].dropped, config.sequence_length)
+    return data, count(rows, whole.dropped, config.sequence_length, cuttable=source.cut is not None)
 
 
 def _folders(source: Source, config: Training, cache: Path) -> tuple[Path, Path | None]:
@@ -164,16 +146,20 @@ def _rows(source: Source) -> int:
     return rows
 
 
-def _write(folder: Path, frames: Iterable[pl.DataFrame], tokenize: Tokenize, total: int, progress: Progress) -> None:
+def _write(folder: Path, frames: Iterable[pl.DataFrame], tokenize: Tokenize, total: int, progress: Progress) -> Tokens:
     def said(done: int) -> None:
         progress(Event(phase="tokenize", done=done, total=total))
 
+    shutil.rmtree(folder, ignore_errors=True)  # a damaged one
     write_tokens(folder, frames, tokenize, said)
+    tokens = open_tokens(folder)
+    assert tokens is not None, "just written"
+    return tokens
 
 
 def _shortened(source: Source, config: Training, ids: pl.Series) -> Iterator[pl.DataFrame]:
     assert source.cut is not None
-    for shard in source.read(source.shards, SPLIT) if len(ids) else ():
+    for shard in read_split(source.shards, SPLIT) if len(ids) else ():
         chosen = shard.filter(pl.col("id").is_in(ids.implode()))
         if chosen.height:
             yield source.cut(chosen, config.sequence_length)

@@ -69,6 +69,8 @@ class Preflight:
     """Tokens of examples before any are cut: median, p95, p99, longest; and who is the longest's."""
     longest: str | None
     """The id of the longest example; None where none could be labelled."""
+    cuttable: bool = True
+    """Whether rows of this kind can be trained on with a shortened prompt."""
 
     def total(self, column: str) -> int:
         """Sum of a column of the table."""
@@ -107,10 +109,11 @@ class Preflight:
         """One line a reason: how many, why, and the way out."""
         said = []
         if overlong := self.total("overlong"):
-            cutting = setting == "cut-prompt"
-            way_out = (
-                "raise it; their answers alone are too long" if cutting else "raise it, or set overlong: cut-prompt"
-            )
+            way_out = "raise it"
+            if setting == "cut-prompt":
+                way_out += "; their answers alone are too long"
+            elif self.cuttable:
+                way_out += ", or set overlong: cut-prompt"
             most, all_but_few = self.lengths["longest"], self.lengths["p99"]
             said.append(
                 f"{overlong:,} longer than sequence_length; the longest, {self.longest}, has {most:,} tokens, "
@@ -143,10 +146,11 @@ class Preflight:
                 f"{config.max_unlabelled:.1%}; the first, {first['id']}: {first['detail']} [{first['rule']}]"
             )
         if config.overlong == "error" and overlong > OVERLONG_ALLOWED * total:
+            cut = "overlong: cut-prompt, or " if self.cuttable else ""
             raise TrainingError(
                 f"{overlong:,} of {total:,} examples, more than {OVERLONG_ALLOWED:.0%}, do not fit sequence_length "
                 f"{config.sequence_length:,}; the longest, {self.longest}, has {self.lengths['longest']:,} tokens; "
-                "raise it, or set overlong: cut-prompt, or overlong: drop"
+                f"raise it, or set {cut}overlong: drop"
             )
         if not self.total(TRAINED):
             raise TrainingError(f"none of {total:,} examples is left to train on; the table above says why")
@@ -175,7 +179,7 @@ class Preflight:
         return found
 
 
-def count(rows: pl.DataFrame, unlabelled: pl.DataFrame, sequence_length: int) -> Preflight:
+def count(rows: pl.DataFrame, unlabelled: pl.DataFrame, sequence_length: int, *, cuttable: bool = True) -> Preflight:
     """Count the rows of `fates`; `unlabelled`: those among them that could not be labelled, as the Drop noun."""
     trained = pl.col("fate") == TRAINED
     table = (
@@ -201,6 +205,7 @@ def count(rows: pl.DataFrame, unlabelled: pl.DataFrame, sequence_length: int) ->
         cut=_named(cut, pl.lit("train.cut_prompt"), sequence_length),
         lengths=at,
         longest=longest,
+        cuttable=cuttable,
     )
 
 

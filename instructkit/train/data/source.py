@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,8 +40,6 @@ class Source:
     tokenize: Tokenize
     cut: Cut | None = None
     """None: rows of this kind cannot be shortened."""
-    read: Callable[[Sequence[Path], str], Iterator[pl.DataFrame]] = read_split
-    """Rows of a split, shard by shard, in order."""
 
 
 def open_source(

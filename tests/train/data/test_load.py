@@ -8,8 +8,7 @@ import pytest
 from instructkit.errors import TrainingError
 from instructkit.hashing import uniform
 from instructkit.store.atomic import locked_file
-from instructkit.train.data.load import open_data
-from instructkit.train.data.load import prepare as prepare_cache
+from instructkit.train.data.load import load
 from instructkit.train.watch.progress import silent
 
 
@@ -123,16 +122,17 @@ def test_what_a_live_process_is_writing_is_left_alone(shards, prepare, tmp_path)
 def test_prompts_are_shortened_for_conversations_only(shards, source, small, tmp_path):
     documents = replace(source(shards), cut=None)
     with pytest.raises(TrainingError, match=r"cut-prompt takes .*set overlong: drop"):
-        prepare_cache(documents, small(overlong="cut-prompt"), tmp_path / "cache", silent)
+        load(documents, small(overlong="cut-prompt"), tmp_path / "cache", silent)
 
 
-def test_one_process_prepares_and_all_open(shards, source, small, tmp_path):
-    config = small(overlong="cut-prompt")
-    with pytest.raises(TrainingError, match="one process of each machine makes them"):
-        open_data(source(shards), config, tmp_path / "cache")
-    prepare_cache(source(shards), config, tmp_path / "cache", silent)
-    one, other = (open_data(source(shards), config, tmp_path / "cache")[0] for _ in range(2))
-    assert (one.document(0).ids == other.document(0).ids).all()
+def test_where_prompts_cannot_be_shortened_nobody_is_told_to(shards, source, small, tmp_path):
+    config = small(sequence_length=48)
+    for cut in (source(shards).cut, None):
+        _, preflight = load(replace(source(shards), cut=cut), config, tmp_path / "cache", silent)
+        with pytest.raises(TrainingError, match=r"raise it, or set .*overlong: drop") as refusal:
+            preflight.refuse(config)
+        said = [str(refusal.value), "\n".join(preflight.lines())]
+        assert [("cut-prompt" in each) for each in said] == [cut is not None] * 2
 
 
 def test_a_plan_in_which_nothing_comes_up_is_an_error(colours, write_shards, prepare, small):
