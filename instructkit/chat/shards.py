@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from instructkit.chat.documents import as_examples
-from instructkit.errors import InputError
+from instructkit.errors import InputError, first_line
 from instructkit.schema import Document, Example, check
 
 
@@ -27,7 +27,7 @@ def split_counts(shards: Sequence[Path]) -> dict[str, int]:
             none = "train" if _holds_documents(scanned.collect_schema().names()) else ""
             column = scanned.select(pl.col("split").fill_null(none)).collect()["split"]
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise InputError(f"{path}: not a Parquet shard of examples ({_first_line(error)})") from error
+            raise InputError(f"{path}: not a Parquet shard of examples ({first_line(error)})") from error
         for split, count in column.value_counts().rows():
             counts[split] = counts.get(split, 0) + count
     return dict(sorted(counts.items()))
@@ -37,7 +37,7 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         shard = pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: not a Parquet shard of examples ({_first_line(error)})") from error
+        raise InputError(f"{path}: not a Parquet shard of examples ({first_line(error)})") from error
     if _holds_documents(shard.columns):
         return as_examples(check(Document, shard, str(path)))
     return check(Example, shard, str(path))
@@ -45,7 +45,3 @@ def _read(path: Path) -> pl.DataFrame:
 
 def _holds_documents(names: Sequence[str]) -> bool:
     return "text" in names and "messages" not in names
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from instructkit.errors import TrainingError
+from instructkit.errors import TrainingError, first_line
 from instructkit.models.place import placed
 
 CONFIG = "adapter_config.json"
@@ -50,5 +50,4 @@ def put_on(model: Any, folder: str) -> Any:
             return adapted
         return adapted.merge_and_unload(safe_merge=True).requires_grad_(True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TrainingError(f"{folder}: the adapter does not fit its base model: {first}") from error
+        raise TrainingError(f"{folder}: the adapter does not fit its base model: {first_line(error)}") from error

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from instructkit.errors import TrainingError
+from instructkit.errors import TrainingError, first_line
 from instructkit.hashing import file_digest
 
 SUFFIX = ".gguf"
@@ -86,5 +86,4 @@ def _convert(file: Path, folder: Path) -> None:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
     except Exception as error:  # whatever a foreign file makes a parser raise
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TrainingError(f"model '{file}': the GGUF file cannot be unpacked: {first}") from error
+        raise TrainingError(f"model '{file}': the GGUF file cannot be unpacked: {first_line(error)}") from error

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from instructkit.errors import TrainingError
+from instructkit.errors import TrainingError, first_line
 from instructkit.models.adapter_folder import base_of, is_adapter, put_on
 from instructkit.models.gguf import is_gguf, unpacked
 
@@ -138,8 +138,7 @@ def quiet() -> Iterator[None]:
 
 def _unloadable(name: str, what: str, error: Exception) -> str:
     kind = "folder" if Path(name).exists() else "hub name (there is no such folder here)"
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"model '{name}': the {what} cannot be loaded; taken as a {kind}: {first}"
+    return f"model '{name}': the {what} cannot be loaded; taken as a {kind}: {first_line(error)}"
 
 
 def best_device() -> torch.device:

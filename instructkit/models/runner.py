@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from instructkit.errors import TrainingError
+from instructkit.errors import TrainingError, first_line
 from instructkit.models.attention import NotIsolated, use_documents_attention
 from instructkit.models.batch import Batch, Document, Layout, collate, collate_pairs, collate_texts
 from instructkit.models.head import Head, find_head
@@ -103,7 +103,7 @@ def _find(model: Any, kind: Kind, longest: int, dtype: torch.dtype) -> Runner:
         reference = [_states(plain, [d])[0] for d in documents]
         masked = [_states(plain, [d], masked=True)[0] for d in documents[::2]]
     except PROBE_FAILURES as error:
-        raise _refused(model, f"cannot be run: {_first_line(error)}") from error
+        raise _refused(model, f"cannot be run: {first_line(error)}") from error
     if differences(masked, reference[::2], rough) > 1:
         raise _refused(model, "computes something else under a mask of ones than without a mask")
     if kind != "classifier" and not _is_causal(plain, documents[-1]):
@@ -150,7 +150,7 @@ def _fault(
             if differences(low, reference, rough=True) > 1:
                 return f"(they are something else in {str(dtype).removeprefix('torch.')})"
     except PROBE_FAILURES as error:
-        return f"({_first_line(error)})"
+        return f"({first_line(error)})"
     return None
 
 
@@ -216,7 +216,3 @@ def _shifted(model: Any, written: torch.Tensor, pad: int) -> torch.Tensor:
 def _refused(model: Any, why: str) -> TrainingError:
     name = model.config._name_or_path or type(model).__name__
     return TrainingError(f"model '{name}' ({type(model).__name__}) {why}; take a model of another architecture")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

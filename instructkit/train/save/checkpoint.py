@@ -35,7 +35,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from instructkit.errors import TrainingError
+from instructkit.errors import TrainingError, first_line
 from instructkit.store.atomic import write_text
 from instructkit.train.step.ranks import Ranks
 
@@ -191,5 +191,5 @@ def _quiet_alone() -> Iterator[bool]:
 def _unreadable(path: Path, error: BaseException) -> str:
     if isinstance(error, CheckpointException):
         error = next(iter(error.failures.values()))[0]
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{path}: cannot be read ({first}); remove the folder to go on from an earlier one, or from the beginning"
+    way_out = "remove the folder to go on from an earlier one, or from the beginning"
+    return f"{path}: cannot be read ({first_line(error)}); {way_out}"
