@@ -209,7 +209,14 @@ class Build:
 
     def training_drops(self) -> pl.LazyFrame:
         """Examples that trainings of this build left out (too long, not to be labelled); `step` names the training."""
-        files = sorted(self.folder.glob("trainings/*/dropped.parquet"))
+        return self._of_trainings("dropped.parquet")
+
+    def training_cuts(self) -> pl.LazyFrame:
+        """Examples that trainings of this build took with a shortened prompt, as the Drop noun says it; likewise."""
+        return self._of_trainings("cut.parquet")
+
+    def _of_trainings(self, name: str) -> pl.LazyFrame:
+        files = sorted(self.folder.glob(f"trainings/*/{name}"))
         frames = [
             scan_shards([file], columns(Drop)).with_columns(step=pl.lit(f"training {file.parent.name}"))
             for file in files

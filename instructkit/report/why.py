@@ -41,6 +41,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     exemplars: list[Trace] = []
     """An example: the documents whose renderings it shows before its own question, in order."""
     template_file: str | None = None
+    cut: list[Drop] = []
+    """An example: trainings that took the middle out of its prompt; value and threshold in tokens."""
     trained: dict[str, LedgerEntry] = {}
     """An example: what trainings that keep a ledger made of it, by name."""
 
@@ -96,6 +98,7 @@ def why(build: Build, record_id: str) -> Trace:
         documents=[why(build, document) for document in example.document_ids],
         exemplars=[why(build, document) for document in example.exemplar_ids],
         template_file=_template_file(build, passed[0], example.template),
+        cut=list(records(Drop, build.training_cuts().filter(pl.col("id") == record_id).collect())),
         trained=trained_by(build, record_id),
     )
 
@@ -131,6 +134,8 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
         lines.append(f"  kept by   {' → '.join(trace.passed)}")
     for name, entry in trace.trained.items():
         lines.append(f"  trained   by '{name}': {entry.class_ or 'unjudged'}, {way(entry)}")
+    for cut in trace.cut:
+        lines.append(f"  cut       by step '{cut.step}' to {cut.threshold}: {cut.value} {cut.detail}")
     for drop in trace.drops:
         by = f" for template {drop.template}" if drop.template else ""
         lines.append(f"  dropped   by step '{drop.step}'{by}: {drop.rule}")

@@ -3,6 +3,7 @@ import pytest
 
 from instructkit.errors import UsageFault
 from instructkit.report.why import at, trace_lines, why
+from instructkit.schema import Drop, Origin, frame
 
 
 def test_an_example_walks_back_to_file_line_and_template(built):
@@ -68,3 +69,16 @@ def test_a_place_in_a_source_says_what_was_read_there(built):
     assert [drop.rule for drop in lost] == ["not_json"]
     ids, _ = at(built, "notes.jsonl", 2)
     assert ids == ["one-1", "two-41", "three-81"]
+
+
+def test_an_example_whose_prompt_a_training_has_shortened_says_so(project, run_build):
+    build = run_build(project).build
+    folder = build.folder / "trainings/tuned"
+    folder.mkdir(parents=True)
+    taken = "tokens, 172 of the prompt taken out"
+    told = {"rule": "train.cut_prompt", "value": "300", "threshold": "128", "detail": taken}
+    cut = Drop(id="two-47/notes/title", origin=Origin(file="notes.jsonl", line=8), **told)
+    frame(Drop, [cut]).write_parquet(folder / "cut.parquet")
+    said = trace_lines(why(build, "two-47/notes/title"))
+    assert f"  cut       by step 'training tuned' to 128: 300 {taken}" in said
+    assert not any("cut  " in line for line in trace_lines(why(build, "two-47/notes/write")))
