@@ -20,7 +20,7 @@ from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations
 from instructkit.models.gguf import is_gguf, unpack_gguf
 from instructkit.models.load import compute_dtype
-from instructkit.models.runner import Runner, make_runner
+from instructkit.models.runner import Runner
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData, load
@@ -30,15 +30,13 @@ from instructkit.train.data.source import open_source
 from instructkit.train.evaluations import Evaluations
 from instructkit.train.finish import finish
 from instructkit.train.job import Job
-from instructkit.train.model.adapters import Adapted
-from instructkit.train.model.prepare import prepare_model
-from instructkit.train.model.trainable import make_trainable
+from instructkit.train.model.build import build_runner
 from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, open_run, run_state
 from instructkit.train.step.loop import Stepper, no_batch, run_steps
 from instructkit.train.step.optimizer import make_optimizer
-from instructkit.train.step.parallel import make_parallel, probe_device
+from instructkit.train.step.parallel import make_parallel
 from instructkit.train.step.ranks import joined
 from instructkit.train.step.stopping import stops
 from instructkit.train.watch.flops import model_costs
@@ -132,7 +130,7 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
     job = _with_model(job)
     config = job.config
     chat, data, preflight, plan = _prepare(job, state)
-    runner, adapted = ranks.in_turn(lambda: _build(job, chat, data, plan))
+    runner, adapted = ranks.in_turn(lambda: build_runner(config, chat, data, plan))
     trained = runner.model.num_parameters(only_trainable=True)
     job.note(*adapted.notes, *runner.notes)
     evaluations = Evaluations(job, chat)
@@ -180,7 +178,7 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
     if book is not None:
         with parallel.whole():
             book.after(runner, config.precision, job.progress)
-    whole = parallel.whole_runner(lambda: _build(job, chat, data, plan)[0])
+    whole = parallel.whole_runner(lambda: build_runner(config, chat, data, plan)[0])
     finished = ranks.alone(
         lambda: finish(
             job,
@@ -226,13 +224,6 @@ def _prepare(job: Job, state: RunState) -> tuple[ChatFormat, TrainingData, Prefl
         return made
 
     return chat, data, preflight, ranks.alone(plan)
-
-
-def _build(job: Job, chat: ChatFormat, data: TrainingData, plan: Plan) -> tuple[Runner, Adapted]:
-    config = job.config
-    adapted = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
-    model = adapted.model.to(probe_device(adapted.model))
-    return make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device)), adapted
 
 
 def _meter(job: Job, runner: Runner) -> Meter:

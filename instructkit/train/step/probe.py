@@ -9,16 +9,13 @@ import torch
 
 from instructkit.chat.rendering import ChatFormat
 from instructkit.errors import TrainingError
-from instructkit.models.load import compute_dtype
-from instructkit.models.runner import make_runner
 from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData
 from instructkit.train.data.plan import Plan
-from instructkit.train.model.prepare import prepare_model
-from instructkit.train.model.trainable import make_trainable
+from instructkit.train.model.build import build_runner
 from instructkit.train.step.loop import Stepper, no_batch
 from instructkit.train.step.optimizer import make_optimizer
-from instructkit.train.step.parallel import make_parallel, probe_device
+from instructkit.train.step.parallel import make_parallel
 from instructkit.train.step.ranks import Ranks
 from instructkit.train.watch.peak import synchronize
 
@@ -40,14 +37,19 @@ class Probe:
 
 def measure(config: Training, chat: ChatFormat, data: TrainingData, plan: Plan) -> Probe:
     """Make two short steps of the training, the second by the clock. Raises TrainingError."""
-    adapted = make_trainable(prepare_model(config, chat), config, plan.steps, chat.tokenizer)
-    model = adapted.model.to(probe_device(adapted.model))
-    runner = make_runner(model, int(data.lengths.max()), compute_dtype(config.precision, model.device))
+    runner, adapted = build_runner(config, chat, data, plan)
     parallel = make_parallel(runner, config, Ranks(), no_batch(runner, data))
     short = replace(plan, rows_per_step=max(1, min(plan.rows_per_step, PROBED_TOKENS // plan.capacity)))
-    optimizer = make_optimizer(model, config)
-    stepper = Stepper(parallel=parallel, optimizer=optimizer, data=data, plan=short, config=config)
-    model.train()
+    stepper = Stepper(
+        parallel=parallel,
+        optimizer=make_optimizer(runner.model, config),
+        data=data,
+        plan=short,
+        config=config,
+        before_update=adapted.before_update,
+        after_update=adapted.after_update,
+    )
+    runner.model.train()
     stepper.step(0, short.step(0))
     rows = short.step(1) or short.step(0)
     began = _now(parallel.device)
