@@ -28,7 +28,8 @@ from instructkit.train.watch.progress import Event, Progress, silent
 class Outlook:
     """A training that has not begun."""
 
-    preflight: Preflight
+    preflight: Preflight | None
+    """None: it would be refused before its examples are looked at."""
     overlong: str
     refused: str | None = None
     """Why it would not begin; nothing below is known then."""
@@ -46,7 +47,7 @@ class Outlook:
 
     def lines(self) -> list[str]:
         """For a reader."""
-        said = self.preflight.lines(self.overlong)
+        said = [] if self.preflight is None else self.preflight.lines(self.overlong)
         if self.refused is not None:
             return [*said, f"would be refused: {self.refused}"]
         assert self.figures is not None
@@ -67,7 +68,7 @@ class Outlook:
     def as_json(self) -> dict[str, Any]:
         """For a program."""
         return {
-            **self.preflight.as_json(self.figures),
+            **({} if self.preflight is None else self.preflight.as_json(self.figures)),
             "refused": self.refused,
             "memory": asdict(self.memory) if isinstance(self.memory, Memory) else None,
             "probe": None if self.probe is None else asdict(self.probe),
@@ -87,17 +88,19 @@ def outlook(
 ) -> Outlook:
     """What the training of `out` will take; of its folder only the cache is written to. Arguments as of `train`.
 
-    Raises TrainingError, InputError, StageError, and UsageFault for a path where nothing lies.
+    Raises InputError, StageError, and UsageFault for a path where nothing lies.
     """
     say = progress or silent
     config = config.at(root) if config.from_ is None else replace(config.at(root), model=str(base))
-    chat, source = open_source(config, shards, [file_digest(path) for path in shards], out / "cache", say)
-    data, preflight = load(source, config, out / "cache", say)
+    preflight = None
     try:
+        chat, source = open_source(config, shards, [file_digest(path) for path in shards], out / "cache", say)
+        data, preflight = load(source, config, out / "cache", say)
         preflight.refuse(config)
         plan = data.plan(config)
         say(Event(phase="prepare", message="counting memory"))
         memory = count_memory(config, chat, data, plan)
+        measured = measure(config, chat, data, plan) if probe else None
     except TrainingError as refusal:
         return Outlook(preflight=preflight, overlong=config.overlong, refused=str(refusal))
     return Outlook(
@@ -105,7 +108,7 @@ def outlook(
         overlong=config.overlong,
         figures=data.figures(plan),
         memory=memory,
-        probe=measure(config, chat, data, plan) if probe else None,
+        probe=measured,
     )
 
 

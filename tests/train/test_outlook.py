@@ -1,16 +1,20 @@
 import pytest
 import torch
 
+from instructkit.errors import TrainingError
 from instructkit.models.runner import make_runner
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.data.load import load
 from instructkit.train.data.source import open_source
+from instructkit.train.model.adapters import _AdaptiveRanks
 from instructkit.train.model.prepare import prepare_model
 from instructkit.train.outlook import outlook
 from instructkit.train.run import train
 from instructkit.train.step.memory import count_memory
 from instructkit.train.watch.progress import silent
+
+SHAPE = {"hidden_size": 32, "layers": 2, "heads": 2, "vocab_size": 360}
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def test_activations_are_counted_as_autograd_keeps_them(shards, small, tmp_path,
             kept[storage.data_ptr()] = storage
         return tensor
 
-    documents = [data.document(i) for i in plan.examples(0).tolist()]
+    documents = [data.document(i) for row in plan.step(0) for i in row.tolist()]
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
         torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
@@ -115,3 +119,48 @@ def test_a_model_that_cannot_be_trained_so_is_told(look, shards, small, tmp_path
     base = train(small(max_steps=1), shards, tmp_path / "base", dataset_hash="d").model
     told = look(model=str(base), adapter=Adapter(targets=["q_prj"]))
     assert "no matrix of the model is called 'q_prj'" in told.refused
+    assert told.figures is None
+
+
+def test_what_the_base_model_cannot_do_is_told_before_an_example_is_read(look, shards, small, tmp_path):
+    base = train(small(max_steps=1), shards, tmp_path / "base", dataset_hash="d").model
+    told = look(model=str(base), sequence_length=256)
+    assert "has positions for 128 tokens" in told.refused
+    assert told.lines() == [f"would be refused: {told.refused}"]
+    assert told.as_json()["refused"] == told.refused
+    with pytest.raises(TrainingError, match="has positions for 128 tokens"):
+        train(small(model=str(base), sequence_length=256), shards, tmp_path / "run", dataset_hash="d")
+    assert not list(tmp_path.glob("run/cache/tokens-*"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "refusal"),
+    [
+        ({"model": Scratch(architecture="t5", **SHAPE), "neftune": 5.0}, "neftune: of an encoder-decoder"),
+        ({"model": Scratch(architecture="ctrl", **SHAPE), "activation_checkpointing": True}, "cannot do it"),
+    ],
+)
+def test_what_the_first_step_would_trip_over_is_told(look, fields, refusal):
+    assert refusal in look(**fields).refused
+
+
+def test_a_probe_that_fails_is_a_refusal(look, monkeypatch):
+    def refuse(*_):
+        raise TrainingError("no room")
+
+    monkeypatch.setattr("instructkit.train.outlook.measure", refuse)
+    assert look(probe=True).refused == "no room"
+
+
+def test_a_probe_does_for_an_adapter_what_its_steps_do(look, shards, small, tmp_path, monkeypatch):
+    base = train(small(max_steps=1), shards, tmp_path / "base", dataset_hash="d").model
+    allocate, steps = _AdaptiveRanks.allocate, []
+
+    def counted(ranks, step):
+        steps.append(step)
+        allocate(ranks, step)
+
+    monkeypatch.setattr(_AdaptiveRanks, "allocate", counted)
+    told = look(probe=True, model=str(base), adapter=Adapter(kind="adalora", rank=2), max_steps=20)
+    assert told.refused is None
+    assert steps == [0, 1]

@@ -37,6 +37,7 @@ def prepare_tokenizer(
     else:
         tokenizer = load_tokenizer(config.pretrained)
         saved = load_config(config.pretrained)
+        check_base(config, saved)
         both = saved.is_encoder_decoder
         own = [saved.id2label[i] for i in sorted(saved.id2label)] if kind_of(saved) == "classifier" else []
     reads = _reads(config, both)
@@ -47,6 +48,20 @@ def prepare_tokenizer(
         classes=_classes(examples(), own) if reads == "class" else (),
         piece_tokens=config.sequence_length,
     )
+
+
+def check_base(config: Training, saved: Any) -> None:
+    """Raises TrainingError for a base model that cannot be trained as asked, as far as its config tells."""
+    if config.adapter is not None:
+        check_adapter(config.adapter)
+    if config.objective != "classification" and kind_of(saved) == "classifier":
+        raise TrainingError(f"model '{config.pretrained}' is a classifier; set objective: classification")
+    longest = getattr(saved.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and config.sequence_length > longest:
+        raise TrainingError(
+            f"model '{config.pretrained}' has positions for {longest} tokens, sequence_length is "
+            f"{config.sequence_length}; set sequence_length: {longest} or less"
+        )
 
 
 def is_encoder_decoder(shape: Scratch) -> bool:
@@ -87,10 +102,8 @@ def _classes(frames: Iterable[pl.DataFrame], own: list[str]) -> list[str]:
 
 def load_base(config: Training, kind: Kind | None = None, classes: Sequence[str] | None = None) -> Any:
     """The model that a training starts from, as `load_model` loads it; for qlora in 4 bits. Raises TrainingError."""
-    if config.adapter is not None:
-        check_adapter(config.adapter)
-        if config.adapter.kind == "qlora":
-            return load_in_4_bits(config.pretrained)
+    if config.adapter is not None and config.adapter.kind == "qlora":
+        return load_in_4_bits(config.pretrained)
     return load_model(config.pretrained, kind, classes)
 
 
@@ -102,16 +115,8 @@ def prepare_model(config: Training, chat: ChatFormat) -> Any:
     if isinstance(config.model, Scratch):
         return new_model(config.model, chat, config.sequence_length, kind, classes)
     saved = load_config(config.pretrained)
-    if kind is None and kind_of(saved) == "classifier":
-        raise TrainingError(f"model '{config.pretrained}' is a classifier; set objective: classification")
     same = kind is not None and list(chat.classes) == [saved.id2label[i] for i in sorted(saved.id2label)]
     model = load_base(config, kind, None if same and kind_of(saved) == "classifier" else classes)
-    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and config.sequence_length > longest:
-        raise TrainingError(
-            f"model '{config.pretrained}' has positions for {longest} tokens, sequence_length is "
-            f"{config.sequence_length}; set sequence_length: {longest} or less"
-        )
     if len(chat.tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(chat.tokenizer))
     if kind is not None:  # a decoder's body is read at the last token that is no padding

@@ -10,6 +10,7 @@ from instructkit.train.config.training import Training
 from instructkit.train.model.adapters import Adapted, adapt
 from instructkit.train.model.dropout import set_dropout
 from instructkit.train.model.freeze import freeze, trained_share
+from instructkit.train.step.perturb import make_perturbation
 
 
 def make_trainable(model: Any, config: Training, steps: int, tokenizer: Any) -> Adapted:
@@ -32,4 +33,5 @@ def make_trainable(model: Any, config: Training, steps: int, tokenizer: Any) -> 
         freeze(model, config.freeze)
     if share := trained_share(adapted.model):
         notes.append(share)
+    make_perturbation(adapted.model, config)  # refuses now what else it would only when the first step is near
     return replace(adapted, notes=tuple(notes))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from instructkit.chat.rendering import ChatFormat
-from instructkit.errors import TrainingError
+from instructkit.errors import TrainingError, first_line
 from instructkit.models.attention import NotIsolated, use_documents_attention
 from instructkit.models.batch import Document
 from instructkit.models.head import Head
@@ -71,12 +71,14 @@ def count_memory(config: Training, chat: ChatFormat, data: TrainingData, plan: P
             documents = _micro_batch(config, data, plan, runner, device)
             try:
                 kept = _kept_by_autograd(runner, documents, config, device)
+            except TrainingError:
+                raise
             except Exception as error:  # code of strangers, run without numbers: it looks at some, or calls what cannot
-                why = _first_line(error)
+                why = first_line(error)[:100]
     except TrainingError:
         raise
     except Exception as error:  # likewise: code that makes a model may look at its weights
-        return _first_line(error)
+        return first_line(error)[:100]
     counts = [(p.numel(), p.requires_grad) for p in runner.model.parameters()]
     trained, whole = sum(n for n, yes in counts if yes), sum(n for n, _ in counts)
     return Memory(
@@ -102,10 +104,6 @@ def _pretend(model: torch.nn.Module, device: torch.device) -> None:
                     known[id(tensor)] = torch.nn.Parameter(empty, tensor.requires_grad) if is_weight else empty
                 if tensor is not None:
                     own[name] = known[id(tensor)]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:100]
 
 
 @contextmanager
