@@ -85,7 +85,8 @@ def eval_(
     tasks: str | None,
     as_json: bool,
 ) -> None:
-    """Measure MODEL (a folder, a hub name, or a training of the build) on the examples of STEP (default: the last).
+    """Measure MODEL (a folder, a hub name, or a training of the build) on the examples of STEP. Default: the step that
+    the training was made from, else the last.
 
     Losses and scores come with 95 % bootstrap intervals over groups of examples, beside those of the model that the
     training started from.
@@ -152,14 +153,17 @@ def _examples(
     """
     from instructkit.build.build import last_build
     from instructkit.errors import UsageFault
+    from instructkit.evaluate.base import examples_of
     from instructkit.evaluate.choose import choose, drawn
     from instructkit.schema import Document
 
     if data is None:
         build = open_build(build_path)
-        step = step or build.last_examples()
+        model = model_path(build.folder, model)
+        own = examples_of(model)
+        step = step or (own if own in build.row_steps() else build.last_examples())
         examples = choose(build.paths(step), split or "test", limit, seed)
-        return model_path(build.folder, model), examples, build.metrics(), build.noun(step) is Document
+        return model, examples, build.metrics(), build.noun(step) is Document
     from instructkit.report.conversations import read_examples
 
     if step is not None:

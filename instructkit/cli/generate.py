@@ -52,6 +52,7 @@ def generate(
     from instructkit.errors import UsageFault
     from instructkit.evaluate.decode import Decoding
     from instructkit.evaluate.generate import generate_all
+    from instructkit.evaluate.subject import open_model
     from instructkit.report.prompts import read_prompts
     from instructkit.schema import Message
 
@@ -70,7 +71,10 @@ def generate(
     if not Path(model).is_dir() and (build_path or last_build(Path("build"))):
         model = model_path(open_build(build_path).folder, model)
     decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=samples, seed=seed)
-    answers = generate_all(model, conversations, decoding)
+    subject = open_model(model)
+    for note in subject.notes:
+        click.echo(f"note: {note}", err=True)
+    answers = generate_all(subject, conversations, decoding)
     if file is not None:
         import orjson
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from instructkit.cli.options import build_option, json_option, open_build
+from instructkit.schema import LedgerClass
 
 if TYPE_CHECKING:
     import polars as pl
 
     from instructkit.report.ledger import By
 
-CLASSES = ("suspicious", "forgotten", "never-learned", "memorised", "learned")
-
 
 @click.command()
 @click.argument("training", required=False)
 @build_option
 @click.option(
-    "--class", "classes", multiple=True, type=click.Choice(CLASSES), help="List examples of this class; repeatable."
+    "--class",
+    "classes",
+    multiple=True,
+    type=click.Choice(get_args(LedgerClass)),
+    help="List examples of this class; repeatable.",
 )
 @click.option("--template", help="Only examples of this template.")
 @click.option("--document", help="Only examples made from the document with this id.")

@@ -152,7 +152,7 @@ def _build_and_train(
         f"{tool} generate {name} {shlex.quote(question)}": "ask the model",
     }
     if done.after is not None:
-        commands[f"{tool} eval {name} --by source --by task"] = "the loss by other columns"
+        commands[f"{tool} eval {name} {config.examples} --by source --by task"] = "the loss by other columns"
     click.echo("Next:\n" + "\n".join(f"  {command}    # {what}" for command, what in commands.items()))
 
 

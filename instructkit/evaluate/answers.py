@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from instructkit.chat.labels import tools_of
 from instructkit.chat.locate import locate
 from instructkit.chat.rendering import ChatFormat
 from instructkit.evaluate.decode import Decoding, Told
-from instructkit.evaluate.generate import answers, tools_of
+from instructkit.evaluate.generate import answers
 from instructkit.evaluate.metrics.measures import DEFAULT, unmeasured
 from instructkit.evaluate.result import Generation
 from instructkit.evaluate.subject import Subject

@@ -18,20 +18,29 @@ class _Run(msgspec.Struct, frozen=True):
     """The part of a training's `run.json` that is read here; see `train.save.state`, which writes it."""
 
     base: str | None = None
+    examples: str | None = None
+
+
+def _run_of(model: str) -> _Run:
+    try:
+        return msgspec.json.decode((Path(model).parent / "run.json").read_bytes(), type=_Run)
+    except (OSError, msgspec.MsgspecError):
+        return _Run()
+
+
+def examples_of(model: str) -> str | None:
+    """The step whose examples a training's model folder was made from; None where the folder is none of a training."""
+    return _run_of(model).examples
 
 
 def base_of(model: str) -> str | None:
     """The model that a training's model folder was started from, a folder or hub name; None where that is not known,
     because it was new, or the folder is none of a training.
     """
-    folder = Path(model).parent
-    try:
-        base = msgspec.json.decode((folder / "run.json").read_bytes(), type=_Run).base
-    except (OSError, msgspec.MsgspecError):
-        return None
+    base = _run_of(model).base
     if base is None:
         return None
-    beside = folder / base
+    beside = Path(model).parent / base
     return str(beside.resolve()) if beside.exists() else base
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
+from instructkit.evaluate.losses import BATCH_TOKENS
 from instructkit.models.batch import Document, groups
 from instructkit.models.load import Precision, autocast, compute_dtype
 from instructkit.models.runner import Runner
-
-BATCH_TOKENS = 8192
 
 
 def classify(runner: Runner, documents: Sequence[Document], precision: Precision = "auto") -> list[int]:

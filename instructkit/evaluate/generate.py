@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import orjson
 import polars as pl
 
+from instructkit.chat.labels import tools_of
 from instructkit.chat.tokenize import tokenize
 from instructkit.errors import UsageFault
 from instructkit.evaluate.classify import classify
@@ -34,17 +33,16 @@ def generate(
     UsageFault where the prompt leaves no room for a reply.
     """
     decoding = Decoding(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
-    return generate_all(model, [conversation], decoding)[0][0]
+    return generate_all(open_model(model), [conversation], decoding)[0][0]
 
 
 def generate_all(
-    model: str | Path, conversations: Sequence[str | Sequence[Message]], decoding: Decoding, told: Told | None = None
+    subject: Subject, conversations: Sequence[str | Sequence[Message]], decoding: Decoding
 ) -> list[list[Reply]]:
     """The replies of a model to each prompt or conversation, in order; `decoding.samples` of each.
 
-    Raises TrainingError where the model cannot be loaded, UsageFault where a prompt leaves no room for a reply.
+    Raises UsageFault where a prompt leaves no room for a reply.
     """
-    subject = open_model(model)
     spoken = [[Message(role="user", content=c)] if isinstance(c, str) else [*c] for c in conversations]
     # A pair is a prompt with its reply: where there is none yet, anything stands in for it.
     stand_in = subject.chat.classes[0] if subject.chat.classes else "-"
@@ -59,7 +57,7 @@ def generate_all(
         )
         for number, messages in enumerate(spoken)
     ]
-    found = answers(subject, frame(Example, rows), decoding, told=told)
+    found = answers(subject, frame(Example, rows), decoding)
     for several, row in zip(found, rows, strict=True):
         if not several:
             used = len(prompt_ids(subject.chat, row.messages[:-1]))
@@ -96,8 +94,3 @@ def answers(
         written = replies(model, chat, prompts, decoding, told)
     found = {prompt.key: several for prompt, several in zip(prompts, written, strict=True)}
     return [found.get(i, []) for i in examples["id"]]
-
-
-def tools_of(example: Example) -> list[Any] | None:
-    """Its tools, opened."""
-    return orjson.loads(example.tools) if example.tools else None

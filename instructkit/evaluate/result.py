@@ -63,11 +63,6 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Of the 95 % bootstrap interval of the difference: both models on the same resamples."""
     high: float | None = None
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
-
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """What the model answered to the prompt of an example."""

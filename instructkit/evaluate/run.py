@@ -97,7 +97,7 @@ def measure_examples(
     measured = measure(runner, chat, examples, max_tokens, precision)
     found = summary(measured.rows, by, seed)
     found = replace(found, unlabelled=measured.unlabelled, overlong=measured.overlong)
-    if answering is not None:
+    if answering is not None and chat.reads != "document":  # a model of texts is asked nothing
         shown = examples.filter(pl.col("id").is_in(measured.rows["id"].to_list()))
         asked = to_answer(shown, total=answering.total, per_template=answering.per_template)
         written = answer(subject, asked, answering.decoding, answering.metrics, precision, answering.told)

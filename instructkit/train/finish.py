@@ -45,14 +45,18 @@ def finish(
     found, rows = evaluations.after(runner)
     if book is not None:
         job.notes.extend(book.write(out / "ledger.parquet", rows))
-    whole = config.adapter is None or config.adapter.merges
+    base = None  # of an adapter folder: its name, and what loads it
+    if config.adapter is not None and not config.adapter.merges:
+        name = str(job.said.model or os.path.relpath(config.pretrained, job.root))
+        base = (name, lambda: load_base(config, runner.kind))
     outcome = Outcome(
         kind=runner.kind,
         steps=steps,
         parameters=runner.model.num_parameters(),
         trained=trained,
         saved_as=NAMES[dtype],
-        adapter=not whole,
+        adapter_of=base and base[0],
+        chat=not chat.plain and chat.reads != "document",
         notes=job.notes,
         before=found.before,
         after=found.after,
@@ -70,10 +74,6 @@ def finish(
         shards=job.shards,
     )
     job.say("export", f"writing {out / 'model'}")
-    base = None
-    if not whole:
-        name = str(job.said.model or os.path.relpath(config.pretrained, job.root))
-        base = (name, lambda: load_base(config, runner.kind))
     export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=base)
     write_evaluations(out / "evaluation.json", found)
     job.notes.extend(draw_curve(out))

@@ -68,7 +68,7 @@ def test_train_builds_trains_and_says_where_to_look_next(trained):
     assert "before" in said
     assert "after" in said
     assert (root / "build/notes/trainings/small/model/config.json").exists()
-    for command in ("show final", "why ", "eval small", "generate small"):
+    for command in ("show final", "why ", "eval small final", "generate small"):
         assert command in said
 
 
@@ -123,6 +123,9 @@ def test_a_training_runs_the_one_that_it_starts_from_first(trained):
     models = [json.loads((folder / "model/config.json").read_text()) for folder in folders]
     assert [m["model_type"] for m in models] == ["qwen3", "qwen3"]
     assert models[0]["vocab_size"] == models[1]["vocab_size"]
+    # It is measured on the documents that it was made from, not on the examples that the recipe ends with.
+    found = json.loads(run("eval", "pretrained", "--split", "train", "--limit", "3", "--no-base", "--json"))
+    assert [part["name"] for part in found["after"]["slices"]] == ["-"]
 
 
 def test_a_finished_training_is_reused(trained):

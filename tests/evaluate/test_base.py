@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from instructkit.evaluate.base import base_of, measured_before
+from instructkit.evaluate.base import base_of, examples_of, measured_before
 from instructkit.evaluate.run import compared, measure_model
 
 
@@ -10,8 +10,8 @@ from instructkit.evaluate.run import compared, measure_model
 def training(tmp_path):
     """The folder of a training: its run.json names the base."""
 
-    def make(base):
-        (tmp_path / "run.json").write_text(json.dumps({"key": "k", "made_of": {}, "base": base}))
+    def make(base, **fields):
+        (tmp_path / "run.json").write_text(json.dumps({"key": "k", "made_of": {}, "base": base, **fields}))
         return str(tmp_path / "model")
 
     return make
@@ -23,6 +23,12 @@ def test_the_base_of_a_training_is_found_beside_it(training, tmp_path):
     assert base_of(training("someone/model-7b")) == "someone/model-7b"
     assert base_of(training(None)) is None
     assert base_of(str(tmp_path / "elsewhere" / "model")) is None
+
+
+def test_a_training_names_the_step_of_its_examples(training, tmp_path):
+    assert examples_of(training(None, examples="chats")) == "chats"
+    assert examples_of(training(None)) is None
+    assert examples_of(str(tmp_path / "elsewhere" / "model")) is None
 
 
 def test_what_was_measured_before_training_is_column_zero(saved, examples, training, tmp_path):

@@ -4,6 +4,7 @@ import msgspec
 import polars as pl
 import pytest
 import torch
+from click.testing import CliRunner
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     DistilBertConfig,
@@ -14,10 +15,12 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from instructkit.cli.generate import generate
 from instructkit.evaluate.base import comparable
 from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.generate import generate_all
 from instructkit.evaluate.run import Answering, measure_model
+from instructkit.evaluate.subject import open_model
 from instructkit.schema import Example, Message, frame, records
 
 CLASSES = ("cold", "mild", "warm")
@@ -65,7 +68,7 @@ def test_a_classifier_is_measured_by_accuracy(save, tokens, examples, saved):
     assert found.score("all", "all", "accuracy").value == right
     assert {g.reply for g in found.generations} <= set(CLASSES)
     assert found.overall.tokens == 40
-    assert generate_all(folder, ["Count 0"], Decoding())[0][0].text in CLASSES
+    assert generate_all(open_model(folder), ["Count 0"], Decoding())[0][0].text in CLASSES
     assert comparable(str(folder), str(folder))
     assert not comparable(str(folder), str(saved))  # a decoder's losses are of other things
 
@@ -75,6 +78,9 @@ def test_texts_are_measured_whole(saved, examples):
     found = measure_model(saved, texts, by=[], documents=True, answering=Answering()).evaluation
     assert found.overall.examples == 40
     assert found.generations == []  # there is nothing to answer
+    # Conversations that are read as texts have no prompt that could be answered.
+    found = measure_model(saved, examples, by=[], documents=True, answering=Answering()).evaluation
+    assert (found.overall.examples, found.generations) == (40, [])
 
 
 def test_a_model_without_a_chat_template_says_what_it_is_measured_with(tmp_path, model, examples):
@@ -89,3 +95,6 @@ def test_a_model_without_a_chat_template_says_what_it_is_measured_with(tmp_path,
     assert first.overall.examples > 0
     assert first.overall == again.overall
     assert "never seen" in first.notes[0]
+    said = CliRunner().invoke(generate, [str(tmp_path), "Count 0", "--max-new-tokens", "1"])
+    assert "never seen" in said.stderr
+    assert "never seen" not in said.stdout

@@ -68,8 +68,11 @@ def test_a_small_model_is_pretrained_on_documents_and_then_tuned(corpus, shards,
 
 
 def test_the_texts_of_examples_are_a_corpus_too(shards, small, tmp_path):
-    result = train(small(objective="language-modeling", **LEARNS), shards, tmp_path / "run", dataset_hash="d")
+    config = small(objective="language-modeling", generations=3, **LEARNS)
+    result = train(config, shards, tmp_path / "run", dataset_hash="d")
     assert result.after.overall.loss < result.before.overall.loss - 1
+    assert result.after.generations == []
+    assert "apply_chat_template" not in (result.model / "README.md").read_text()
     assert AutoModelForCausalLM.from_pretrained(result.model).config.model_type == "llama"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import msgspec
@@ -50,6 +50,9 @@ class Adapter:
 
     def faults(self) -> list[str]:
         """Faults that no single field shows."""
+        idle = ("rank", "alpha", "dropout", "targets") if self.kind == "prefix" else ("prefix_tokens",)
+        said = [each.name for each in fields(self) if each.name in idle and getattr(self, each.name) != each.default]
+        found = [f"{name}: does nothing for kind {self.kind}; leave it out" for name in said]
         if self.merge and self.kind in ("prefix", "qlora"):
-            return [f"merge: kind {self.kind} cannot be added to the model's weights; leave merge out"]
-        return []
+            found.append(f"merge: kind {self.kind} cannot be added to the model's weights; leave merge out")
+        return found

@@ -168,7 +168,8 @@ class Training:
     """Longest of these replies, in tokens."""
 
     checkpoint_every: Count | None = 200
-    """Steps between checkpoints, from which a stopped training goes on exactly. None: none."""
+    """Steps between checkpoints, from which a stopped training goes on exactly. None: none but those
+    of keep_best and `export: best`."""
 
     keep_checkpoints: Count = 1
     """How many of the latest checkpoints stay on disk; a finished training keeps none."""
@@ -201,6 +202,8 @@ class Training:
             found.append("adapter: a new model has nothing to adapt; leave it out, or name a pretrained model")
         if self.adapter is not None and self.freeze is not None:
             found.append("freeze: an adapter trains nothing of the model itself; say adapter: targets instead")
+        if self.layer_decay is not None and self.adapter is not None and self.adapter.kind == "prefix":
+            found.append("layer_decay: a prefix stands below all layers and would hardly learn; leave it out")
         if self.early_stopping is not None and self.evaluate_every is None:
             found.append("early_stopping: looks at validation losses; set evaluate_every")
         if self.average_checkpoints is not None and self.checkpoint_every is None:

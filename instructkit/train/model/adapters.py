@@ -120,6 +120,8 @@ def forget(model: Any) -> None:
     """Remove what an adapter has needed only while it was trained."""
     if hasattr(model, MEMORY):
         delattr(model, MEMORY)
+        # The ranks that were taken away are zeros and stay: peft would cut them out with its own model around ours.
+        model.peft_config[NAME].rank_pattern = None
 
 
 def _inject(model: Any, config: Adapter, steps: int) -> Any:

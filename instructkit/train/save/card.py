@@ -19,6 +19,8 @@ import yaml
 from instructkit import __version__
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, Generation
 from instructkit.evaluate.table import loss_rows, score_rows
+from instructkit.models.gguf import is_gguf
+from instructkit.models.place import PACKAGE
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
 from instructkit.train.data.preflight import LOST, Preflight
@@ -49,8 +51,10 @@ class Outcome:
     """Parameters that were trained; those of an adapter where there is one."""
     saved_as: str
     """Numbers that the weights are saved in: fp32, bf16 or fp16."""
-    adapter: bool
-    """Whether the folder holds an adapter and not a whole model."""
+    adapter_of: str | None = None
+    """Where the folder holds an adapter, the model that it belongs to; None: the folder holds a whole model."""
+    chat: bool
+    """Whether it reads conversations, as the chat template writes them, and not texts."""
     notes: Sequence[str]
     before: Evaluation | None
     after: Evaluation | None
@@ -81,7 +85,7 @@ def model_card(
         f"# {name}" if lineage.recipe is None else f"# {lineage.recipe}: {name}",
         _origin(config, outcome, preflight),
         "## Use",
-        _usage(config, outcome),
+        _usage(outcome),
         *_results(outcome),
         *_data(preflight, content, lineage),
         *_training(config, outcome),
@@ -94,13 +98,13 @@ def _front(
     config: Training, outcome: Outcome, base: dict[str, str | None] | None, content: dict[str, pl.DataFrame]
 ) -> str:
     head: dict[str, Any] = {
-        "library_name": "peft" if outcome.adapter else "transformers",
+        "library_name": "transformers" if outcome.adapter_of is None else "peft",
         "pipeline_tag": TASKS[outcome.kind],
         "tags": ["instructkit", *([config.adapter.kind] if config.adapter is not None else [])],
     }
     if base is not None and "name" in base:  # the hub takes names of its own only, no folders
         head["base_model"] = config.model
-        head["base_model_relation"] = "adapter" if outcome.adapter else "finetune"
+        head["base_model_relation"] = "finetune" if outcome.adapter_of is None else "adapter"
     languages = [code for code in content["language"]["language"].to_list() if code is not None]
     if languages:
         head["language"] = sorted(languages)
@@ -122,36 +126,35 @@ def _origin(config: Training, outcome: Outcome, preflight: Preflight) -> str:
     )
 
 
-def _usage(config: Training, outcome: Outcome) -> str:
-    loader = CLASSES[outcome.kind]
-    lines = [f"from transformers import {loader}, AutoTokenizer", ""]
-    load = f'model = {loader}.from_pretrained("path/to/this/folder")'
-    if outcome.adapter:
-        lines[0] = f"from peft import PeftModel\n{lines[0]}"
-        load = (
-            f'model = {loader}.from_pretrained("{config.model}")\n'
-            'model = PeftModel.from_pretrained(model, "path/to/this/folder")'
-        )
-    lines += ['tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")', load]
-    asked = {
-        "causal": (
+def _usage(outcome: Outcome) -> str:
+    auto, folder = CLASSES[outcome.kind], '"path/to/this/folder"'
+    imports, load = [f"from transformers import {auto}, AutoTokenizer"], [f"model = {auto}.from_pretrained({folder})"]
+    base = outcome.adapter_of
+    if base is not None and (base.startswith(PACKAGE) or is_gguf(base)):  # names that transformers does not know
+        imports = ["from instructkit.models.load import load_model", "from transformers import AutoTokenizer"]
+        load = [f"model = load_model({folder})"]
+    elif base is not None:
+        imports.insert(0, "from peft import PeftModel")
+        load = [
+            f'model = {auto}.from_pretrained("{base}")',
+            f"model = PeftModel.from_pretrained(model, {folder})",
+        ]
+    read = ['inputs = tokenizer("Your text", return_tensors="pt")']
+    if outcome.chat:
+        read = [
             'chat = [{"role": "user", "content": "Your question"}]',
-            'prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", '
+            'inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", '
             "return_dict=True)",
-            "reply = model.generate(**prompt, max_new_tokens=200)[0]",
-            'print(tokenizer.decode(reply[prompt["input_ids"].shape[1]:], skip_special_tokens=True))',
-        ),
-        "seq2seq": (
-            'reply = model.generate(**tokenizer("Your text", return_tensors="pt"), max_new_tokens=200)[0]',
-            "print(tokenizer.decode(reply, skip_special_tokens=True))",
-        ),
-        "classifier": (
-            'found = model(**tokenizer("Your text", return_tensors="pt")).logits.argmax().item()',
-            "print(model.config.id2label[found])",
-        ),
-    }
-    lines += asked[outcome.kind]
-    return "```python\n" + "\n".join(lines) + "\n```"
+        ]
+    written = 'reply[inputs["input_ids"].shape[1]:]' if outcome.kind == "causal" else "reply"
+    ask = [
+        "reply = model.generate(**inputs, max_new_tokens=200)[0]",
+        f"print(tokenizer.decode({written}, skip_special_tokens=True))",
+    ]
+    if outcome.kind == "classifier":
+        ask = ["print(model.config.id2label[model(**inputs).logits.argmax().item()])"]
+    tokenizer = f"tokenizer = AutoTokenizer.from_pretrained({folder})"
+    return "```python\n" + "\n".join([*imports, "", tokenizer, *load, *read, *ask]) + "\n```"
 
 
 def _results(outcome: Outcome) -> list[str]:
@@ -211,6 +214,7 @@ def _training(config: Training, outcome: Outcome) -> list[str]:
         "What the recipe says of it; all else has its default.",
         f"```yaml\n{yaml.safe_dump(changed, sort_keys=False, allow_unicode=True).rstrip()}\n```",
         f"Weights are saved in {outcome.saved_as}.",
+        "The loss of each example is in `ledger.parquet` of the training's folder." if config.ledger else "",
         "\n".join(f"- {note}" for note in outcome.notes),
         _fold("All settings", _fence(orjson.dumps(settings, option=orjson.OPT_INDENT_2).decode(), "json")),
     ]

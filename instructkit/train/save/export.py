@@ -47,10 +47,10 @@ def export(
     dtype: torch.dtype = torch.float32,
     base: tuple[str, Callable[[], Any]] | None = None,
 ) -> None:
-    """Write what `finish` has left in the model; `folder` appears whole or not at all.
+    """Write what `finish_weights` has left in the model; `folder` appears whole or not at all.
 
-    `probe`: documents to compare losses on. `dtype`: see `finish`. `base`: of an adapter, its base model's name and
-    what loads it anew. Raises TrainingError when what was written does not load as what was trained.
+    `probe`: documents to compare losses on. `dtype`: see `finish_weights`. `base`: of an adapter, its base model's
+    name and what loads it anew. Raises TrainingError when what was written does not load as what was trained.
     """
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
     if beside.exists():
@@ -115,13 +115,13 @@ def _prepare_generation(model: Any, chat: ChatFormat) -> None:
 
 @contextmanager
 def _narrow(model: Any, dtype: torch.dtype) -> Iterator[None]:
-    """The parameters in other numbers, and fp32 again afterwards; exact, since `finish` has rounded them."""
+    """The parameters in other numbers, and fp32 again afterwards; exact, since `finish_weights` has rounded them."""
     if dtype == torch.float32:
         yield
         return
     for parameter in model.parameters():
         narrow = parameter.data.to(dtype)
-        assert torch.equal(narrow.float(), parameter.data), "weights are rounded by `finish` first"
+        assert torch.equal(narrow.float(), parameter.data), "weights are rounded by `finish_weights` first"
         parameter.data = narrow
     try:
         yield

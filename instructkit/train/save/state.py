@@ -16,6 +16,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import orjson
 
 from instructkit.errors import TrainingError
 from instructkit.hashing import file_digest, key_of
+from instructkit.models.adapter_folder import base_of, is_adapter
 from instructkit.models.load import hub_commit
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
@@ -89,6 +91,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     base: str | None = None
     """The model that was started from: a hub name, or a folder, relative to the run's where it can be. No part of the
     key. None: a new one."""
+    examples: str | None = None
+    """The step whose examples it is made from. No part of the key."""
     finished: Finished | None = None
 
 
@@ -99,6 +103,9 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str, out: 
     """
     template = _file(config.chat_template)
     by_content = [*(["model"] if isinstance(config.model, str) else []), *(["chat_template"] if template else [])]
+    packages = ["torch", "transformers", "tokenizers"]
+    if config.adapter is not None and find_spec("peft") is not None:  # where it is missing, `check_adapter` says so
+        packages.append("peft")
     # Through JSON, so that it compares equal to what run.json gives back (lists for tuples).
     settings = orjson.loads(msgspec.json.encode(config))
     made_of = {
@@ -107,10 +114,10 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str, out: 
         "shards": [file_digest(path) for path in shards],
         "model": None if isinstance(config.model, Scratch) else model_identity(config.pretrained),
         "chat_template": template,
-        "packages": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
+        "packages": {name: version(name) for name in packages},
         "format": FORMAT,
     }
-    return RunState(key=key_of(made_of), made_of=made_of, base=_base_from(config.model, out))
+    return RunState(key=key_of(made_of), made_of=made_of, base=_base_from(config.model, out), examples=config.examples)
 
 
 def _base_from(model: str | Scratch | None, out: Path | None) -> str | None:
@@ -125,14 +132,20 @@ def _base_from(model: str | Scratch | None, out: Path | None) -> str | None:
 
 
 def model_identity(model: str) -> dict[str, str | None]:
-    """What a base model is: the content of its file or folder; or its name and commit on the hub, None if unknown."""
+    """What a base model is: the content of its file or folder; or its name and commit on the hub, None if unknown.
+
+    An adapter folder counts with the model that it belongs to. Raises TrainingError for one that names none.
+    """
     folder = Path(model)
     if folder.is_file():
         return {"content": file_digest(folder)}
     if not folder.is_dir():
         return {"name": model, "commit": hub_commit(model)}
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "README.md")
-    return {"content": key_of([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])}
+    made_of: list[Any] = [[p.relative_to(folder).as_posix(), file_digest(p)] for p in files]
+    if is_adapter(model):
+        made_of.append(model_identity(base_of(model)))
+    return {"content": key_of(made_of)}
 
 
 def open_run(out: Path, fresh: RunState, *, step: str, resume: bool, start_over: str) -> RunState:

@@ -50,7 +50,7 @@ class Perturbation:
     ) -> Iterator[None]:
         """Move what the table gives in one forward; `turn` counts the passes of a micro-batch from 0.
 
-        `examples` and `lengths`: of the documents of the batch, in order, in the training data and in tokens read. The
+        `examples` and `lengths`: of the documents of the batch, in order, in the training data and in tokens. The
         backward of turn 0 must be over before turn 1 begins.
         """
         if self.noise is None and self.adversary is None:
@@ -112,6 +112,8 @@ def make_perturbation(model: Any, config: Training) -> Perturbation:
 
 
 def _places(batch: Batch, lengths: Sequence[int]) -> list[Place]:
+    if batch.attention_mask is not None:  # a classifier's: the class stands behind what is read, and is not embedded
+        lengths = batch.attention_mask.sum(1).tolist()
     if batch.lengths is None:
         return [(row, slice(0, length)) for row, length in enumerate(lengths)]
     places, start = [], 0

@@ -103,6 +103,11 @@ def test_a_gguf_file_is_a_path_and_no_name_of_the_hub(tmp_path):
         ({"adapter": Adapter(), "freeze": Freeze(layers=1)}, "freeze: an adapter trains nothing of the model itself"),
         ({"early_stopping": EarlyStopping()}, "early_stopping: looks at validation losses; set evaluate_every"),
         ({"average_checkpoints": 3, "checkpoint_every": None}, "average_checkpoints: there are none"),
+        ({"keep_best": 2}, "keep_best: looks at validation losses; set evaluate_every"),
+        ({"export": "best"}, "export: best: looks at validation losses; set evaluate_every"),
+        ({"export": "best", "evaluate_every": 5, "average_checkpoints": 3}, "export: best takes one checkpoint"),
+        ({"cpu_offload": True}, "cpu_offload: is of fsdp2 only; set parallel: fsdp2"),
+        ({"layer_decay": 0.9, "adapter": Adapter(kind="prefix")}, "layer_decay: a prefix stands below all layers"),
     ],
 )
 def test_keys_that_contradict_each_other_are_faults(wrong, said):
@@ -114,6 +119,15 @@ def test_keys_that_contradict_each_other_are_faults(wrong, said):
 def test_a_slice_that_is_none_is_a_fault(wrong):
     assert "must be all or one of template=NAME" in EarlyStopping(slice=wrong).faults()[0]
     assert not EarlyStopping(slice="template=qa/open").faults()
+
+
+@pytest.mark.parametrize(
+    "keys", [{"rank": 4}, {"alpha": 8.0}, {"dropout": 0.1}, {"targets": ("q_proj",)}, {"prefix_tokens": 4}]
+)
+def test_keys_that_a_kind_of_adapter_does_not_have_are_faults(keys):
+    wrong, right = ("lora", "prefix") if "prefix_tokens" in keys else ("prefix", "lora")
+    assert Adapter(kind=wrong, **keys).faults() == [f"{next(iter(keys))}: does nothing for kind {wrong}; leave it out"]
+    assert not Adapter(kind=right, **keys).faults()
 
 
 def test_what_cannot_be_merged_is_a_fault_only_when_asked_for():

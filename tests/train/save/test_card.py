@@ -4,12 +4,15 @@ import polars as pl
 import pytest
 import yaml
 
+from instructkit.chat.format import format_for
 from instructkit.evaluate.result import Evaluation, Generation, Slice
 from instructkit.hashing import record_hash
+from instructkit.models.runner import make_runner
 from instructkit.schema import Example, Message, Origin, frame
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.data.preflight import COUNTED, Preflight
 from instructkit.train.save.card import Outcome, model_card
+from instructkit.train.save.export import export
 from instructkit.train.save.lineage import Lineage
 
 
@@ -67,14 +70,15 @@ def evaluation(loss):
 
 @pytest.fixture
 def card(small, preflight, shards):
-    def made(base=None, kind="causal", adapter=False, lineage=None, after=1.25, **fields):
+    def made(base=None, kind="causal", adapter_of=None, chat=True, lineage=None, after=1.25, **fields):
         outcome = Outcome(
             kind=kind,
             steps=7,
             parameters=1000,
             trained=1000,
             saved_as="bf16",
-            adapter=adapter,
+            adapter_of=adapter_of,
+            chat=chat,
             notes=["a note"],
             before=evaluation(2.5),
             after=None if after is None else evaluation(after),
@@ -107,7 +111,7 @@ def test_the_head_is_what_the_hub_reads(card):
         "base_model_relation": "finetune",
         "language": ["de", "en"],
     }
-    head = front(card(adapter=True))
+    head = front(card(adapter_of="org/base"))
     assert (head["library_name"], head["base_model_relation"]) == ("peft", "adapter")
     assert "base_model" not in front(card(base={"content": "0123"}))
     assert front(card(kind="classifier"))["pipeline_tag"] == "text-classification"
@@ -150,7 +154,7 @@ def test_settings_inside_settings_are_shown_as_far_as_they_were_said(small, pref
             parameters=1000,
             trained=10,
             saved_as="fp32",
-            adapter=False,
+            chat=True,
             notes=[],
             before=None,
             after=None,
@@ -178,10 +182,46 @@ def test_a_bar_in_a_name_does_not_break_a_table(card):
     assert "| zoo\\|one | qa/open | 4 | 3 | 1,200 | 300 | 1 |" in card()
 
 
+def usage(text):
+    return re.search(r"```python\n(.*?)```", text, re.S)[1]
+
+
 def test_an_adapter_is_used_with_its_base(card):
-    text = card(adapter=True)
-    assert 'AutoModelForCausalLM.from_pretrained("org/base")' in text
-    assert 'PeftModel.from_pretrained(model, "path/to/this/folder")' in text
+    for base in ("org/base", "build/zoo/trainings/first/model"):
+        code = usage(card(adapter_of=base))
+        assert f'AutoModelForCausalLM.from_pretrained("{base}")' in code
+        assert 'PeftModel.from_pretrained(model, "path/to/this/folder")' in code
+    for base in ("models/small.gguf", "package:weights_of_mine/small"):  # transformers knows no such names
+        code = usage(card(adapter_of=base))
+        assert 'model = load_model("path/to/this/folder")' in code
+        assert base not in code
+
+
+CASES = [
+    ("causal", "conversation", True),
+    ("causal", "document", True),
+    ("seq2seq", "pair", True),
+    ("seq2seq", "pair", False),
+    ("classifier", "class", True),
+    ("classifier", "class", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "reads", "template"), CASES)
+def test_the_code_on_the_card_runs_and_writes_what_was_trained(make, card, tmp_path, capsys, kind, reads, template):
+    made = make(kind)
+    if not template:
+        made.chat.tokenizer.chat_template = None
+    chat = format_for(made.chat.tokenizer, None, reads, classes=("night", "day", "dawn"), piece_tokens=20)
+    export(make_runner(made.model, 20), chat, "", tmp_path / "model", probe=made.documents)
+    chats = template and reads != "document"
+    code = usage(card(kind=kind, chat=chats))
+    known = {}
+    exec(code.replace("path/to/this/folder", str(tmp_path / "model")).replace("=200", "=2"), known)
+    assert kind != "classifier" or capsys.readouterr().out.strip() in chat.classes
+    asked = [{"role": "user", "content": "Your question"}]
+    text = chat.render(asked, prompt=True)[0] if chats else "Your text"
+    assert chat.tokenizer.decode(known["inputs"]["input_ids"][0]) == text
 
 
 def test_the_same_training_has_the_same_card(card):

@@ -28,6 +28,9 @@ AUTO = {
 }
 
 
+ADAPTERS = [*(Adapter(kind=kind, merge=False) for kind in ("lora", "dora", "adalora")), Adapter(kind="prefix")]
+
+
 def randomise(model):
     torch.manual_seed(1)
     with torch.no_grad():
@@ -132,11 +135,14 @@ def base(make, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
-@pytest.mark.parametrize("adapter", [Adapter(merge=False), Adapter(kind="dora", merge=False), Adapter(kind="prefix")])
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.kind)
 def test_an_adapter_folder_loads_through_peft_and_names_its_base(make, base, small, tmp_path, adapter):
     made = make()
-    model = randomise(adapt(made.model, adapter, steps=20).model)
-    runner = make_runner(model, 20)
+    adapted = adapt(made.model, adapter, steps=20)
+    runner = make_runner(randomise(adapted.model), 20)
+    runner.losses(runner.collate(made.documents))[0].backward()
+    for call in (*adapted.before_update, *adapted.after_update):
+        call(16)  # when AdaLoRA has taken the last ranks away
     folder = tmp_path / "project/build/recipe/trainings/tuned/model"
     folder.parent.mkdir(parents=True)
     finish_weights(runner, small(model=str(base), adapter=adapter), torch.float32, made.documents)

@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
-from instructkit.train.save.state import differences, model_identity
+from instructkit.train.config.adapter import Adapter
+from instructkit.train.save.state import differences, model_identity, run_state
 
 
 def made_of(model=None, **config):
@@ -35,6 +38,25 @@ def test_a_model_folder_is_known_by_its_content_not_its_place(tmp_path):
     assert model_identity(str(tmp_path / "a")) == model_identity(str(tmp_path / "b"))
     (tmp_path / "b/config.json").write_text("{ }")
     assert model_identity(str(tmp_path / "a")) != model_identity(str(tmp_path / "b"))
+
+
+def test_an_adapter_folder_is_known_by_its_base_too(tmp_path):
+    for name in ("base", "adapter"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "adapter/adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "base"}))
+    found = []
+    for text in ("{}", "{ }"):
+        (tmp_path / "base/config.json").write_text(text)
+        found.append(model_identity(str(tmp_path / "adapter")))
+    assert found[0] != found[1]
+
+
+def test_a_run_with_an_adapter_is_made_of_the_version_of_peft_too(small, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    plain, adapted = (
+        run_state(small(model=str(tmp_path), adapter=adapter), [], "d").made_of for adapter in (None, Adapter())
+    )
+    assert adapted["packages"].keys() - plain["packages"].keys() == {"peft"}
 
 
 def test_large_files_are_read_whole(tmp_path):

@@ -3,7 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from instructkit.errors import TrainingError
 from instructkit.models.batch import Document
@@ -109,6 +115,28 @@ def test_an_example_without_labels_is_moved_by_nothing_and_gives_no_nan(model, s
             total, _ = runner.losses(batch)
         total.backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_what_a_classifier_reads_is_moved_and_neither_padding_nor_the_class(small):
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = LlamaForSequenceClassification(LlamaConfig(vocab_size=90, pad_token_id=0, num_labels=3, **shape))
+    given = []
+    for document in documents():
+        ids, read = document.ids, len(document.ids) - 1
+        ids[-1] = read % 3
+        given.append(Document(ids, (np.arange(read + 1) == read).astype(np.float32), read))
+    runner, lengths = make_runner(model, 17), [len(d.ids) for d in given]
+    batch = runner.collate(given)
+    perturbation = make_perturbation(model, small(neftune=5.0, fgm=1.0))
+    table, seen = model.get_input_embeddings(), []
+    plain = table(batch.input_ids)
+    for turn in (0, 1):
+        with perturbation.during(turn, 0, batch, range(4), lengths):
+            total, _ = runner.losses(batch)
+            if turn:
+                seen.append((table(batch.input_ids) - plain).detach().abs().sum(-1) > 0)
+        total.backward()
+    assert torch.equal(seen[0], batch.attention_mask.bool())
 
 
 def test_an_encoder_decoder_is_refused(small):
