@@ -20,11 +20,11 @@ from instructkit import __version__
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, Generation
 from instructkit.evaluate.table import loss_rows, score_rows
 from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.stopping import SLICES
 from instructkit.train.config.training import Training
 from instructkit.train.data.preflight import LOST, Preflight
 from instructkit.train.save.lineage import Lineage
 
-SLICES = ("template", "source", "task", "language")
 SHOWN = 30
 """Rows of a table that stand open on the page; longer ones are folded."""
 TASKS = {"causal": "text-generation", "seq2seq": "text-generation", "classifier": "text-classification"}
