@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from instructkit.schema import Message
+from instructkit.store.atomic import beside
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +147,5 @@ def read_evaluations(path: Path) -> BeforeAfter:
 
 def write_evaluations(path: Path, value: BeforeAfter) -> None:
     """Write it whole or not at all."""
-    beside = path.with_suffix(".writing")
-    beside.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-    beside.replace(path)
+    with beside(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")

@@ -10,27 +10,30 @@ import polars as pl
 
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.shards import split_counts
+from instructkit.errors import TrainingError
 from instructkit.evaluate.choose import choose
 from instructkit.evaluate.decode import Decoding
 from instructkit.evaluate.result import BeforeAfter, read_evaluations, write_evaluations
 from instructkit.evaluate.run import Answering, Measurement, compared, measure_examples
 from instructkit.evaluate.subject import Subject
 from instructkit.models.runner import Runner
+from instructkit.store.atomic import beside
+from instructkit.train.config.stopping import SLICES
 from instructkit.train.config.training import Training
 from instructkit.train.job import Job
-from instructkit.train.step.stopping import watched_loss
+from instructkit.train.step.stopping import check_slice, watched_loss
 
-SLICES = ("template", "source", "task", "language")
 EVALUATED = "evaluation"
 """Folder with the losses of single test examples, before and after."""
 
 
 class Evaluations:
-    """The evaluations of one run."""
+    """The evaluations of one run of so many `steps`. Raises TrainingError where one that decides could not be made."""
 
-    def __init__(self, job: Job, chat: ChatFormat) -> None:
+    def __init__(self, job: Job, chat: ChatFormat, steps: int) -> None:
         self.job, self.config, self.chat = job, job.config, chat
         self.test, self.validation = (_chosen(job.shards, split, job.config) for split in ("test", "validation"))
+        _check(job.config, self.validation, steps)
         self.answering = _answering(job)
         self.first: Measurement | None = None
         if self.test is None:
@@ -91,6 +94,23 @@ def _chosen(shards: Sequence[Path], split: str, config: Training) -> pl.DataFram
     return choose(shards, split, config.evaluate_examples, config.seed)
 
 
+def _check(config: Training, validation: pl.DataFrame | None, steps: int) -> None:
+    watch = config.early_stopping
+    deciding = [*(["early_stopping"] if watch else []), *(["export: best"] if config.export == "best" else [])]
+    if not deciding or config.evaluate_every is None:
+        return
+    if validation is None:
+        raise TrainingError(f"{deciding[0]}: looks at validation losses, and no example is of split 'validation'")
+    if config.evaluate_every > steps:
+        raise TrainingError(
+            f"{deciding[0]}: looks at validation losses, and evaluate_every is {config.evaluate_every:,} in a training "
+            f"of {steps:,} steps; set evaluate_every: {max(1, steps // 10)}, say"
+        )
+    if watch is not None and watch.slice != "all":
+        names = validation[watch.slice.partition("=")[0]].fill_null("-").unique().sort()
+        check_slice(watch, names.to_list())
+
+
 def _answering(job: Job) -> Answering | None:
     config = job.config
     if not (config.generations or config.scored_replies):
@@ -102,7 +122,5 @@ def _answering(job: Job) -> Answering | None:
 
 def _keep(found: Measurement, path: Path) -> None:
     """The losses of single examples, whole or not at all."""
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".writing")
-    found.rows.write_parquet(beside)
-    beside.replace(path)
+    with beside(path) as temporary:
+        found.rows.write_parquet(temporary)

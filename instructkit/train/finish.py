@@ -76,7 +76,10 @@ def finish(
     job.say("export", f"writing {out / 'model'}")
     export(runner, chat, card, out / "model", probe=probe, dtype=dtype, base=base)
     write_evaluations(out / "evaluation.json", found)
-    job.notes.extend(draw_curve(out))
+    try:
+        job.notes.extend(draw_curve(out))
+    except Exception as error:  # a picture must not cost the training
+        job.notes.append(f"no loss curve is drawn: {type(error).__name__}: {error}")
     finished = Finished(steps=steps, seconds=time.perf_counter() - began, notes=job.notes)
     write_run(out, msgspec.structs.replace(state, finished=finished))
     for name in ("checkpoints", "ledger"):

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from instructkit.chat.rendering import ChatFormat
+from instructkit.errors import TrainingError
 from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations
 from instructkit.models.gguf import is_gguf, unpack_gguf
-from instructkit.models.load import compute_dtype
-from instructkit.models.runner import Runner
+from instructkit.store.atomic import locked_file
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData, load
@@ -33,13 +34,13 @@ from instructkit.train.job import Job
 from instructkit.train.model.build import build_runner
 from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
-from instructkit.train.save.state import Finished, RunState, open_run, run_state
+from instructkit.train.save.state import Finished, RunState, asked_since, open_run, run_state
 from instructkit.train.step.loop import Stepper, no_batch, run_steps
 from instructkit.train.step.optimizer import make_optimizer
-from instructkit.train.step.parallel import make_parallel
+from instructkit.train.step.parallel import Parallel, make_parallel
 from instructkit.train.step.ranks import joined
 from instructkit.train.step.stopping import stops
-from instructkit.train.watch.flops import model_costs
+from instructkit.train.watch.flops import Costs, model_costs
 from instructkit.train.watch.ledger import Bookkeeper
 from instructkit.train.watch.meter import Meter
 from instructkit.train.watch.peak import device_peak
@@ -96,7 +97,7 @@ def train(
     placed = config.at(root)
     if config.from_ is not None:
         placed = replace(placed, model=str(base))
-    with joined() as ranks:
+    with joined() as ranks, ExitStack() as held:
         job = Job(
             said=config,
             config=placed,
@@ -109,14 +110,24 @@ def train(
             ranks=ranks,
             progress=progress if progress is not None and ranks.first else silent,
         )
+        ranks.alone(lambda: _hold(out, held))
         fresh, state = ranks.alone(lambda: _begin(job, dataset_hash, resume))
         if state.finished is not None and (out / "model").exists():
             job.say("train", f"{out} is a finished run with the same data and settings: reused")
-            if placed.ledger and not (out / "ledger.parquet").exists():
-                job.say("train", f"it has no ledger; train it again for one: {start_over}")
+            if asked := asked_since(state, fresh):
+                job.say("train", f"of no effect on a finished run: {'; '.join(asked)}")
+                job.say("train", f"`instructkit eval` scores its replies; anything else means anew: {start_over}")
             return _result(out, state.finished, began, resumed_from=state.finished.steps, reused=True)
         done, finished = _train(job, fresh, began)
         return _result(out, finished, began, resumed_from=done, reused=False)
+
+
+def _hold(out: Path, held: ExitStack) -> None:
+    """Keep other processes away from the run. Raises TrainingError."""
+    try:
+        held.enter_context(locked_file(out / ".lock", alone=True))
+    except BlockingIOError:
+        raise TrainingError(f"{out} is being trained by another process; wait for it to end") from None
 
 
 def _begin(job: Job, dataset_hash: str, resume: bool) -> tuple[RunState, RunState]:
@@ -130,14 +141,17 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
     job = _with_model(job)
     config = job.config
     chat, data, preflight, plan = _prepare(job, state)
+    evaluations = ranks.in_turn(lambda: Evaluations(job, chat, plan.steps))
     runner, adapted = ranks.in_turn(lambda: build_runner(config, chat, data, plan))
     trained = runner.model.num_parameters(only_trainable=True)
     job.note(*adapted.notes, *runner.notes)
-    evaluations = Evaluations(job, chat)
     ranks.alone(lambda: evaluations.before(runner))
 
-    meter = _meter(job, runner)
+    costs = model_costs(runner.model, head_on_supervised=runner.head is not None)
     parallel = make_parallel(runner, config, ranks, no_batch(runner, data))
+    if config.parallel == "fsdp2" and parallel.kind == "one":
+        job.note("parallel: fsdp2 shares a training among processes; this is one, so it changes nothing")
+    meter = _meter(job, costs, parallel)
     stepper = Stepper(
         parallel=parallel,
         optimizer=make_optimizer(runner.model, config),
@@ -174,7 +188,7 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
         )
     finally:
         recorder.close()
-    saves.choose(steps, job.progress)
+    job.note(*saves.choose(steps, job.progress))
     if book is not None:
         with parallel.whole():
             book.after(runner, config.precision, job.progress)
@@ -226,12 +240,11 @@ def _prepare(job: Job, state: RunState) -> tuple[ChatFormat, TrainingData, Prefl
     return chat, data, preflight, ranks.alone(plan)
 
 
-def _meter(job: Job, runner: Runner) -> Meter:
-    device = runner.model.device
-    peak = device_peak(device, compute_dtype(job.config.precision, device))
+def _meter(job: Job, costs: Costs, parallel: Parallel) -> Meter:
+    peak = device_peak(parallel.device, parallel.dtype)
     job.say("prepare", f"MFU is a share of {peak.flops / 1e12:.3g} TFLOP/s ({peak.source})")
-    costs = model_costs(runner.model, head_on_supervised=runner.head is not None)
-    return Meter(costs, peak, device, devices=job.ranks.size, recomputed=job.config.activation_checkpointing)
+    recomputed = job.config.activation_checkpointing
+    return Meter(costs, peak, parallel.device, devices=job.ranks.size, recomputed=recomputed)
 
 
 def _open_book(job: Job, data: TrainingData, plan: Plan, done: int) -> Bookkeeper | None:

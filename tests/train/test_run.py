@@ -42,6 +42,7 @@ def test_the_loss_falls_on_every_template(tuned):
 def test_the_folder_holds_what_the_page_says(tuned):
     config, result, out = tuned
     assert {p.name for p in out.iterdir()} == {
+        ".lock",
         "cache",
         "curve.png",
         "curve.svg",
@@ -176,6 +177,39 @@ def test_a_folder_that_is_no_run_is_not_touched(run, tmp_path):
 def test_settings_that_change_nothing_do_not_hinder_going_on(run):
     run()
     assert run(checkpoint_every=3).reused
+
+
+def test_what_was_asked_for_too_late_is_told_with_what_makes_it(run):
+    run(max_steps=2)
+    said = []
+    assert run(max_steps=2, scored_replies=3, evaluate_every=1, progress=said.append).reused
+    assert [e.message for e in said][1:] == [
+        "of no effect on a finished run: scored_replies: null → 3; evaluate_every: null → 1",
+        "`instructkit eval` scores its replies; anything else means anew: train(…, resume=False)",
+    ]
+
+
+def test_a_run_is_trained_by_one_call_at_a_time(run):
+    def meanwhile(event):
+        if event.phase == "train" and event.done == 1:
+            run(max_steps=2)
+
+    with pytest.raises(TrainingError, match="run is being trained by another process; wait for it to end"):
+        run(max_steps=2, progress=meanwhile)
+    assert run(max_steps=2).steps == 2
+
+
+def test_slices_for_one_process_are_said_to_be_none(run):
+    notes = run(max_steps=1, parallel="fsdp2").notes
+    assert "parallel: fsdp2 shares a training among processes; this is one, so it changes nothing" in notes
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_cost_the_training(run, monkeypatch):
+    def fail(out):
+        raise ValueError("no paint")
+
+    monkeypatch.setattr("instructkit.train.finish.draw_curve", fail)
+    assert "no loss curve is drawn: ValueError: no paint" in run(max_steps=1).notes
 
 
 def test_a_saved_model_is_tuned_on_by_naming_it(tuned, run, tmp_path):

@@ -154,9 +154,10 @@ def test_training_stops_early_when_a_slice_gets_no_better(run, tmp_path):
     assert f"in {result.steps} steps" in (result.model / "README.md").read_text()
 
 
-def test_a_slice_that_no_validation_example_has_is_refused_at_its_first_look(run):
+def test_a_slice_that_no_validation_example_has_is_refused_before_anything_is_measured(run, tmp_path):
     with pytest.raises(TrainingError, match="no validation examples of template 'ask7'; did you mean 'ask1'"):
         run(early_stopping=EarlyStopping(slice="template=ask7"), evaluate_every=2)
+    assert not (tmp_path / "run/evaluation.json").exists()
 
 
 def test_the_result_may_be_the_mean_of_the_last_checkpoints(run, base, tmp_path):

@@ -19,8 +19,8 @@ class Stop(Exception):
 
 
 def stopping(save, after):
-    def stop(self, step, line):
-        save(self, step, line)
+    def stop(self, step, line, last):
+        save(self, step, line, last)
         if step == after:
             raise Stop
 

@@ -179,8 +179,8 @@ class Training:
     saves one. None: none, but one with `export: best`. Needs evaluate_every."""
 
     export: Literal["last", "best"] = "last"
-    """Which weights become the model: those of the last step, or of the lowest validation loss. best needs
-    evaluate_every."""
+    """Which weights become the model: those of the last step, or of the lowest validation loss, of the slice that
+    early_stopping watches if it names one. best needs evaluate_every."""
 
     ledger: bool | Ledger = False
     """Write `ledger.parquet`: the loss of each example before, during and after the training, and whether it was

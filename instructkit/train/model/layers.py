@@ -29,6 +29,15 @@ def stacks(model: Any) -> Stacks:
     return found
 
 
+def blocks(model: Any) -> list[torch.nn.Module]:
+    """The layers of all stacks, one stack behind the other: what is sharded, compiled and recomputed one by one.
+
+    No list of class names: an architecture that nobody has heard of has its layers in a ModuleList as well.
+    """
+    every = [block for stack in stacks(model) for block in model.get_submodule(stack)]
+    return [block for block in every if any(True for _ in block.parameters())]
+
+
 def layer_of(name: str, known: Stacks) -> tuple[str, int] | None:
     """The stack and layer that a weight or module belongs to; None for one outside the layers.
 

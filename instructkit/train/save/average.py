@@ -10,14 +10,19 @@ from typing import Any, TypeVar
 
 import torch
 
+from instructkit.errors import TrainingError
+
 T = TypeVar("T")
 
 
 def average(model: Any, checkpoints: Sequence[T], load: Callable[[T], object]) -> None:
     """Leave the mean of the checkpoints' trained weights in the model; `load` puts the weights of one into it.
 
-    In fp32, always in the order given: the same bits each time. Holds one copy of what is trained.
+    In fp32, always in the order given: the same bits each time. Holds one copy of what is trained. Raises TrainingError
+    where there are none.
     """
+    if not checkpoints:
+        raise TrainingError("average_checkpoints: there is no checkpoint; set a smaller checkpoint_every")
     trained = [p for p in model.parameters() if p.requires_grad]
     mean = [torch.zeros_like(p, requires_grad=False) for p in trained]
     with torch.no_grad():

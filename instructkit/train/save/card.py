@@ -22,11 +22,11 @@ from instructkit.evaluate.table import loss_rows, score_rows
 from instructkit.models.gguf import is_gguf
 from instructkit.models.place import PACKAGE
 from instructkit.train.config.scratch import Scratch
+from instructkit.train.config.stopping import SLICES
 from instructkit.train.config.training import Training
 from instructkit.train.data.preflight import LOST, Preflight
 from instructkit.train.save.lineage import Lineage
 
-SLICES = ("template", "source", "task", "language")
 SHOWN = 30
 """Rows of a table that stand open on the page; longer ones are folded."""
 TASKS = {"causal": "text-generation", "seq2seq": "text-generation", "classifier": "text-classification"}

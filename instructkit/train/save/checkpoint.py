@@ -50,7 +50,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Steps that were done."""
     key: str
     """Of the run."""
+    due: bool = True
+    """Whether it is one of every so many steps, or of the last; else it is there for its loss only."""
     validation_loss: float | None = None
+    """That which early stopping looks at, if it does."""
     extra: dict[str, Any] = {}
     """What the next step depends on beside weights and optimizer."""
 
@@ -65,7 +68,7 @@ def save(
     keep: int,
     keep_best: int,
 ) -> None:
-    """Write the state, then remove all but the latest `keep` checkpoints and the best `keep_best`. Every rank calls it.
+    """Write the state, then remove all but the latest `keep` due checkpoints and the best `keep_best`, on every rank.
 
     The folder must be the same for all ranks, on one disk or a shared one.
     """
@@ -91,7 +94,7 @@ def _finish(folder: Path, beside: Path, about: Checkpoint, keep: int, keep_best:
         shutil.rmtree(final)
     beside.rename(final)
     found = checkpoints(folder)
-    kept = {*found[-keep:], *_by_loss(found)[:keep_best]}
+    kept = {*due(folder)[-keep:], *_by_loss(found)[:keep_best]}
     for path in found:
         if path not in kept:
             shutil.rmtree(path)
@@ -100,6 +103,11 @@ def _finish(folder: Path, beside: Path, about: Checkpoint, keep: int, keep_best:
 def checkpoints(folder: Path) -> list[Path]:
     """Whole checkpoints, the latest last."""
     return sorted(p for p in folder.glob(f"{_PREFIX}*") if (p / "checkpoint.json").exists())
+
+
+def due(folder: Path) -> list[Path]:
+    """Those that are not there for their loss only, the latest last."""
+    return [path for path in checkpoints(folder) if read_about(path).due]
 
 
 def best(folder: Path) -> Path | None:

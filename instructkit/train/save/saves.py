@@ -10,6 +10,7 @@ from instructkit.train.save import checkpoint
 from instructkit.train.save.average import average
 from instructkit.train.save.checkpoint import Checkpoint
 from instructkit.train.step.loop import Line, Stepper
+from instructkit.train.step.stopping import WATCHED
 from instructkit.train.watch.progress import Event, Progress
 
 
@@ -34,18 +35,20 @@ class Saves:
         say(Event(phase="train", message=f"going on after step {about.step}"))
         return about.step
 
-    def save(self, step: int, line: Line) -> None:
-        """Write a checkpoint where one is due: every so many steps, at the end, and at a loss among the best."""
-        loss = line.get("validation_loss")
+    def save(self, step: int, line: Line, last: bool) -> None:
+        """Write a checkpoint where one is due: every so many steps, at the last, and at a loss among the best."""
+        loss = line.get(WATCHED, line.get("validation_loss"))
         every = self.config.checkpoint_every
-        due = every is not None and (step % every == 0 or step == self.stepper.plan.steps)
-        if not due and self.best and loss is not None:
-            due = self.ranks.alone(lambda: checkpoint.is_among_best(self.folder, loss, self.best))
-        if not due:
+        due = every is not None and (last or step % every == 0)
+        if not due and not (
+            self.best
+            and loss is not None
+            and self.ranks.alone(lambda: checkpoint.is_among_best(self.folder, loss, self.best))
+        ):
             return
         checkpoint.save(
             self.folder,
-            Checkpoint(step=step, key=self.key, validation_loss=loss, extra=self.stepper.state()),
+            Checkpoint(step=step, key=self.key, due=due, validation_loss=loss, extra=self.stepper.state()),
             model=self.model,
             optimizer=self.stepper.optimizer,
             ranks=self.ranks,
@@ -53,17 +56,24 @@ class Saves:
             keep_best=self.best,
         )
 
-    def choose(self, step: int, say: Progress) -> None:
-        """Make the model's weights those of the result: of `step`, the last, or of the best, or the mean of some."""
-        if self.config.average_checkpoints is not None:
-            paths = self.ranks.alone(lambda: checkpoint.checkpoints(self.folder))[-self.config.average_checkpoints :]
+    def choose(self, step: int, say: Progress) -> list[str]:
+        """Make the model's weights those of the result: of `step`, the last, or of the best, or the mean of some.
+
+        What there is to say of it on the result. Raises TrainingError.
+        """
+        wanted = self.config.average_checkpoints
+        if wanted is not None:
+            paths = self.ranks.alone(lambda: checkpoint.due(self.folder))[-wanted:]
             average(self.model, paths, lambda path: checkpoint.restore_weights(path, self.model))
             steps = ", ".join(str(checkpoint.read_about(path).step) for path in paths)
             say(Event(phase="export", message=f"the mean of the weights of steps {steps}"))
+            few = f"average_checkpoints: {wanted} are asked for, but there were only {len(paths)}, of steps {steps}"
+            return [few] if len(paths) < wanted else []
         path = None if self.config.export == "last" else self.ranks.alone(lambda: checkpoint.best(self.folder))
         if path is None:
-            return
+            return []
         about = checkpoint.read_about(path)
         if about.step != step:
             checkpoint.restore_weights(path, self.model)
         say(Event(phase="export", message=f"the best weights, of step {about.step}: {about.validation_loss:.4f}"))
+        return []

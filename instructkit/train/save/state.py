@@ -27,10 +27,11 @@ from instructkit.errors import TrainingError
 from instructkit.hashing import file_digest, key_of
 from instructkit.models.adapter_folder import base_of, is_adapter
 from instructkit.models.load import hub_commit
+from instructkit.store.atomic import beside
 from instructkit.train.config.scratch import Scratch
 from instructkit.train.config.training import Training
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the trainer's numbers change for the same input."""
 NO_EFFECT = (
     "examples",
@@ -48,8 +49,10 @@ NO_EFFECT = (
     "compile",
     "parallel",
     "cpu_offload",
+    "max_unlabelled",
+    "evaluate_every",
 )
-"""Settings that change nothing in the trained model: a run may go on with others."""
+"""Settings that change nothing in the trained model: a run may go on with others. But see `_without_effect`."""
 
 OWN = (
     "checkpoints",
@@ -93,6 +96,8 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     key. None: a new one."""
     examples: str | None = None
     """The step whose examples it is made from. No part of the key."""
+    others: dict[str, Any] = {}
+    """Settings that are no part of the key, as they were at the end."""
     finished: Finished | None = None
 
 
@@ -108,8 +113,9 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str, out: 
         packages.append("peft")
     # Through JSON, so that it compares equal to what run.json gives back (lists for tuples).
     settings = orjson.loads(msgspec.json.encode(config))
+    idle = _without_effect(config)
     made_of = {
-        "config": {k: v for k, v in settings.items() if k not in (*NO_EFFECT, *by_content)},
+        "config": {k: v for k, v in settings.items() if k not in (*idle, *by_content)},
         "dataset": dataset_hash,
         "shards": [file_digest(path) for path in shards],
         "model": None if isinstance(config.model, Scratch) else model_identity(config.pretrained),
@@ -117,7 +123,22 @@ def run_state(config: Training, shards: Sequence[Path], dataset_hash: str, out: 
         "packages": {name: version(name) for name in packages},
         "format": FORMAT,
     }
-    return RunState(key=key_of(made_of), made_of=made_of, base=_base_from(config.model, out), examples=config.examples)
+    others = {k: settings[k] for k in idle if k in settings and k not in ("examples", "from_")}
+    return RunState(
+        key=key_of(made_of),
+        made_of=made_of,
+        base=_base_from(config.model, out),
+        examples=config.examples,
+        others=others,
+    )
+
+
+def _without_effect(config: Training) -> list[str]:
+    """`NO_EFFECT` but for those by which weights are chosen in this training."""
+    chosen = ["checkpoint_every"] if config.average_checkpoints is not None else []
+    if config.early_stopping is not None or config.export == "best":
+        chosen.append("evaluate_every")
+    return [name for name in NO_EFFECT if name not in chosen]
 
 
 def _base_from(model: str | Scratch | None, out: Path | None) -> str | None:
@@ -184,9 +205,8 @@ def write_run(out: Path, state: RunState) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Indented JSON, written whole or not at all."""
-    beside = path.with_suffix(".writing")
-    beside.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    beside.replace(path)
+    with beside(path) as temporary:
+        temporary.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], step: str) -> list[str]:
@@ -209,6 +229,11 @@ def differences(old: dict[str, Any], new: dict[str, Any], step: str) -> list[str
     if old.get("format") != new.get("format"):
         found.append("instructkit: the way it trains")
     return found
+
+
+def asked_since(finished: RunState, fresh: RunState) -> list[str]:
+    """Settings that are no part of the key and that a finished run was not made with, one line each."""
+    return _changes(finished.others, fresh.others) if finished.others else []
 
 
 def _changes(old: Any, new: Any, name: str = "") -> list[str]:

@@ -37,6 +37,9 @@ from instructkit.train.watch.recorder import Recorder
 SETTLED = 2
 """Steps after which memory does not grow any more: the optimizer's state comes with the first."""
 
+LESS = "set activation_checkpointing: true, a shorter sequence_length or an adapter"
+"""What to do where not even one row fits."""
+
 Line = dict[str, Any]
 """A line of metrics.jsonl."""
 
@@ -97,7 +100,8 @@ class Stepper:
         Both are the same on every rank.
 
         What does not fit into memory is done again in smaller micro-batches: the step stays the same. Raises
-        TrainingError when not even the smallest fits, and when loss or gradient is not finite.
+        TrainingError when not even the smallest fits, of fsdp2 when anything does not, and when loss or gradient is not
+        finite.
         """
         self.size = self.size or self.first_size(rows)
         while (found := self.gradients(number, rows)) is None:
@@ -105,14 +109,14 @@ class Stepper:
         loss, cells = found
         examples = np.concatenate(rows)
         numbers = {"loss": loss, **self.update(number, loss)}
-        self.settled += 1
+        self.settled += not numbers.get("skipped")
         tokens, supervised = (int(counts[examples].sum()) for counts in (self.data.lengths, self.data.supervised))
         return {**numbers, "tokens": tokens, "supervised_tokens": supervised}, cells
 
     def gradients(self, number: int, rows: list[Indices]) -> tuple[float, int] | None:
         """Forward and backward of a step: its loss and the cells that it took; its gradients are in the parameters.
 
-        None, and no gradients, where any rank ran out of memory.
+        None, and no gradients, where any rank ran out of memory. Of fsdp2 that rank raises TrainingError.
         """
         parallel, ranks = self.parallel, self.parallel.ranks
         reseed(self.config.seed, number, ranks.rank)
@@ -144,7 +148,8 @@ class Stepper:
                 ran_out = True
             if ran_out:  # outside of the handler, where the error no longer holds what was allocated
                 break
-        batch = self.nothing
+        if ran_out and parallel.kind == "fsdp2":
+            raise self._out_of_memory(self.size)
         if ran_out and parallel.kind == "ddp" and not apart:
             self._stand_in(number, factor)
         loss, cells, out = ranks.sum([total.item() / weight, cells, float(ran_out)])
@@ -153,8 +158,9 @@ class Stepper:
             return None
         if apart:
             self._pass(self.nothing, factor, True)
-        for one in seen:
-            self.observe(one)  # type: ignore[misc]
+        if math.isfinite(loss):  # else the step is skipped, or refused
+            for one in seen:
+                self.observe(one)  # type: ignore[misc]
         return loss, int(cells)
 
     def _pass(
@@ -231,11 +237,16 @@ class Stepper:
         try:
             self._pass(self.nothing, factor, True)
         except RuntimeError as error:
-            raise TrainingError(
-                f"step {number + 1}: out of memory on rank {self.parallel.ranks.rank} in the middle of a backward "
-                f"pass; start again with micro_batch_sequences: {max(1, self.size // 2)}, and it goes on at the last "
-                "checkpoint"
-            ) from error
+            raise self._out_of_memory(self.size) from error
+
+    def _out_of_memory(self, size: int) -> TrainingError:
+        """For a rank that breaks off where the others wait for it: once it has ended, torchrun ends them."""
+        less = f"start again with micro_batch_sequences: {size // 2}" if size > 1 else LESS
+        rank = self.parallel.ranks.rank
+        return TrainingError(
+            f"out of memory on rank {rank}, while the others wait for it, with micro-batches of {size} rows of "
+            f"{self.config.sequence_length:,} tokens; {less}, and it goes on at the last checkpoint"
+        )
 
     def first_size(self, rows: list[Indices]) -> int:
         """Rows of a micro-batch to begin with: on CUDA found with these rows, which are to be those of a whole step."""
@@ -255,7 +266,12 @@ class Stepper:
         device = self.parallel.device
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        self._pass(self.collate(np.concatenate(rows)).to(device), 1.0, False)
+        try:
+            self._pass(self.collate(np.concatenate(rows)).to(device), 1.0, False)
+        except (RuntimeError, MemoryError) as error:
+            if self.parallel.kind == "fsdp2" and out_of_memory(error):
+                raise self._out_of_memory(len(rows)) from error
+            raise
         peak = torch.cuda.max_memory_allocated(device)
         self.parallel.discard()
         return peak - before
@@ -264,8 +280,7 @@ class Stepper:
         if self.size == 1:
             self.parallel.ranks.give_up(
                 TrainingError(
-                    f"step {number + 1}: out of memory with one row of {self.config.sequence_length:,} tokens; set "
-                    "activation_checkpointing: true, a shorter sequence_length or an adapter"
+                    f"step {number + 1}: out of memory with one row of {self.config.sequence_length:,} tokens; {LESS}"
                 )
             )
         self.size, self.settled = self.size // 2, 0
@@ -311,14 +326,14 @@ def run_steps(
     *,
     measure: Callable[[int], Line],
     stop: Callable[[list[Line]], bool],
-    save: Callable[[int, Line], None],
+    save: Callable[[int, Line, bool], None],
 ) -> int:
     """Steps after `done` to the end of the plan, or until `stop`, each of them recorded. How many are done.
 
     Every rank runs it, and gets the same from each of these, which are called with the number of steps done: `measure`,
     whose numbers join the line of the step; `stop`, with `measured`, the lines so far that have a `validation_loss`,
-    so that it decides the same after a resume; `save`. That comes after the line is written, so no checkpoint knows a
-    step that the metrics do not.
+    so that it decides the same after a resume; `save`, told whether this step is the last. That comes after the line is
+    written, so no checkpoint knows a step that the metrics do not.
     """
     stepper.parallel.runner.model.train()
     capacity = stepper.config.sequence_length
@@ -335,5 +350,5 @@ def run_steps(
         if "validation_loss" in found:
             measured.append(found)
             stopped = stop(measured)
-        save(done, found)
+        save(done, found, stopped or done == stepper.plan.steps)
     return done

@@ -28,7 +28,7 @@ from instructkit.models.batch import Batch
 from instructkit.models.load import autocast, best_device, compute_dtype
 from instructkit.models.runner import Runner
 from instructkit.train.config.training import Training
-from instructkit.train.step.blocks import blocks
+from instructkit.train.model.layers import blocks
 from instructkit.train.step.ranks import Ranks
 
 Kind = Literal["one", "ddp", "fsdp2"]

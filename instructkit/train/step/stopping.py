@@ -31,7 +31,8 @@ def stops(config: EarlyStopping | None, lines: Sequence[dict[str, Any]]) -> bool
     """Whether a training stops after these lines of metrics.jsonl, those that have a validation loss."""
     if config is None:
         return False
-    losses = [line.get(WATCHED, line["validation_loss"]) for line in lines]
+    found = [line.get(WATCHED, line["validation_loss"]) for line in lines]
+    losses = [float("inf") if loss is None else loss for loss in found]  # None: read again, and was not finite
     return without_gain(losses, config.min_change) >= config.patience
 
 
@@ -43,11 +44,16 @@ def watched_loss(config: EarlyStopping | None, evaluation: Evaluation) -> dict[s
     if config is None or config.slice == "all":
         return {}
     by, _, name = config.slice.partition("=")
-    found = evaluation.find(by, name)
-    if found is None or found.loss is None:
-        known = [part.name for part in evaluation.slices if part.by == by and part.loss is not None]
+    losses = evaluation.losses().get(by, {})
+    check_slice(config, list(losses))
+    return {WATCHED: losses[name]}
+
+
+def check_slice(config: EarlyStopping, known: Sequence[str]) -> None:
+    """Raises TrainingError unless the slice that decides is one of those `known` of its column."""
+    by, _, name = config.slice.partition("=")
+    if name not in known:
         raise TrainingError(
             f"early_stopping: no validation examples of {by} '{name}'{did_you_mean(name, known)} "
             f"(there are {', '.join(known) or 'none'})"
         )
-    return {WATCHED: found.loss}

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from instructkit.evaluate.result import BeforeAfter, Evaluation, read_evaluations
+from instructkit.store.atomic import beside
+from instructkit.train.config.stopping import SLICES
 from instructkit.train.watch.recorder import read_metrics
 
 MOST = 12
@@ -48,7 +50,8 @@ def draw_curve(out: Path) -> list[str]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    lines = read_metrics(out / "metrics.jsonl")
+    # Steps that fp16 skips may have no loss.
+    lines = [line for line in read_metrics(out / "metrics.jsonl") if line["loss"] is not None]
     if len(lines) < FEWEST:
         return []
     evaluation = out / "evaluation.json"
@@ -66,9 +69,8 @@ def draw_curve(out: Path) -> list[str]:
             title = f"Loss by {by}, {'validation split' if on_the_way else 'test split, before and after'}"
             _draw_slices(panels[1], title, slices)
         for suffix, options in (("png", {"dpi": 200}), ("svg", {"metadata": {"Date": None}})):
-            beside = out / f"curve.writing.{suffix}"
-            figure.savefig(beside, **options)
-            beside.replace(out / f"curve.{suffix}")
+            with beside(out / f"curve.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix, **options)
     return []
 
 
@@ -76,11 +78,12 @@ def by_slice(lines: Sequence[Mapping[str, Any]], found: BeforeAfter) -> tuple[st
     """The column and the curve of each of its values, at most `MOST`; no curves where nothing was measured."""
     measured = [line for line in lines if "validation" in line]
     tokens = _tokens(found.after or found.before)
-    for by in ("template", "source", "task", "language"):
+    for by in SLICES:
         curves: dict[str, Points] = {}
         for line in measured:
             for name, loss in line["validation"].get(by, {}).items():
-                curves.setdefault(name, []).append((line["step"], loss))
+                if loss is not None:
+                    curves.setdefault(name, []).append((line["step"], loss))
         if not measured and lines:
             curves = _before_after(found, by, lines[-1]["step"])
         if len(curves) > 1:
@@ -106,7 +109,7 @@ def _draw_whole(axes: Any, lines: Sequence[Mapping[str, Any]], found: BeforeAfte
     smooth = smoothed(lines)
     axes.plot(*zip(*smooth, strict=True), color=INK, linewidth=1.5, zorder=3)
     ends = [("training", smooth[-1], INK)]
-    validation = [(line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line]
+    validation = [(line["step"], line["validation_loss"]) for line in lines if line.get("validation_loss") is not None]
     if validation:
         axes.plot(
             *zip(*validation, strict=True),

@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 
 from instructkit.chat.shards import read_split
+from instructkit.evaluate.choose import drawn
 from instructkit.evaluate.losses import document_losses
-from instructkit.hashing import uniform
 from instructkit.models.load import Precision
 from instructkit.models.runner import Runner
 from instructkit.schema import LedgerEntry, columns
+from instructkit.store.atomic import beside
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.data.load import TrainingData
 from instructkit.train.data.plan import Indices, Plan
@@ -32,7 +33,7 @@ PIECE = r"#\d+$"
 
 
 class Bookkeeper:
-    """Keeps the ledger of a run: `before`, then `observe` and `flush` for each step, then `after`.
+    """Keeps the ledger of a run: `before`, then what `journal` is told of each step, then `after` and `write`.
 
     done: steps that an earlier call has done; what its journal holds of later steps is cut.
     """
@@ -57,7 +58,6 @@ class Bookkeeper:
         chosen = choose(self.about, met, options.examples, seed)
         self.share = chosen[np.argsort(data.lengths[chosen], kind="stable")][rank::ranks]
         self.journal = Journal(folder, done, rank=rank, ranks=ranks)
-        self.observe, self.flush = self.journal.observe, self.journal.flush
 
     def before(self, runner: Runner, precision: Precision, progress: Progress = silent) -> None:
         """Measure this rank's examples before the first step."""
@@ -78,9 +78,8 @@ class Bookkeeper:
             told = held_out.filter(pl.col("weight") > 0)
             reached = told.select("template", "source", after=pl.col("loss") / pl.col("weight"))
         ledger = classify(rows, reached, self.steps).select(columns(LedgerEntry).names())
-        beside = path.with_suffix(".writing")
-        ledger.write_parquet(beside)
-        beside.replace(path)
+        with beside(path) as temporary:
+            ledger.write_parquet(temporary)
         measured = rows.filter(pl.col("after").is_not_null())
         if measured["before"].null_count():
             return ["the ledger was turned on after the first step: it has no losses before training"]
@@ -101,10 +100,8 @@ def choose(about: pl.DataFrame, met: Indices, limit: int | None, seed: int) -> I
     """
     if limit is None or limit >= len(met):
         return met
-    rows = about.with_row_index("index")[met].select("index", "id", "template")
-    draws = pl.Series("draw", [uniform(seed, "ledger", name) for name in rows["id"]], dtype=pl.Float64)
-    turn = pl.int_range(pl.len()).over("template")
-    dealt = rows.with_columns(draws).sort("draw", "id").with_columns(turn=turn).sort("turn", "draw", "id")
+    rows = drawn(about.select("id", "template").with_row_index("index")[met], None, seed)
+    dealt = rows.sort(pl.int_range(pl.len()).over("template"), maintain_order=True)
     return np.sort(dealt["index"].head(limit).to_numpy().astype(np.int64))
 
 

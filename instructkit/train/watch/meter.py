@@ -17,6 +17,7 @@ mfu and hfu: Chowdhery et al., PaLM, arXiv:2204.02311, appendix B (model and har
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import deque
@@ -82,7 +83,8 @@ class Meter:
 
         The pace has evaluations and checkpoints in it.
         """
-        self._losses.append((line["loss"], line["supervised_tokens"]))
+        if math.isfinite(line["loss"]):
+            self._losses.append((line["loss"], line["supervised_tokens"]))
         self._ends.append(time.perf_counter())
         weight = sum(n for _, n in self._losses)
         pace = (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1)

@@ -7,12 +7,12 @@ training is run; then seconds and the others that `watch.meter` explains; then w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from instructkit.store.atomic import beside
 from instructkit.train.watch.flops import Lengths
 from instructkit.train.watch.journal import Journal
 from instructkit.train.watch.meter import Meter
@@ -24,7 +24,7 @@ SHOWN = ("loss", "learning_rate", "tokens_per_s", "supervised_tokens_per_s", "mf
 
 
 class Recorder:
-    """Records steps of a run whose first `done` steps are recorded: `begin`, `waiting`, `observe`, `end`, `write`.
+    """Records steps of a run whose first `done` steps are recorded: `begin`, `observe`, `end`, `write`.
 
     On ranks but the first, `metrics` is None: they keep their journal and say nothing.
     """
@@ -48,10 +48,6 @@ class Recorder:
         if metrics is not None:
             rewind(metrics, done)
             self._file = metrics.open("ab")
-
-    def waiting(self) -> AbstractContextManager[None]:
-        """Around the making of batches."""
-        return self.meter.waiting()
 
     def end(self, step: int, numbers: Mapping[str, float], lengths: Lengths, cells: int, space: int) -> None:
         """The step, from 1, is done; see `Meter.end`. `numbers` begin its line."""
@@ -85,11 +81,10 @@ def rewind(metrics: Path, step: int) -> None:
     for line in metrics.read_bytes().splitlines(keepends=True) if metrics.exists() else []:
         if line.endswith(b"\n") and orjson.loads(line)["step"] <= step:
             lines.append(line)
-    beside = metrics.with_suffix(".writing")
-    beside.write_bytes(b"".join(lines))
-    beside.replace(metrics)
+    with beside(metrics) as temporary:
+        temporary.write_bytes(b"".join(lines))
 
 
 def read_metrics(metrics: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl."""
+    """The lines of metrics.jsonl; a number that was not finite is None."""
     return [orjson.loads(line) for line in metrics.read_bytes().splitlines()]

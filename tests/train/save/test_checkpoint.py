@@ -23,9 +23,9 @@ def step(model, optimizer):
     optimizer.zero_grad()
 
 
-def keep(folder, number, loss=None, latest=1, best=0, state=None):
+def keep(folder, number, loss=None, latest=1, best=0, state=None, due=True):
     model, optimizer = state or make()
-    about = Checkpoint(step=number, key="k", validation_loss=loss, extra={"loss_scale": {"value": 2.0}})
+    about = Checkpoint(step=number, key="k", due=due, validation_loss=loss, extra={"loss_scale": {"value": 2.0}})
     checkpoint.save(folder, about, model=model, optimizer=optimizer, ranks=Ranks(), keep=latest, keep_best=best)
 
 
@@ -117,3 +117,10 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     checkpoint.check(path, "k")
     with pytest.raises(TrainingError, match=r"belongs to another run \(key k, expected other\)"):
         checkpoint.check(path, "other")
+
+
+def test_what_is_kept_for_its_loss_takes_no_place_among_the_latest(tmp_path):
+    for number, loss, due in ((2, None, True), (3, 1.0, False), (4, None, True), (5, 0.5, False)):
+        keep(tmp_path, number, loss, latest=2, best=1, due=due)
+    assert steps(tmp_path) == [2, 4, 5]
+    assert [checkpoint.read_about(path).step for path in checkpoint.due(tmp_path)] == [2, 4]

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from transformers import AutoModelForCausalLM
 
+from instructkit.errors import TrainingError
 from instructkit.evaluate.run import evaluate
 from instructkit.train.config.stopping import EarlyStopping
 from instructkit.train.run import train
@@ -73,3 +75,57 @@ def test_an_early_stop_is_the_same_after_a_resume(small, shards, tmp_path):
         train(config, shards, tmp_path / "run", dataset_hash="d", progress=stop)
     assert train(config, shards, tmp_path / "run", dataset_hash="d").steps == whole.steps
     assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("best", [None, 2])
+def test_the_mean_is_of_what_was_due_and_of_the_last_step_however_early_it_came(small, shards, tmp_path, best):
+    said = []
+    config = small(
+        early_stopping=EarlyStopping(patience=1),
+        average_checkpoints=3,
+        checkpoint_every=5,
+        keep_best=best,
+        evaluate_examples=5,
+        **WILD,
+    )
+    result = train(config, shards, tmp_path / "run", dataset_hash="d", progress=said.append)
+    assert result.steps < 12
+    steps = [n for n in (5, 10) if n < result.steps] + [result.steps]
+    assert len(steps) < 3
+    names = ", ".join(map(str, steps))
+    assert f"the mean of the weights of steps {names}" in [event.message for event in said]
+    note = f"average_checkpoints: 3 are asked for, but there were only {len(steps)}, of steps {names}"
+    assert note in result.notes
+    weights = AutoModelForCausalLM.from_pretrained(result.model).get_input_embeddings().weight
+    assert weights.any()
+
+
+def test_the_best_are_those_of_the_slice_that_early_stopping_watches(small, shards, tmp_path):
+    said = []
+    watch = EarlyStopping(slice="template=ask1", patience=9)
+    config = small(export="best", early_stopping=watch, evaluate_examples=5, **WILD)
+    train(config, shards, tmp_path / "run", dataset_hash="d", progress=said.append)
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    found = {line["step"]: line["validation"]["template"]["ask1"] for line in lines if "validation" in line}
+    step = min(found, key=lambda n: (found[n], n))
+    message = next(e.message for e in said if e.phase == "export")
+    assert message == f"the best weights, of step {step}: {found[step]:.4f}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"export": "best"}, "export: best: looks at validation losses, and evaluate_every is 7 in a training of 6 st"),
+        ({"early_stopping": EarlyStopping()}, "early_stopping: looks at validation losses, and evaluate_every is 7"),
+    ],
+)
+def test_what_no_validation_loss_would_decide_is_refused_before_any_step(small, shards, tmp_path, fields, message):
+    with pytest.raises(TrainingError, match=message):
+        train(small(evaluate_every=7, **fields), shards, tmp_path / "run", dataset_hash="d")
+    assert not (tmp_path / "run/evaluation.json").exists()
+
+
+def test_the_best_of_no_validation_split_is_refused(small, colours, write_shards, tmp_path):
+    data = write_shards([e for e in colours(100) if e.split == "train"])
+    with pytest.raises(TrainingError, match=r"export: best: .* no example is of split 'validation'"):
+        train(small(evaluate_every=2, export="best"), data, tmp_path / "run", dataset_hash="d")

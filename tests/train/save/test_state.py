@@ -3,6 +3,7 @@ import json
 import pytest
 
 from instructkit.train.config.adapter import Adapter
+from instructkit.train.config.stopping import EarlyStopping
 from instructkit.train.save.state import differences, model_identity, run_state
 
 
@@ -87,3 +88,20 @@ def test_a_hub_name_is_pinned_to_the_commit_in_the_cache(hub_cache):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         assert model_identity("org/name") == {"name": "org/name", "commit": commit}
+
+
+@pytest.mark.parametrize(
+    ("fields", "changed", "same"),
+    [
+        ({}, {"evaluate_every": 5}, True),
+        ({}, {"max_unlabelled": 0.2}, True),
+        ({"evaluate_every": 2, "export": "best"}, {"evaluate_every": 5}, False),
+        ({"evaluate_every": 2, "early_stopping": EarlyStopping()}, {"evaluate_every": 5}, False),
+        ({"evaluate_every": 2, "early_stopping": EarlyStopping()}, {"checkpoint_every": 5}, True),
+        ({"average_checkpoints": 2}, {"checkpoint_every": 5}, False),
+        ({"average_checkpoints": 2, "evaluate_every": 2}, {"keep_best": 5}, True),
+    ],
+)
+def test_a_setting_is_part_of_the_key_where_the_weights_depend_on_it(small, shards, fields, changed, same):
+    one, other = (run_state(small(**each), shards, "d").key for each in (fields, {**fields, **changed}))
+    assert (one == other) is same

@@ -84,6 +84,7 @@ def test_an_overflow_in_fp16_halves_the_scale_and_changes_no_weight(stepper):
     (numbers,) = run(making, 0)
     assert (numbers["skipped"], numbers["loss_scale"], making.scale.value) == (1.0, 2.0**100, 2.0**99)
     assert same(weights(making), before)
+    assert making.settled == 0  # the optimizer has no state yet
     making.scale.value = 2.0**10
     (numbers,) = run(making, 1)
     assert numbers["skipped"] == 0.0
@@ -149,3 +150,17 @@ def test_compiled_layers_give_the_same_gradients(stepper, monkeypatch):
     made = stepper(size=3, compile=True)
     assert sum(m._compiled_call_impl is not None for m in made.parallel.runner.model.modules()) == 2
     assert run(made, 0)[0]["gradient_norm"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_was_seen_of_a_skipped_step_without_a_loss_is_not_told(stepper):
+    class Overflowing(ours["Runner"]):
+        def losses(self, batch):
+            total, nll = super().losses(batch)
+            return total * float("inf"), nll * float("inf")
+
+    making, seen = stepper(precision="fp16", runner=Overflowing), []
+    making.observe = seen.append
+    (numbers,) = run(making, 0)
+    assert numbers["skipped"] == 1.0
+    assert not math.isfinite(numbers["loss"])
+    assert seen == []

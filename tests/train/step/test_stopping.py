@@ -26,6 +26,7 @@ def test_training_stops_when_patience_is_used_up_and_not_before():
     assert not stops(config, lines(2.0, 1.0, 1.1))
     assert stops(config, lines(2.0, 1.0, 1.1, 1.2))
     assert not stops(None, lines(*[2.0] * 50))
+    assert stops(config, lines(2.0, None, None))  # not finite, read again
 
 
 def test_the_watched_slice_decides_and_not_the_whole():

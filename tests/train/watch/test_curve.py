@@ -116,3 +116,9 @@ def test_names_are_moved_apart_no_further_than_needed_and_keep_their_order(wante
     if all(wanted[b] - wanted[a] >= gap for a, b in itertools.pairwise(order)):
         assert found == pytest.approx(wanted)
     assert sum(found) == pytest.approx(sum(wanted), abs=1e-6)
+
+
+def test_a_step_without_a_loss_leaves_no_trace_in_the_curve(run):
+    out = run([None if i == 3 else loss for i, loss in enumerate(LOSSES)], {4: {"a": 2.0}, 10: {"a": 1.0}})
+    assert draw_curve(out) == []
+    assert "training" in words(out)

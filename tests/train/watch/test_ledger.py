@@ -139,7 +139,9 @@ def test_a_finished_run_without_a_ledger_says_how_to_get_one(small, shards, tmp_
     train(
         small(ledger=True), shards, tmp_path / "run", dataset_hash="d", progress=said.append, start_over="again --fresh"
     )
-    assert any("has no ledger" in (event.message or "") and "again --fresh" in event.message for event in said)
+    messages = [event.message for event in said]
+    assert "of no effect on a finished run: ledger: false → true" in messages
+    assert any("again --fresh" in (message or "") for message in messages)
 
 
 def test_the_choice_is_even_over_templates_and_depends_on_ids_alone():
