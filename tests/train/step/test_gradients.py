@@ -33,3 +33,10 @@ def test_a_step_that_the_system_has_no_memory_for_is_done_again_in_smaller_piece
     assert 1 <= result["size"] < 8
     assert result["said"][0] == "out of memory in step 1: done again, and on from here, in micro-batches of 4 rows"
     assert result["difference"] < 1e-5
+
+
+def test_a_rank_of_fsdp2_without_memory_ends_with_the_way_out_and_the_others_with_it(on_ranks, tmp_path):
+    said = on_ranks(Path(__file__).with_name("memory_on_ranks.py"), 2, tmp_path, check=False)
+    assert "out of memory on rank 1, while the others wait for it, with micro-batches of 4 rows" in said[1]
+    assert "start again with micro_batch_sequences: 2, and it goes on at the last checkpoint" in said[1]
+    assert not any("went on" in each for each in said)
