@@ -141,7 +141,7 @@ def _build_and_train(
                 click.echo(f"  {title}")
                 click.echo("\n".join(f"    {line}" for line in text.splitlines()))
             click.echo()
-    how = "finished earlier" if done.reused else f"{done.steps:,} steps in {done.seconds:.0f} s"
+    how = "finished earlier, reused" if done.reused else f"{done.steps:,} steps in {done.seconds:.0f} s"
     click.echo(f"Model: {shown(done.model)} ({how})")
     replies = done.after.generations if done.after is not None else []
     tool = _tool()
