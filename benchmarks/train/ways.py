@@ -26,7 +26,7 @@ BETAS = (0.9, 0.95)
 ROWS_AT_ONCE = 1
 """Packed rows of a micro-batch of TRL, which is quickest with one: several become one long row under a dense mask."""
 CHATS_AT_ONCE = 4
-"""Padded chats of a micro-batch of transformers.Trainer. More of them need more memory for their logits, no less time."""
+"""Padded chats of a micro-batch of transformers.Trainer. More of them need more memory and no less time."""
 
 
 class Took(msgspec.Struct, frozen=True, kw_only=True):
