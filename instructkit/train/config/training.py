@@ -67,7 +67,7 @@ class Training:
 
     micro_batch_sequences: Count | Literal["auto"] = "auto"
     """Rows of sequence_length in one forward pass of one device. Fewer need less memory and give the same gradients.
-    auto: on a GPU as many as fit, found by trying; on a CPU those of 4,096 tokens. What does not fit after all is
+    auto: on a GPU as many as fit, found by trying; on a CPU those of 1,024 tokens. What does not fit after all is
     halved, and the step done again."""
 
     epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0

@@ -18,8 +18,9 @@ import torch
 from instructkit.models.batch import Layout, groups
 from instructkit.train.data.plan import Indices
 
-CPU_TOKENS = 4096
-"""Tokens of a micro-batch on a CPU, where more of them only need more memory."""
+CPU_TOKENS = 1024
+"""Tokens of a micro-batch on a CPU, where more need more memory and gain little: a Llama of 25 million parameters makes
+1,390, 1,520 and 1,550 tokens/s with 1,024, 2,048 and 4,096, at a peak of 1.5, 1.9 and 2.6 GB."""
 USED_MEMORY = 0.85
 """Share of a GPU's free memory that micro-batches may fill; the rest is lost between blocks of odd sizes."""
 
