@@ -37,10 +37,10 @@ def overhead(shape: str, project: Path) -> Overhead:
     from instructkit.models.runner import make_runner
     from instructkit.train.config.training import Training
     from instructkit.train.data.plan import example_keys, make_plan
-    from instructkit.train.step.loop import Stepper, no_batch
     from instructkit.train.step.optimizer import make_optimizer
     from instructkit.train.step.parallel import make_parallel
     from instructkit.train.step.ranks import Ranks
+    from instructkit.train.step.stepper import Stepper, no_batch
 
     chats = read_chats(project / "tokens.npz")
     config = Training(examples="chats", model=shape, sequence_length=SEQUENCE_LENGTH, tokens_per_step=TOKENS_PER_STEP)

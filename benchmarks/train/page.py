@@ -121,8 +121,8 @@ def _verdicts(shape: str, ways: Mapping[str, Trained], trained: Mapping[str, obj
     for way in (TRL, GROUPED, PADDED):
         if way in ways:
             apart = ours.loss / ways[way].loss - 1
-            verdict = _reached(apart <= LOSS_APART)
-            lines.append(f"* Target: loss within {LOSS_APART:.1%} of {way}, or below. {verdict}: {apart:+.2%}.")
+            verdict = _reached(abs(apart) <= LOSS_APART)
+            lines.append(f"* Target: loss within {LOSS_APART:.1%} of {way}. {verdict}: {apart:+.2%}.")
     return lines
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from instructkit.cli.options import build_option, json_option, model_path, open_build
+from instructkit.cli.options import build_option, json_option, model_path, open_build, sampling_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,18 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--generate", "replies", type=click.IntRange(min=1), help="Examples per template that are answered and scored."
 )
-@click.option("--max-new-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest reply.")
-@click.option(
-    "--temperature", type=click.FloatRange(min=0, min_open=True), help="Sample. Default: the likeliest token each time."
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Sample from the likeliest tokens that make up this share.",
-)
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Replies to each prompt.")
+@sampling_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice, the sampling and the intervals.")
 @click.option(
     "--show-worst", type=click.IntRange(min=1), metavar="K", help="Show the K examples that it does worst on."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from instructkit.cli.options import build_option, model_path, open_build
+from instructkit.cli.options import build_option, model_path, open_build, sampling_options
 
 
 @click.command()
@@ -22,18 +22,7 @@ from instructkit.cli.options import build_option, model_path, open_build
     "lines, in the same order.",
 )
 @click.option("--system", help="A system message before the prompt.")
-@click.option("--max-new-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest reply.")
-@click.option(
-    "--temperature", type=click.FloatRange(min=0, min_open=True), help="Sample. Default: the likeliest token each time."
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Sample from the likeliest tokens that make up this share.",
-)
-@click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Replies to each prompt.")
+@sampling_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sampling.")
 def generate(
     model: str,

@@ -68,3 +68,30 @@ def open_build(path: Path | None) -> Any:
         recipe = load_recipe(path)
         return Build.open(recipe.root / "build" / recipe.name)
     return Build.open(path)
+
+
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How replies are written: how long, drawn how, how many."""
+    options: tuple[Decorator, ...] = (
+        click.option(
+            "--max-new-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest reply."
+        ),
+        click.option(
+            "--temperature",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Sample. Default: the likeliest token each time.",
+        ),
+        click.option(
+            "--top-p",
+            type=click.FloatRange(0, 1, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="Sample from the likeliest tokens that make up this share.",
+        ),
+        click.option(
+            "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Replies to each prompt."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

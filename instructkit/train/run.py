@@ -35,10 +35,11 @@ from instructkit.train.model.build import build_runner
 from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, asked_since, open_run, run_state
-from instructkit.train.step.loop import Stepper, no_batch, run_steps
+from instructkit.train.step.loop import run_steps
 from instructkit.train.step.optimizer import make_optimizer
 from instructkit.train.step.parallel import Parallel, make_parallel
 from instructkit.train.step.ranks import joined
+from instructkit.train.step.stepper import Stepper, no_batch
 from instructkit.train.step.stopping import stops
 from instructkit.train.watch.flops import Costs, model_costs
 from instructkit.train.watch.ledger import Bookkeeper

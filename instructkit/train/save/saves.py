@@ -9,7 +9,8 @@ from instructkit.train.config.training import Training
 from instructkit.train.save import checkpoint
 from instructkit.train.save.average import average
 from instructkit.train.save.checkpoint import Checkpoint
-from instructkit.train.step.loop import Line, Stepper
+from instructkit.train.step.loop import Line
+from instructkit.train.step.stepper import Stepper
 from instructkit.train.step.stopping import WATCHED
 from instructkit.train.watch.progress import Event, Progress
 

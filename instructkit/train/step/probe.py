@@ -13,10 +13,10 @@ from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData
 from instructkit.train.data.plan import Plan
 from instructkit.train.model.build import build_runner
-from instructkit.train.step.loop import Stepper, no_batch
 from instructkit.train.step.optimizer import make_optimizer
 from instructkit.train.step.parallel import make_parallel
 from instructkit.train.step.ranks import Ranks
+from instructkit.train.step.stepper import Stepper, no_batch
 from instructkit.train.watch.peak import synchronize
 
 PROBED_TOKENS = 4096

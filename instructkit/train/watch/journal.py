@@ -20,7 +20,7 @@ import numpy.typing as npt
 import polars as pl
 
 if TYPE_CHECKING:
-    from instructkit.train.step.loop import Seen
+    from instructkit.train.step.stepper import Seen
 
 RECORD = np.dtype([("step", "<i4"), ("example", "<i4"), ("loss", "<f4"), ("weight", "<f4")])
 """`example`: index in the training data; `loss`, `weight`: sums over its supervised tokens."""

@@ -27,10 +27,10 @@ from instructkit.models.runner import Runner, make_runner
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.training import Training
 from instructkit.train.model.adapters import adapt
-from instructkit.train.step.loop import Stepper, no_batch
 from instructkit.train.step.optimizer import make_optimizer
 from instructkit.train.step.parallel import make_parallel
 from instructkit.train.step.ranks import joined
+from instructkit.train.step.stepper import Stepper, no_batch
 
 RANK = 0
 CAPACITY = 40

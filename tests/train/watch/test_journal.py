@@ -3,7 +3,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instructkit.train.step.loop import Seen
+from instructkit.train.step.stepper import Seen
 from instructkit.train.watch.journal import BEFORE, RECORD, Journal, read_journal
 
 

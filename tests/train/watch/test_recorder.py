@@ -81,7 +81,7 @@ def test_lines_of_steps_that_are_run_again_are_cut(recorder, tmp_path):
 
 
 def test_other_ranks_keep_their_journal_and_write_nothing_else(recorder, tmp_path):
-    from instructkit.train.step.loop import Seen
+    from instructkit.train.step.stepper import Seen
 
     made, _ = recorder(metrics=False, journal=Journal(tmp_path / "ledger", 0, rank=1, ranks=2))
     made.begin()

@@ -8,8 +8,8 @@ import torch
 from instructkit.errors import TrainingError
 from instructkit.train.save import checkpoint
 from instructkit.train.save.checkpoint import Checkpoint
-from instructkit.train.step.loop import reseed
 from instructkit.train.step.ranks import Ranks
+from instructkit.train.step.stepper import reseed
 
 ours = runpy.run_path(str(Path(__file__).with_name("gradients_on_ranks.py")))
 DATA, ROWS = ours["make_data"](True)
