@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 
 from instructkit.build.call import Done
 from instructkit.build.export import write_exports
@@ -105,14 +106,18 @@ def planned(recipe: Recipe, build_dir: Path) -> tuple[dict[str, StepProgress], B
     return runner.progress, Build(build_dir / recipe.name, manifest)
 
 
-def outlook(recipe: Recipe, steps: dict[str, StepProgress]) -> dict[str, list[str]]:
-    """What stages can say beforehand, by step: what to expect, and what it will take. `steps` is what `plan` gave."""
+def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dict[str, list[str]]:
+    """What stages can say beforehand, by step: what to expect, and what it will take. The rest is what `planned` gave.
+
+    A stage is shown the rows that it would read where all of them are built.
+    """
     said: dict[str, list[str]] = {}
     for name, now in steps.items():
         stage = recipe.steps[name].stage
         if hasattr(stage, "outlook"):
-            waits = now.unknown and not now.rows_in
-            said[name] = stage.outlook(None if waits else now.rows_in)
+            above = recipe.steps[name].upstream
+            waits = any(steps[each].unknown for each in above)
+            said[name] = stage.outlook(None if waits else pl.concat([build.rows(each) for each in above]))
     return said
 
 

@@ -29,7 +29,7 @@ def plan(recipe: Path, build_dir: Path | None, probe: bool, as_json: bool) -> No
 
     loaded = load_recipe(recipe)
     steps, build = planned(loaded, build_folder(loaded, build_dir))
-    outlooks = outlook(loaded, steps)
+    outlooks = outlook(loaded, steps, build)
     trainings = training_outlooks(loaded, build, loaded.trainings, probe)
     if as_json:
         rows = [

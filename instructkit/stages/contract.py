@@ -27,8 +27,8 @@ Methods a stage may have, and the runner and the recipe ask for:
     keyed_inputs(self, root: Path) -> dict    of a stage that is no ingest: what its fields of type InputPath are keyed
                                               by (JSON-like), where that is not the bytes of a file or folder; the
                                               stage is then given paths for `project_path`
-    outlook(self, rows: int | None) -> list[str]   lines for `plan`: what to expect and what it will take, for so many
-                                              rows (None: not known yet)
+    outlook(self, records: pl.LazyFrame | None) -> list[str]   lines for `plan`: what to expect and what it will take,
+                                              for these rows (None: not known yet)
 
 An export declares `file_format: ClassVar["jsonl" | "parquet"]`: its kept frame has `id`, `split` and the columns of the
 file (one column `line`, the JSON text, for jsonl), and `yields` is None.

@@ -139,9 +139,9 @@ class DedupeAgainst:
         files = reference_files(self.against, root, self.step)
         return {"against": [[file.name, file.digest, file.kind] for file in files]}
 
-    def outlook(self, rows: int | None) -> list[str]:
+    def outlook(self, records: pl.LazyFrame | None) -> list[str]:
         """Which pairs will be compared, and what that takes; the datasets' rows come on top."""
-        return outlook(self.sketcher, self.banding, {"threshold": self.threshold}, rows)
+        return outlook(self.sketcher, self.banding, {"threshold": self.threshold}, records)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, with its id."""

@@ -95,10 +95,10 @@ class DedupeMinhash:
             unit=self.unit, shingle=self.shingle, ignore=self.ignore, seed=self.seed, **self.banding._asdict()
         )
 
-    def outlook(self, rows: int | None) -> list[str]:
+    def outlook(self, records: pl.LazyFrame | None) -> list[str]:
         """Which pairs will be compared, and what that takes."""
         thresholds = {"group_threshold": self.loosest, "threshold": self.threshold}
-        return outlook(self.sketcher, self.banding, thresholds, rows)
+        return outlook(self.sketcher, self.banding, thresholds, records)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from instructkit.minhash.banding import Banding
 from instructkit.minhash.sketcher import Sketcher
 
@@ -12,8 +14,11 @@ DECISION_BYTES = 250
 """Held for each record while it is decided."""
 
 
-def outlook(sketcher: Sketcher, banding: Banding, thresholds: dict[str, float], rows: int | None) -> list[str]:
-    """Lines for `plan`, for so many rows (None: not known yet: for a million). `thresholds`: by name."""
+def outlook(
+    sketcher: Sketcher, banding: Banding, thresholds: dict[str, float], records: pl.LazyFrame | None
+) -> list[str]:
+    """Lines for `plan`, for these rows (None: not known yet: for a million). `thresholds`: by name."""
+    rows = None if records is None else records.select(pl.len()).collect().item()
     count, loosest = rows if rows is not None else 1_000_000, min(thresholds.values())
     curve = "   ".join(f"{s:.1f}: {_percent(banding.catch_probability(s))}" for s in SHOWN_SIMILARITIES)
     named = {similarity: name for name, similarity in thresholds.items()}

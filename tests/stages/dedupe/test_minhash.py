@@ -88,7 +88,7 @@ def test_an_empty_corpus_is_no_trouble(documents, run_corpus_stage):
 
 
 def test_the_outlook_states_recall_at_both_thresholds_and_never_a_full_hundred():
-    lines = DedupeMinhash(threshold=0.8, group_threshold=0.7).outlook(2_000_000)
+    lines = DedupeMinhash(threshold=0.8, group_threshold=0.7).outlook(pl.LazyFrame({"id": range(2_000_000)}))
     text = "\n".join(lines)
     assert "26 bands of 5 minima" in text
     assert "99.1% at group_threshold 0.7, 99.9% at threshold 0.8" in text
