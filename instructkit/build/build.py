@@ -112,7 +112,7 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
     A stage is shown the rows that it would read where all of them are built.
     """
     said: dict[str, list[str]] = {}
-    for name, now in steps.items():
+    for name in steps:
         stage = recipe.steps[name].stage
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
