@@ -27,6 +27,7 @@ import polars as pl
 
 from instructkit.build.call import Done
 from instructkit.build.export import write_exports
+from instructkit.build.keys import located
 from instructkit.build.lock import check_lock, lock_of, read_lock, write_lock
 from instructkit.build.manifest import Build, Manifest
 from instructkit.build.runner import Observer, Runner, StepProgress
@@ -117,6 +118,7 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
             waits = any(steps[each].unknown for each in above)
+            stage = located(stage, recipe.root)
             said[name] = stage.outlook(None if waits else pl.concat([build.rows(each) for each in above]))
     return said
 

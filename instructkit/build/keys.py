@@ -6,6 +6,7 @@ key gives the same bytes.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -140,8 +141,7 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         paths = run[name] if several else [run[name]]
         if name in own:
             keyed[name] = own[name]
-            # An absolute path in its plain form, since it may hold a HERE of its own.
-            found = [str(Path(path)) if _is_absolute(path) else f"{root}{HERE}{path}" for path in paths]
+            found = [_in_project(path, root) for path in paths]
         else:
             absolute = [root / Path(path).expanduser() for path in paths]
             if missing := next((path for path in absolute if not path.exists()), None):
@@ -152,8 +152,20 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return run, keyed
 
 
-def _is_absolute(path: str) -> bool:
-    return Path(path).is_absolute() or path.startswith("~")
+def _in_project(path: str, root: Path) -> str:
+    """The path as `project_path` takes it apart; an absolute one in its plain form, it may hold a HERE of its own."""
+    return str(Path(path)) if Path(path).is_absolute() or path.startswith("~") else f"{root}{HERE}{path}"
+
+
+def located(stage: Any, root: Path) -> Any:
+    """The stage with the paths of its inputs found from the project's folder; nothing is read."""
+    found: dict[str, Any] = {}
+    for name, hint in field_hints(type(stage)).items():
+        given = getattr(stage, name)
+        if names_input(hint) and given is not None:
+            several = isinstance(given, list | tuple)
+            found[name] = [_in_project(path, root) for path in given] if several else _in_project(given, root)
+    return dataclasses.replace(stage, **found)
 
 
 def input_entries(parts: Sequence[Part]) -> list[InputEntry]:

@@ -33,7 +33,7 @@ STAGES: dict[str, str] = {
     "group.near": "instructkit.stages.group.near:GroupNear",
     "group.by": "instructkit.stages.group.by:GroupBy",
     "render": "instructkit.stages.render.render:Render",
-    "split": "instructkit.stages.split:Split",
+    "split": "instructkit.stages.split.split:Split",
     "export.openai": "instructkit.stages.export.openai:ExportOpenai",
     "export.alpaca": "instructkit.stages.export.alpaca:ExportAlpaca",
     "export.sharegpt": "instructkit.stages.export.sharegpt:ExportSharegpt",

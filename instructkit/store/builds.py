@@ -10,6 +10,8 @@ from instructkit.errors import InputError, did_you_mean
 from instructkit.store.store import ShardRef, Store
 
 FILE = "manifest.json"
+SPLIT = "split"
+"""Name of the stage that divides rows."""
 
 
 class _Call(msgspec.Struct, frozen=True):
@@ -22,6 +24,7 @@ class _Run(msgspec.Struct, frozen=True):
 
 
 class _Step(msgspec.Struct, frozen=True):
+    stage: str
     noun: str | None
     runs: list[_Run]
 
@@ -53,6 +56,13 @@ def step_shards(folder: Path, step: str | None = None) -> tuple[str, list[tuple[
     calls = [call for run in manifest.steps[chosen].runs for call in run.calls if call.verb in ("read", "apply")]
     shards = [ref for call in calls for ref in call.kept]
     return chosen, list(zip(Store(folder.parent / ".store").paths(shards), shards, strict=True))
+
+
+def split_steps(folder: Path) -> list[str]:
+    """The steps of the build in a folder that divided its rows, in order."""
+    manifest = _manifest(folder)
+    assert manifest is not None, "is_build() has been asked"
+    return [name for name, each in manifest.steps.items() if each.stage == SPLIT]
 
 
 def _manifest(folder: Path) -> _Manifest | None:
