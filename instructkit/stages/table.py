@@ -31,6 +31,7 @@ STAGES: dict[str, str] = {
     "dedupe.against": "instructkit.stages.dedupe.against:DedupeAgainst",
     "dedupe.lines": "instructkit.stages.dedupe.lines:DedupeLines",
     "render": "instructkit.stages.render.render:Render",
+    "mix": "instructkit.stages.mix.mix:Mix",
     "split": "instructkit.stages.split:Split",
     "export.openai": "instructkit.stages.export.openai:ExportOpenai",
     "export.alpaca": "instructkit.stages.export.alpaca:ExportAlpaca",
