@@ -33,6 +33,7 @@ STAGES: dict[str, str] = {
     "group.near": "instructkit.stages.group.near:GroupNear",
     "group.by": "instructkit.stages.group.by:GroupBy",
     "render": "instructkit.stages.render.render:Render",
+    "mix": "instructkit.stages.mix.mix:Mix",
     "split": "instructkit.stages.split:Split",
     "export.openai": "instructkit.stages.export.openai:ExportOpenai",
     "export.alpaca": "instructkit.stages.export.alpaca:ExportAlpaca",
