@@ -127,7 +127,7 @@ class _Rows:
         sketcher = Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, bands=1, rows=1, seed=0)
         parts = []
         for chunk in spool.chunks(["prompt", "response"]):
-            columns = {}
+            columns: dict[str, npt.NDArray[np.generic]] = {}
             for name in ("prompt", "response"):
                 sketches = sketcher.sketch(chunk[name])
                 columns |= {
@@ -151,10 +151,10 @@ class _Rows:
         """Rows whose conversation, or else prompt, stands in an earlier split."""
         prompt, response = ["prompt_1", "prompt_2"], ["response_1", "response_2"]
         asked = self.table.filter(pl.col("prompt_words") > 0)
-        yield _across(asked, prompt + response, SAME_CONVERSATION)
-        yield _across(asked, prompt, SAME_PROMPT)
+        yield across(asked, prompt + response, SAME_CONVERSATION)
+        yield across(asked, prompt, SAME_PROMPT)
         # What has no prompt is what it answers: a plain text, say.
-        yield _across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
+        yield across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
 
     def same_answers(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows whose long answer stands in an earlier split under another prompt; and those where it is a phrase."""
@@ -163,12 +163,12 @@ class _Rows:
         prompts = pl.struct("prompt_1", "prompt_2").n_unique().over(response)
         long = long.with_columns(common=prompts >= COMMON_ANSWERS)
         return (
-            _across(long.filter(~pl.col("common")), response, SAME_ANSWER),
-            _across(long.filter(pl.col("common")), response, SAME_ANSWER),
+            across(long.filter(~pl.col("common")), response, SAME_ANSWER),
+            across(long.filter(pl.col("common")), response, SAME_ANSWER),
         )
 
 
-def _across(table: pl.DataFrame, key: list[str], kind: str) -> pl.DataFrame:
+def across(table: pl.DataFrame, key: list[str], kind: str) -> pl.DataFrame:
     """For each row, and each earlier split that has a row with the same key, the first such row."""
     table = table.select("place", "split", *key)
     table = table.filter(pl.col("split").n_unique().over(key) > 1)
