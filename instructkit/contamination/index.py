@@ -93,10 +93,31 @@ class Index:
         """Words in an n-gram."""
         return self.sketcher.shingle
 
+    def answers(self, row: int) -> list[str]:
+        """The answers of a row that say something."""
+        given = self.rows["answers"][row]
+        return [] if given is None else [answer for answer in given.to_list() if answer and answer.strip()]
+
     @cached_property
     def segment_of(self) -> I64s:
         """The segment of each entry of `sequence`."""
         return np.repeat(np.arange(len(self.units)), np.diff(self.starts))
+
+    @cached_property
+    def reach(self) -> I64s:
+        """Words of the longest row that each segment is prompt or answer of; of a passage its own."""
+        sized = self.uses.with_columns(units=self.units[self.uses["segment"].to_numpy()])
+        asked = sized.filter(pl.col("part") != "passage")
+        rows = (
+            asked.group_by("row", "part")
+            .agg(pl.col("units").max())
+            .group_by("row")
+            .agg(row_units=pl.col("units").sum())
+        )
+        longest = asked.join(rows, on="row").group_by("segment").agg(pl.col("row_units").max())
+        result = self.units.copy()
+        result[longest["segment"].to_numpy()] = longest["row_units"].to_numpy()
+        return result
 
     @cached_property
     def occurrences(self) -> tuple[I64s, I64s]:

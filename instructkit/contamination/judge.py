@@ -52,9 +52,8 @@ def judged(index: Index, matches: pl.DataFrame, settings: Settings, turns_of: Tu
     Passages are among them with `part: passage`, whatever else was found. `turns_of` is asked for few records: those
     that hold a short prompt, to look for its answer.
     """
-    units = pl.Series("units", index.units)
     found = matches.with_columns(
-        units=units.gather(matches["segment"]) if matches.height else pl.lit(0, dtype=pl.Int64),
+        units=pl.Series(index.units[matches["segment"].to_numpy()], dtype=pl.Int64),
         share=pl.col("found") / pl.col("weight"),
     ).filter(pl.col("weight") > 0)
     used = found.join(index.uses, on="segment")
@@ -136,14 +135,13 @@ def _with_answers(index: Index, short: pl.DataFrame, settings: Settings, turns_o
     if short.height:
         wanted = short["record"].unique().sort().to_list()
         texts = dict(turns_of(wanted).select("record", "turns").iter_rows())
-        answers = index.rows["answers"]
         words: dict[int, list[str]] = {}
         for row in short.iter_rows(named=True):
             record = row["record"]
             if record not in words:
                 words[record] = [word for turn in texts[record] for word in spans_of(index.sketcher, turn).words]
-            for answer in answers[row["row"]] if answers[row["row"]] is not None else []:
-                cut = spans_of(index.sketcher, answer or "").words
+            for answer in index.answers(row["row"]):
+                cut = spans_of(index.sketcher, answer).words
                 room = row["units"] + APART * len(cut) + APART_WORDS
                 low, high = max(row["first"] - room, 0), row["last"] + room
                 # Not within the prompt itself: "Is it yes or no?" holds both answers.

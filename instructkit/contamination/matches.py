@@ -6,7 +6,7 @@
                ^^^^^^^^^^^^^^^^^^^^^      ^^^^^^^^^^^^^        words under n-grams that were found, by their weight
 
 A changed word costs what it weighs and not all n-grams around it, as long as n words beside it are as they were. The
-n-grams must lie within about twice the segment's length, so that a long record does not gather them from everywhere.
+n-grams must lie within about twice the row's length, so that a long record does not gather them from everywhere.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ how many that have any weight were found. `first`, `last`: first word in the rec
 words of the longest turn that has part in it."""
 
 STRETCH = 2
-"""Length of record, as a multiple of the segment's, in which its n-grams are looked for together."""
+"""Length of record, as a multiple of the evaluation row's, in which n-grams are looked for together: between two turns
+of a row there may be a long answer."""
 SLACK = 10
 """Words more: a short segment is not torn by one remark."""
 LEAST = 0.5
@@ -126,7 +127,7 @@ def _matches(index: Index, hits: Hits, weights: Floats, least: float, void: Void
     position = hits.position[hit]
     order = np.lexsort((position, pair))
     pair, hit, place, position = pair[order], hit[order], place[order], position[order]
-    kept = _in_best_window(pair, position, index.units[pair % segments] * STRETCH + SLACK)
+    kept = _in_best_window(pair, position, index.reach[pair % segments] * STRETCH + SLACK)
     pair, hit, place, position = pair[kept], hit[kept], place[kept], position[kept]
     if not len(pair):
         return pl.DataFrame(schema=MATCH)
