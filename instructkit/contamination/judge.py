@@ -3,7 +3,7 @@
     found of the row                          contaminated when
     prompt and answer, near one another       their words together weigh `threshold` of the row's, 8 words or more
     prompt alone                              8 words or more of it were found, or it is all that somebody says
-    answer alone                              20 words or more of it were found
+    answer alone                              20 words or more of it were found, or 8 that are all that somebody says
     a prompt of fewer words, or less rare     its answer, however short, stands near it
 
 Words without weight count for nothing here. Numbers are `min_prompt_words` and `min_answer_words`.
@@ -101,8 +101,9 @@ def _scored(both: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     together = pl.when(near).then((c("found") + c("found_a")) / (c("weight") + c("weight_a")))
     together = pl.when(c("words") + c("words_a") >= settings.min_prompt_words).then(together)
     whole = (c("units") >= settings.threshold * c("turn")) & (c("units") >= WHOLE_WORDS)
+    whole_answer = (c("units_a") >= settings.threshold * c("turn_a")) & (c("words_a") >= settings.min_prompt_words)
     prompt = pl.when((c("words") >= settings.min_prompt_words) | whole).then(c("share"))
-    answer = pl.when(c("words_a") >= settings.min_answer_words).then(c("share_a"))
+    answer = pl.when((c("words_a") >= settings.min_answer_words) | whole_answer).then(c("share_a"))
     scores = both.with_columns(
         together=together.fill_null(0.0), prompt=prompt.fill_null(0.0), answer=answer.fill_null(0.0)
     ).with_columns(score=pl.max_horizontal("together", "prompt", "answer"))

@@ -125,7 +125,8 @@ class Decontaminate:
     """Words of a prompt (not counting common ones) that must be found for it to count without its answer. Shorter ones
     count together with their answer, however short that is, or where they are all that a message or document says."""
     min_answer_words: Annotated[int, msgspec.Meta(ge=1)] = 20
-    """Words of an answer, or of a passage, that must be found for it to count alone."""
+    """Words of an answer, or of a passage, that must be found for it to count alone; of an answer that is all that a
+    message or document says `min_prompt_words` do."""
     passages: bool = False
     """Whether a record that holds the passage of a row, and neither its prompt nor its answer, is contaminated as well
     (rule `contaminated_passage`). Passages are mostly public text, so by default such rows are only listed."""
