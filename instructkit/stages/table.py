@@ -30,6 +30,8 @@ STAGES: dict[str, str] = {
     "dedupe.minhash": "instructkit.stages.dedupe.minhash:DedupeMinhash",
     "dedupe.against": "instructkit.stages.dedupe.against:DedupeAgainst",
     "dedupe.lines": "instructkit.stages.dedupe.lines:DedupeLines",
+    "group.near": "instructkit.stages.group.near:GroupNear",
+    "group.by": "instructkit.stages.group.by:GroupBy",
     "render": "instructkit.stages.render.render:Render",
     "mix": "instructkit.stages.mix.mix:Mix",
     "split": "instructkit.stages.split:Split",
