@@ -15,6 +15,8 @@ import xxhash
 
 DIGEST_BYTES = 16
 READ_BYTES = 1 << 20
+JOINT = "+"
+"""Stands between the atoms of a joint group."""
 
 
 def canonical_json(value: object) -> str:
@@ -79,6 +81,23 @@ def json_hashes(values: Iterable[object]) -> list[str]:
 def text_hashes(texts: Iterable[str]) -> list[str]:
     """`record_hash` of each text."""
     return [record_hash(text) for text in texts]
+
+
+def group_atoms(group: str) -> list[str]:
+    """The groups that a group is made of, in order: itself, unless it is a joint one."""
+    return group.split(JOINT)
+
+
+def joint_group(groups: Iterable[str]) -> str:
+    """The group of what is made of several documents: the distinct atoms of their groups, sorted, joined by `+`.
+
+    An atom is a hash, so it has no `+`. Of one that had, the parts would count as atoms: more than is needed would lie
+    together, never less. Raises ValueError for no group at all.
+    """
+    atoms = sorted({atom for group in groups for atom in group_atoms(group)})
+    if not atoms:
+        raise ValueError("a joint group is made of one group at least")
+    return JOINT.join(atoms)
 
 
 def uniform(seed: int, *about: str) -> float:

@@ -15,6 +15,7 @@ FLOORS = [
     {"stages", "train"},
     {"recipe", "executors"},
     {"build", "dedupe"},
+    {"audit"},
     {"report"},
     {"cli"},
     {"__main__"},

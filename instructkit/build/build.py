@@ -27,6 +27,7 @@ import polars as pl
 
 from instructkit.build.call import Done
 from instructkit.build.export import write_exports
+from instructkit.build.keys import located
 from instructkit.build.lock import check_lock, lock_of, read_lock, write_lock
 from instructkit.build.manifest import Build, Manifest
 from instructkit.build.runner import Observer, Runner, StepProgress
@@ -113,7 +114,7 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
     """
     said: dict[str, list[str]] = {}
     for name in steps:
-        stage = recipe.steps[name].stage
+        stage = located(recipe.steps[name].stage, recipe.root)
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
             waits = any(steps[each].unknown for each in above)

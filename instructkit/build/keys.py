@@ -6,6 +6,7 @@ key gives the same bytes.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -140,8 +141,7 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         paths = run[name] if several else [run[name]]
         if name in own:
             keyed[name] = own[name]
-            # An absolute path in its plain form, since it may hold a HERE of its own.
-            found = [str(Path(path)) if _is_absolute(path) else f"{root}{HERE}{path}" for path in paths]
+            found = [_placed(path, root) for path in paths]
         else:
             absolute = [root / Path(path).expanduser() for path in paths]
             if missing := next((path for path in absolute if not path.exists()), None):
@@ -150,6 +150,23 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             found = [str(path) for path in absolute]
         run[name] = found if several else found[0]
     return run, keyed
+
+
+def located(stage: Any, root: Path) -> Any:
+    """The stage with its input paths put together for `project_path`, to be asked in this process, from any folder."""
+    placed: dict[str, Any] = {}
+    for name, hint in field_hints(type(stage)).items():
+        value = getattr(stage, name)
+        if names_input(hint) and value is not None and not isinstance(stage, IngestStage):
+            several = isinstance(value, list | tuple)
+            found = [_placed(path, root) for path in (value if several else [value])]
+            placed[name] = found if several else found[0]
+    return dataclasses.replace(stage, **placed) if placed else stage
+
+
+def _placed(path: str, root: Path) -> str:
+    # An absolute path in its plain form, since it may hold a HERE of its own.
+    return str(Path(path)) if _is_absolute(path) else f"{root}{HERE}{path}"
 
 
 def _is_absolute(path: str) -> bool:

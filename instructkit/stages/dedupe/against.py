@@ -20,7 +20,7 @@ from instructkit.minhash.duplicates import RowNumbers, Standing
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import CachePath, InputPath, Outcome, project_path
-from instructkit.stages.dedupe.decision import check_ids, record_columns
+from instructkit.stages.dedupe.decision import check_ids, identity_columns
 from instructkit.stages.dedupe.index import settings_key, sketch_reference
 from instructkit.stages.dedupe.outlook import outlook
 from instructkit.stages.dedupe.reference import reference_files
@@ -147,7 +147,7 @@ class DedupeAgainst:
         """Band hashes (8 bytes each) and 36 bytes more of each text, with its id."""
         text = view(shard, self.of)
         columns = sketch_columns(self.sketcher, shard.select(text.alias("text")).to_series())
-        return shard.select(record_columns(text, None)[:2]).with_columns(columns)
+        return shard.select(identity_columns()).with_columns(columns)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """The records that are like a row of the datasets, as `LIKE`.

@@ -5,26 +5,24 @@ x         k     a    g1             a          g1
 x         k     b    g2             a (b goes) g1
 y         k     c    g3             c          g1      like a or b, but not enough to go
                 d    g2             d          g1      stems from the same document as b, so it moves with it
+                e    g2+g4          e          g1      is made of that document and another, which comes along
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
-import xxhash
 
 from instructkit.errors import StageError
-from instructkit.minhash.clusters import smallest
 from instructkit.stages.contract import Outcome
 from instructkit.stages.drops import sort_out
+from instructkit.stages.group.joining import document_ties, documents, hashed, united
 from instructkit.text.jsonfields import extract
 
-Keep = Literal["first", "longest", "best", "all"]
+Keep = Literal["first", "longest", "best"]
 """Who survives of a cluster. `first` in the order of the sources: by source name, path, line, then id. `longest` by
-characters, `best` by a score, both then as `first`. `all` drops nothing and only gives the cluster one group."""
+characters, `best` by a score, both then as `first`."""
 
 DECISION = pl.Schema(
     {
@@ -51,16 +49,21 @@ STANDING = ["id", "group", "split", "source", "file", "line", "characters", "sco
 SOURCE_ORDER = ["source", "file", "line", "id"]
 
 
-def record_columns(text: pl.Expr, score: str | None) -> list[pl.Expr]:
+def identity_columns() -> list[pl.Expr]:
+    """`id`, and a hash of it as `key`: the part of a sketch that numbers and names the rows."""
+    return [pl.col("id"), hashed(pl.col("id")).alias("key")]
+
+
+def record_columns(shard: pl.DataFrame, text: pl.Expr, score: str | None) -> list[pl.Expr]:
     """What a sketch must know of each record to choose a survivor and to join groups.
 
     `score` is a dotted path such as `fields.quality`; a value that is no number is null.
     """
     column, *path = (score or "").split(".")
     return [
-        pl.col("id"),
-        pl.col("id").map_batches(_keys, return_dtype=pl.UInt64).alias("key"),
+        *identity_columns(),
         pl.col("group"),
+        documents(shard),
         pl.col("split"),
         pl.col("source"),
         pl.col("origin").struct.field("file"),
@@ -68,12 +71,6 @@ def record_columns(text: pl.Expr, score: str | None) -> list[pl.Expr]:
         text.str.len_chars().cast(pl.Int64).alias("characters"),
         (extract(column, path, "number") if score else pl.lit(None, dtype=pl.Float64)).alias("score"),
     ]
-
-
-def _keys(ids: pl.Series) -> pl.Series:
-    return pl.Series(
-        [xxhash.xxh3_64_intdigest(record.encode("utf-8", "surrogatepass")) for record in ids], dtype=pl.UInt64
-    )
 
 
 def choice_faults(keep: Keep, score: str | None) -> list[str]:
@@ -135,15 +132,15 @@ def _split(row: dict[str, Any]) -> str:
 def decide(
     members: pl.DataFrame,
     sketches: pl.LazyFrame,
-    keep: Keep,
+    keep: Keep | None,
     prefer: tuple[str, ...] = (),
     looser: tuple[float, float] | None = None,
 ) -> pl.DataFrame:
     """The decision, sorted by id, with the columns of `DECISION`.
 
-    `members` has the columns of `MEMBER`, `sketches` those of `standing` for the whole corpus; the order of rows does
-    not matter. `prefer`: sources whose records stay rather than others, the first named before the second. `looser`:
-    the least similarities of kin and of duplicates, where those differ.
+    `members` has the columns of `MEMBER`, `sketches` those of `record_columns` for the whole corpus; the order of rows
+    does not matter. `keep` None: nobody goes. `prefer`: sources whose records stay rather than others, the first named
+    before the second. `looser`: the least similarities of kin and of duplicates, where those differ.
 
     Raises StageError when records that are kin lie in two splits.
     """
@@ -151,37 +148,25 @@ def decide(
     _check_splits(rows, looser)
     ranks = {source: rank for rank, source in enumerate(prefer)}
     preferred = pl.col("source").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
-    best = {"longest": [-pl.col("characters")], "best": [-pl.col("score").fill_null(float("-inf"))]}.get(keep, [])
+    by = {"longest": [-pl.col("characters")], "best": [-pl.col("score").fill_null(float("-inf"))]}
+    best = by.get(keep, []) if keep else []
     rows = rows.sort(preferred, *best, *SOURCE_ORDER)
     stays = rows.drop_nulls("cluster").group_by("cluster").agg(stays=pl.col("id").first())
-    rows = rows.join(stays, on="cluster", how="left").join(
-        rows.group_by("kin").agg(head=pl.col("group").first()), on="kin"
-    )
-    goes = (pl.col("stays") != pl.col("id")) & (keep != "all")
+    rows = rows.join(stays, on="cluster", how="left")
+    goes = (pl.col("stays") != pl.col("id")) & (keep is not None)
     rows = rows.select(
-        "id", "nearest", "similarity", cluster="stays", survivor=pl.when(goes).then("stays"), old="group", head="head"
+        "id", "nearest", "similarity", "kin", "group", cluster="stays", survivor=pl.when(goes).then("stays")
     )
-    moved = united(rows.select("old", "head").unique().iter_rows())
-    moves = pl.DataFrame([list(moved), list(moved.values())], schema={"old": pl.String, "new": pl.String})
+    groups = sketches.select("group").unique().collect()["group"]
+    moves = united(groups, rows.select("group", tie="kin"), document_ties(sketches))
     # All that stems from a document of a cluster moves with it, wherever it stands.
-    moving = sketches.select("id", old="group").join(moves.lazy(), on="old").select("id", "new").collect()
+    moving = sketches.select("id", "group").join(moves.lazy(), on="group").select("id", "united").collect()
     return (
         rows.join(moving, on="id", how="full", coalesce=True)
-        .with_columns(group=pl.coalesce("new", "old"))
+        .with_columns(group=pl.coalesce("united", "group"))
         .select([pl.col(name).cast(dtype) for name, dtype in DECISION.items()])
         .sort("id")
     )
-
-
-def united(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Each name that is not the smallest of those it is linked with, and the smallest."""
-    links = pl.DataFrame(list(pairs), schema={"left": pl.String, "right": pl.String}, orient="row")
-    names = pl.concat([links["left"], links["right"]]).unique().sort()
-    numbers = pl.int_range(len(names), eager=True)
-    left, right = (links[side].replace_strict(names, numbers, return_dtype=pl.Int64) for side in links.columns)
-    parents = smallest(len(names), left.to_numpy(), right.to_numpy())
-    moved = np.flatnonzero(parents != np.arange(len(names)))
-    return dict(zip(names.gather(moved), names.gather(parents[moved]), strict=True))
 
 
 def carry_out(shard: pl.DataFrame, decision: pl.DataFrame, rule: str, threshold: str | None) -> Outcome:

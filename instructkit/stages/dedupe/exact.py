@@ -24,7 +24,7 @@ class DedupeExact:
     error.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("numpy", "xxhash")
@@ -38,7 +38,7 @@ class DedupeExact:
     Unicode form (NFC)."""
     keep: Keep = "first"
     """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, or `best` by
-    `score`, then as `first`; `all` drops nothing and only gives the equal ones one group."""
+    `score`, then as `first`."""
     score: str | None = None
     """With `keep: best`, where the number is that says who is best: `fields.quality` (documents), `meta.rating`
     (examples). The highest stays; who has none comes last."""
@@ -53,7 +53,7 @@ class DedupeExact:
         """A hash of each text (32 characters), and what it takes to choose a survivor."""
         text = view(shard, self.of)
         texts = shard.select(normalised(text, self.ignore).alias("text"))["text"]
-        return shard.select(record_columns(text, self.score)).with_columns(
+        return shard.select(record_columns(shard, text, self.score)).with_columns(
             hash=pl.Series(text_hashes(texts), dtype=pl.String)
         )
 

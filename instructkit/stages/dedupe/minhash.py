@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -10,14 +9,13 @@ import msgspec
 import polars as pl
 
 from instructkit.minhash.banding import Banding, banding, banding_faults
-from instructkit.minhash.clusters import clusters
-from instructkit.minhash.duplicates import RowNumbers, near_duplicates
-from instructkit.minhash.sketcher import ShingleSets, Sketcher, Unit
+from instructkit.minhash.sketcher import Sketcher, Unit
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.dedupe.decision import Keep, carry_out, check_ids, choice_faults, decide, record_columns
+from instructkit.stages.dedupe.members import near_members
 from instructkit.stages.dedupe.outlook import outlook
-from instructkit.stages.dedupe.sketched import band, cut_into_sets, sketch_columns, sketched_corpus
+from instructkit.stages.dedupe.sketched import sketch_columns
 from instructkit.text.normalise import Ignorable
 from instructkit.text.view import View, view
 
@@ -30,10 +28,11 @@ class DedupeMinhash:
     sequences of `shingle` words that both texts hold, over all that either holds (Jaccard). Verified pairs are joined
     into clusters, and one record of each cluster stays. A cluster is a chain: its ends may be less alike than the
     threshold. Texts shorter than `shingle` words are compared as a whole. Paraphrases in other words are not found.
-    It stands before `split`: near-duplicates in two splits, by the looser of the two thresholds, are an error.
+    It stands before `split`: near-duplicates in two splits, by the looser of the two thresholds, are an error. Where
+    nothing is to be dropped, `group.near` gives near-duplicates one group.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("numpy", "xxhash")
@@ -49,7 +48,7 @@ class DedupeMinhash:
     `threshold` takes its place."""
     keep: Keep = "first"
     """Who stays. `first` in the order of the sources: by source name, then path, line and id; `longest`, or `best` by
-    `score`, then as `first`; `all` drops nothing and only gives near-duplicates one group."""
+    `score`, then as `first`."""
     score: str | None = None
     """With `keep: best`, where the number is that says who is best: `fields.quality` (documents), `meta.rating`
     (examples). The highest stays; who has none comes last."""
@@ -104,31 +103,17 @@ class DedupeMinhash:
         """Band hashes (8 bytes each) and 36 bytes more of each text, and what it takes to choose a survivor."""
         text = view(shard, self.of)
         columns = sketch_columns(self.sketcher, shard.select(text.alias("text")).to_series())
-        return shard.select(record_columns(text, self.score)).with_columns(columns)
+        return shard.select(record_columns(shard, text, self.score)).with_columns(columns)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """One survivor for each cluster of verified pairs.
 
         Raises StageError when an id stands twice, or records as alike as the looser threshold lie in two splits.
-        A text that stands a million times costs a million steps, not their square. Memory: some 250 bytes a record,
-        and 40 a candidate pair; the sketches' bands are read one at a time.
+        Time and memory: see `near_members`.
         """
         check_ids(sketches)
-        corpus = sketched_corpus(sketches, records, self.of)
-
-        def read_sets(rows: RowNumbers) -> Iterator[tuple[RowNumbers, ShingleSets]]:
-            return cut_into_sets(self.sketcher, corpus.texts(rows))
-
-        bands = (corpus.columns(band(number))[0] for number in range(self.banding.bands))
-        edges = near_duplicates(self.sketcher, corpus.standing(), bands, read_sets, self.loosest).edges
-        kin, same = clusters(edges), clusters(edges.at_least(self.threshold))
-        names = corpus.ids(kin.row)
-        members = pl.DataFrame({"row": kin.row, "kin": kin.cluster, "near": kin.nearest, "similarity": kin.similarity})
-        members = (
-            members.join(names, on="row")
-            .join(names.select(near="row", nearest="id"), on="near")
-            .join(pl.DataFrame({"row": same.row, "cluster": same.cluster}), on="row", how="left")
-            .select("id", "cluster", "kin", "nearest", "similarity")
+        members = near_members(
+            self.sketcher, self.banding, sketches, records, self.of, kin=self.loosest, same=self.threshold
         )
         looser = (self.loosest, self.threshold) if self.loosest < self.threshold else None
         return decide(members, sketches, self.keep, self.prefer, looser)

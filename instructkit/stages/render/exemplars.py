@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import polars as pl
 
-from instructkit.hashing import canonical_json, uniform
+from instructkit.hashing import canonical_json, group_atoms, uniform
 from instructkit.templates.turns import Rendered, Turn
 from instructkit.text.conversation import trained_weight
 
@@ -47,13 +47,15 @@ class Pool:
         self._exemplars = exemplars
 
     def draw(self, count: int, example_id: str, group: str, rendered: Rendered) -> list[Exemplar]:
-        """`count` exemplars for a rendered example, none twice and none of its group; fewer where there are too few.
+        """`count` exemplars for a rendered example, none twice, and no two of one group nor of its own, joint ones
+        by their atoms; fewer where there are too few.
 
         They have the example's tools. Those of which the same was drawn (wording, format of options) come first: a
         prompt that asks in one way throughout is what a reader expects.
         """
         drawn: list[Exemplar] = []
         draws = 0
+        taken = set(group_atoms(group))
         for exemplars in self._candidates(rendered):
             # The first places of a shuffle (Fisher and Yates) that is never made in full.
             moved: dict[int, int] = {}
@@ -63,7 +65,9 @@ class Pool:
                 draws += 1
                 j = i + int(uniform(self._seed, "exemplars", example_id, str(draws)) * (len(exemplars) - i))
                 place, moved[j] = moved.get(j, j), moved.get(i, i)
-                if exemplars[place].group != group:
+                atoms = group_atoms(exemplars[place].group)
+                if taken.isdisjoint(atoms):
+                    taken.update(atoms)
                     drawn.append(exemplars[place])
         return drawn
 

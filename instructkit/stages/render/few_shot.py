@@ -52,7 +52,7 @@ class Shown(NamedTuple):
 class RenderFewShot:
     """Render each document with one template, and show exemplars. A `render` step with `shots` unfolds into these."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = (Document,)
     yields: ClassVar[Noun | None] = Example
 

@@ -83,7 +83,7 @@ def verdicts():
             survivor = min(members, key=rank)["id"]
             result[row["id"]] = SimpleNamespace(
                 cluster=survivor if len(members) > 1 else None,
-                goes=keep != "all" and survivor != row["id"],
+                goes=survivor != row["id"],
                 group=group[row["group"]],
                 nearest=max((like for pair, like in kin.items() if row["id"] in pair), default=None),
             )

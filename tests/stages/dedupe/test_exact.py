@@ -35,12 +35,6 @@ def test_longest_keeps_the_longest(documents, run_corpus_stage):
     assert kept["id"].to_list() == ["d1"]
 
 
-def test_all_drops_nothing_and_gives_one_group(documents, run_corpus_stage):
-    kept, dropped = run_corpus_stage(DedupeExact(keep="all"), [documents("x", "y", "X")])
-    assert kept["group"].to_list() == ["g0", "g1", "g0"]
-    assert dropped.is_empty()
-
-
 def test_siblings_of_a_duplicate_follow_it_into_its_group(documents, run_corpus_stage):
     """b stems from the document of d; d goes as a duplicate of a, yet b must not land in another split than a."""
     shard = documents(
@@ -63,3 +57,14 @@ def test_an_id_that_stands_twice_is_an_error_and_not_a_double_drop(documents, ru
     shard = documents({"text": "x", "id": "a"}, {"text": "x", "id": "a"})
     with pytest.raises(StageError, match="id 'a' stands more than once"):
         run_corpus_stage(DedupeExact(), [shard])
+
+
+def test_what_is_made_of_several_documents_brings_them_all_into_the_group(examples, run_corpus_stage):
+    """e2 is made of the documents of e1 and e3, e4 of the last; equal to e0 is only e1."""
+    turns = [[("user", text)] for text in ("same", "same", "two", "three", "four")]
+    groups, made_of = ["g0", "g1", "g1+g3", "g3", "g9"], [["a"], ["b"], ["b", "c"], ["c"], ["c"]]
+    rows = zip(turns, groups, made_of, strict=True)
+    shard = examples(*({"messages": m, "group": g, "document_ids": d} for m, g, d in rows))
+    kept, dropped = run_corpus_stage(DedupeExact(), [shard[:3], shard[3:]])
+    assert dropped["id"].to_list() == ["e1"]
+    assert kept["group"].to_list() == ["g0"] * 4

@@ -39,7 +39,7 @@ rows = st.lists(
     min_size=5,
     max_size=10,
 )
-KEEPS = ["first", "longest", "best", "all"]
+KEEPS = ["first", "longest", "best"]
 prefers = st.sampled_from([PREFER, ()])
 
 

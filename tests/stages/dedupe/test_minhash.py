@@ -27,14 +27,6 @@ def test_a_chain_is_one_cluster_and_names_the_nearest_beside_the_survivor(
     assert dropped["detail"].to_list()[1] == "kept 'd0'; most like 'd1'"
 
 
-def test_kin_share_a_group_also_when_all_are_kept(documents, run_corpus_stage, prose, changed):
-    kept, dropped = run_corpus_stage(
-        DedupeMinhash(keep="all"), [documents(prose(100), prose(0), changed(prose(0), 5, 6))]
-    )
-    assert dropped.is_empty()
-    assert kept["group"].to_list() == ["g0", "g1", "g1"]
-
-
 def test_chinese_is_compared_by_characters(documents, run_corpus_stage):
     text = "月亮的引力使海水发生周期性的涨落，叫做潮汐。地球上大部分海岸每天有两次高潮和两次低潮，间隔约为十二小时。"
     shard = documents(

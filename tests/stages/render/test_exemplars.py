@@ -42,6 +42,16 @@ def test_a_draw_has_no_exemplar_twice_none_of_the_own_group_and_as_many_as_there
     assert sum(alike) == min(count, sum(e.rendered.variant == variant for e in pool if e.id in possible))
 
 
+def test_joint_groups_are_told_apart_by_their_atoms():
+    pool = Pool([exemplar(n, group=g) for n, g in enumerate(["a", "b+c", "c", "d", "c+d"])], 0)
+    for own, free in [("a+b", {"c", "d"}), ("c", {"a", "d"}), ("e", {"a", "b", "c", "d"})]:
+        for number in range(20):
+            groups = [e.group.split("+") for e in pool.draw(5, str(number), own, ROW)]
+            atoms = [atom for group in groups for atom in group]
+            assert len(atoms) == len(set(atoms))
+            assert set(atoms) <= free
+
+
 @given(pools, st.permutations(range(12)), st.text("ab", max_size=4))
 def test_a_row_draws_alike_before_and_after_others(pool, order, example_id):
     alone = Pool(pool, 0).draw(5, example_id, "g", ROW)
