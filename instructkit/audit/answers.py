@@ -104,19 +104,21 @@ def limit(lengths: npt.NDArray[np.integer]) -> Limit | None:
 
 
 def echo(rows: pl.DataFrame) -> pl.DataFrame:
-    """Marks answers that repeat the question: rules `repeats`, `begins with`."""
-    question, answer = (
-        normalised(pl.col(name), ("case", "punctuation", "whitespace")).alias(name) for name in ("question", "answer")
-    )
-    long = word_count(pl.col("question")) >= ECHO_WORDS
+    """Marks answers that repeat the question: rules `repeats`, `begins with`.
+
+    An answer that takes up the question's words ("The steps of a budget are: …") does not begin with it: what follows
+    the question must begin a sentence or a line.
+    """
+    loose = {n: normalised(pl.col(n), ("case", "punctuation", "whitespace")) for n in ("question", "answer")}
+    strict = {n: normalised(pl.col(n), ("case",)).str.strip_chars() for n in ("question", "answer")}
+    ends = strict["question"].str.contains(r"[.!?。！？…]$") & strict["answer"].str.starts_with(strict["question"])
+    goes_on = ends | strict["answer"].str.starts_with(strict["question"] + "\n")
     rule = (
-        pl.when(~long)
+        pl.when(word_count(pl.col("question")) < ECHO_WORDS)
         .then(None)
-        .when(pl.col("answer") == pl.col("question"))
+        .when(loose["answer"] == loose["question"])
         .then(pl.lit("repeats"))
-        .when(pl.col("answer").str.starts_with(pl.col("question")))
+        .when(goes_on)
         .then(pl.lit("begins with"))
     )
-    said = excerpt(pl.col("said"))
-    texts = rows.select("row", question, answer, said="answer")
-    return texts.select("row", rule=rule, said=said).drop_nulls("rule").cast(MARKS)
+    return rows.select("row", rule=rule, said=excerpt(pl.col("answer"))).drop_nulls("rule").cast(MARKS)

@@ -73,8 +73,9 @@ CHECKS: dict[str, Check] = {
         "warning",
         "near-duplicate",
         "Rows whose prompt and answer together nearly repeat an earlier row: 5-word shingles of a Jaccard similarity of "
-        "0.8 or more, verified; exact copies are counted apart. Pairs exactly at 0.8 are found with probability 0.99.",
-        "As for copies. `instructkit dedupe` and `dedupe.minhash` drop them.",
+        "0.8 or more, and their answers of 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
+        "probability 0.99. Exact copies are counted apart.",
+        "As for copies; two questions about one passage are none. `instructkit dedupe` and `dedupe.minhash` drop them.",
     ),
     "cut": Check(
         "warning",

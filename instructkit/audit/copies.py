@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 import polars as pl
@@ -11,11 +13,16 @@ from instructkit.audit.known import SEEDS
 from instructkit.audit.spool import Spool
 from instructkit.dedupe.find import search
 from instructkit.dedupe.settings import Settings
-from instructkit.minhash.clusters import Members, clusters
+from instructkit.minhash.buckets import packed
+from instructkit.minhash.clusters import Edges, Members, clusters
+from instructkit.minhash.duplicates import RowNumbers, verified_pairs
+from instructkit.minhash.sketcher import ShingleSets
 
 REPEATS = pl.Schema({"row": pl.UInt32(), "other": pl.UInt32(), "similarity": pl.Float64()})
 """Rows, an earlier row that each repeats, and how alike the two are."""
 SIMILARITY = 0.8
+ANSWER_SIMILARITY = 0.5
+"""Of the answers of near-duplicates, at least; those of fewer words than a shingle must be the same."""
 VERY = 0.95
 CLUSTERS = 10
 
@@ -32,12 +39,13 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 def check_copies(ground: Ground) -> list[Cluster]:
     """Marks copies, near-duplicates and like prompts; gives the largest clusters of near-duplicates."""
     copied = exact(ground.known)
-    same = same_prompts(ground.known)
-    alike = near(ground, "whole")
+    alike = clusters(answering_alike(ground, near(ground, "whole")))
     nearly = repeats_of(alike, copied)
-    prompts = repeats_of(near(ground, "prompt"), pl.concat([copied, same, nearly]))
-    for check, repeats in (("duplicate", copied), ("near_duplicate", nearly), ("same_prompt", same)):
-        ground.tally.add(check, marks(repeats, ground))
+    same = same_prompts(ground.known, nearly)
+    prompts = repeats_of(clusters(near(ground, "prompt")), pl.concat([copied, same, nearly]))
+    ground.tally.add("duplicate", marks(copied, ground, "copy"))
+    ground.tally.add("near_duplicate", marks(nearly, ground))
+    ground.tally.add("same_prompt", marks(same, ground, "same prompt"))
     ground.tally.add("near_prompt", marks(prompts, ground))
     return largest(alike, ground.spool)
 
@@ -47,9 +55,10 @@ def exact(known: pl.DataFrame) -> pl.DataFrame:
     return _repeats(known, "said")
 
 
-def same_prompts(known: pl.DataFrame) -> pl.DataFrame:
-    """Conversations whose prompt an earlier one has, copies left out, as REPEATS."""
-    return _repeats(known.join(exact(known), on="row", how="anti"), "prompt")
+def same_prompts(known: pl.DataFrame, nearly: pl.DataFrame) -> pl.DataFrame:
+    """Conversations whose prompt an earlier one has, as REPEATS; copies and what is nearly one (REPEATS) left out."""
+    rest = known.join(pl.concat([exact(known), nearly]), on="row", how="anti")
+    return _repeats(rest, "prompt")
 
 
 def _repeats(known: pl.DataFrame, what: str) -> pl.DataFrame:
@@ -59,14 +68,27 @@ def _repeats(known: pl.DataFrame, what: str) -> pl.DataFrame:
     return repeats.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS).sort("row")
 
 
-def near(ground: Ground, column: str) -> Members:
-    """Clusters of rows whose text in a column is alike, copies included."""
+def near(ground: Ground, column: str) -> Edges:
+    """Pairs of rows whose text in a column is alike; copies hang on the first of them."""
     if ground.known.is_empty():
         nobody = np.empty(0, dtype=np.int64)
-        return Members(nobody, nobody, nobody, np.empty(0))
+        return Edges(nobody, nobody, np.empty(0))
     settings = Settings(text=column, threshold=SIMILARITY)
-    found = search(ground.spool.corpus(column), settings, ground.folder, ground.observe)
-    return clusters(found.found.edges)
+    return search(ground.spool.corpus(column), settings, ground.folder, ground.observe).found.edges
+
+
+def answering_alike(ground: Ground, edges: Edges) -> Edges:
+    """The pairs whose answers are alike too: two questions about one long passage are no near-duplicates."""
+    sketcher = Settings(threshold=SIMILARITY).sketcher()
+
+    def answers(wanted: RowNumbers) -> Iterable[tuple[RowNumbers, ShingleSets]]:
+        for rows, texts in ground.spool.texts("response", wanted):
+            yield rows, sketcher.shingle_sets(texts)
+
+    pairs = np.sort(packed(edges.left, edges.right))
+    alike = verified_pairs(pairs, ground.spool.rows, answers, ANSWER_SIMILARITY, ground.folder)
+    kept = np.isin(packed(edges.left, edges.right), packed(alike.left, alike.right))
+    return Edges(*(column[kept] for column in edges))
 
 
 def repeats_of(members: Members, copies: pl.DataFrame) -> pl.DataFrame:
@@ -88,20 +110,22 @@ def largest(members: Members, spool: Spool) -> list[Cluster]:
     return result
 
 
-def marks(repeats: pl.DataFrame, ground: Ground) -> pl.DataFrame:
-    """REPEATS as MARKS; the first ones say whom they repeat."""
-    where = places(ground.spool, repeats.head(ground.named)["other"].to_list())
+def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.DataFrame:
+    """REPEATS as MARKS, by similarity where they have no rule; the first ones say whom they repeat."""
     similarity = pl.col("similarity")
-    rule = (
+    by_similarity = (
         pl.when(similarity == 1)
         .then(pl.lit("same words"))
         .when(similarity >= VERY)
         .then(pl.lit(f"{VERY:g} and more"))
         .otherwise(pl.lit(f"{SIMILARITY:g} and more"))
     )
+    ruled = repeats.with_columns(rule=pl.lit(rule) if rule else by_similarity)
+    first = ruled.filter(pl.int_range(pl.len()).over("rule") < ground.named)
+    where = places(ground.spool, first["other"].to_list())
     other = pl.col("other").replace_strict(where, default=None, return_dtype=pl.String)
     like = pl.when(similarity == 1).then(pl.lit("as ")).otherwise(pl.format("{} like ", similarity.round(2)))
-    return repeats.select("row", rule=rule, said=like + other)
+    return ruled.select("row", "rule", said=like + other)
 
 
 def places(spool: Spool, rows: list[int]) -> dict[int, str]:

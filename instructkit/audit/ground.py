@@ -11,6 +11,7 @@ import polars as pl
 
 from instructkit.audit.finding import Tally
 from instructkit.audit.known import known
+from instructkit.audit.rows import ROWS
 from instructkit.audit.spool import Spool
 from instructkit.audit.texts import with_texts
 from instructkit.minhash.threads import in_threads
@@ -57,7 +58,7 @@ class Ground:
                 column = rows[name].fill_null("").value_counts()
                 counter.update(dict(column.rows()))
             self.observe("reading", self.spool.rows, 0)
-        self.known = pl.concat(found) if found else known(with_texts(pl.DataFrame(schema=_EMPTY)))
+        self.known = pl.concat(found) if found else known(with_texts(pl.DataFrame(schema=ROWS)))
 
     def ranked(self, name: str) -> dict[str, int]:
         """Rows by file, format or split, most first; `""` for those without one."""

@@ -31,5 +31,6 @@ def known(texts: pl.DataFrame) -> pl.DataFrame:
         turns=pl.col("messages").list.eval(role == "assistant").list.sum().cast(pl.UInt32),
         system=pl.col("messages").list.eval(role == "system").list.any(),
         ending=ending(),
-        trains=pl.col("messages").list.eval(trains).list.any(),
+        # A plain text is learned whole.
+        trains=(pl.col("format") == "text") | pl.col("messages").list.eval(trains).list.any(),
     )

@@ -50,8 +50,9 @@ def check_labels(ground: Ground, chat: ChatFormat) -> None:
     from instructkit.chat.tokenize import tokenize
 
     longest, parts = context_length(chat), []
-    for block in ground.spool.blocks("row", "messages"):
-        found = tokenize(_examples(block), chat)
+    for block in ground.spool.blocks("row", "messages", "tools", "format"):
+        # A plain text is no conversation: what it becomes does not hang on the chat template.
+        found = tokenize(_examples(block.filter(pl.col("format") != "text")), chat)
         counts = _counts(found.rows)
         parts.append(counts)
         ground.tally.add("untrained", _untrained(counts, found.dropped))
@@ -87,7 +88,7 @@ def _untrained(counts: pl.DataFrame, dropped: pl.DataFrame) -> pl.DataFrame:
 
 def _examples(block: pl.DataFrame) -> pl.DataFrame:
     """Rows as the Example noun, named by their numbers."""
-    given = {"id": pl.col("row").cast(pl.String), "messages": pl.col("messages")}
+    given = {"id": pl.col("row").cast(pl.String), "messages": pl.col("messages"), "tools": pl.col("tools")}
     given |= {name: pl.lit("") for name in ("content_hash", "source", "group")}
     given |= {"weight": pl.lit(1.0), "repeats": pl.lit(1.0), "meta": pl.lit("{}")}
     given["origin"] = pl.struct(file=pl.lit(""), line=pl.lit(None, pl.Int64))

@@ -36,6 +36,7 @@ ABOUT_LANGUAGE = (
     r"italian|portuguese|arabic|hindi|mandarin|latin\b|(?:英|中|汉|法|德|日|韩|俄|西班牙|意大利|葡萄牙|阿拉伯|拉丁)(?:文|语)|auf (?:deutsch|englisch)|"
     r"en (?:anglais|français|inglés|español)|language|语言|sprache|langue|idioma|язык"
 )
+_KANA = re.compile("[\u3040-\u30ff]")
 
 
 class Languages(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,4 +123,7 @@ def told(text: str, detect: Detect, *, letters: int = LETTERS, sure: float = SUR
     if count < enough or count < len(text) / 2:  # mostly digits and signs: a formula, a table
         return None
     found = detect(text)
-    return found[0] if found is not None and found[1] >= sure else None
+    if found is None or found[1] < sure:
+        return None
+    # Detectors take a line of Chinese for Japanese now and then, which is hardly ever written without kana.
+    return "zh" if found[0] == "ja" and not _KANA.search(text) else found[0]

@@ -7,7 +7,7 @@ marks ──▶ findings, the worst first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,8 +22,10 @@ from instructkit.audit.labels import check_labels
 from instructkit.audit.languages import check_languages
 from instructkit.audit.profile import profile
 from instructkit.audit.result import Audit, verdict
+from instructkit.audit.rows import read
 from instructkit.audit.wordings import check_wordings
 from instructkit.chat.rendering import ChatFormat
+from instructkit.stages.ingest.dataset import Dataset, open_dataset
 
 ROW_CHECKS: dict[str, RowCheck] = {
     "cut": answers.cut,
@@ -36,6 +38,30 @@ ROW_CHECKS: dict[str, RowCheck] = {
     "html": remnants.html,
 }
 NAMED = 3
+
+
+def audit(
+    paths: Sequence[str],
+    *,
+    root: Path = Path(),
+    chat: ChatFormat | None = None,
+    named: int = NAMED,
+    observe: Observer = lambda what, done, of: None,
+) -> Audit:
+    """Audit the rows of files, globs and folders, which are read as one dataset; see `open_dataset` and `audit_rows`.
+
+    Raises InputError where nothing is there, or a file is damaged or of no known kind.
+    """
+    datasets = [open_dataset(path, root) for path in paths]
+    return audit_rows(_blocks(datasets), paths=paths, chat=chat, named=named, observe=observe)
+
+
+def _blocks(datasets: Sequence[Dataset]) -> Iterator[pl.DataFrame]:
+    first = 0
+    for dataset in datasets:
+        for block in read(dataset, first=first):
+            first += block.height
+            yield block
 
 
 def audit_rows(

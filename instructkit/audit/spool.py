@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from instructkit.dedupe.corpus import Corpus
 from instructkit.dedupe.parquet import ParquetTable
+from instructkit.minhash.duplicates import RowNumbers
 
-COLUMNS = ("row", "file", "line", "split", "id", "fault", "messages", "prompt", "answer", "whole")
+COLUMNS = ("row", "file", "line", "split", "id", "fault", "format", "messages", "tools", "prompt", "response", "answer", "whole")
 """Of a spooled row; those of a row that is no conversation are null behind `fault`."""
 
 
@@ -25,8 +27,8 @@ class Spool:
 
     def add(self, rows: pl.DataFrame, texts: pl.DataFrame) -> None:
         """Keep a block: all its rows, and the columns of `texts.with_texts` for those that are conversations."""
-        block = rows.select("row", "file", "line", "split", "id", "fault").join(
-            texts.select("row", "messages", "prompt", "answer", "whole"), on="row", how="left", maintain_order="left"
+        block = rows.select("row", "file", "line", "split", "id", "fault", "format").join(
+            texts.select("row", "messages", "tools", "prompt", "response", "answer", "whole"), on="row", how="left", maintain_order="left"
         )
         path = self._folder / f"{len(self._paths):06}.parquet"
         block.select(COLUMNS).write_parquet(path, compression="lz4", statistics=False)
@@ -50,6 +52,13 @@ class Spool:
                 read = pl.read_parquet(path, columns=list(dict.fromkeys(["row", *columns])), glob=False)
                 found.append(read.filter(pl.col("row").is_in(wanted.implode())))
         return pl.concat(found) if found else pl.DataFrame(schema={"row": pl.UInt32(), **dict.fromkeys(columns, pl.String())})
+
+    def texts(self, column: str, wanted: RowNumbers) -> Iterator[tuple[RowNumbers, pl.Series]]:
+        """A column of some rows (sorted), block by block."""
+        for path, first, end in zip(self._paths, self._firsts, [*self._firsts[1:], self.rows], strict=True):
+            here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, end)]
+            if len(here):
+                yield here, pl.read_parquet(path, columns=[column], glob=False)[column].gather(here - first)
 
     def corpus(self, column: str) -> Corpus:
         """All rows as what the engine of `instructkit dedupe` reads; rows without the column have no text."""

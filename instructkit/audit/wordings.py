@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import numpy as np
 import polars as pl
@@ -9,12 +11,17 @@ import polars as pl
 from instructkit.audit.copies import places
 from instructkit.audit.finding import MARKS
 from instructkit.audit.ground import Ground
-from instructkit.audit.skeletons import GAP, Skeletons
+from instructkit.audit.skeletons import Skeletons
 
+FEW_WORDS, FEW_SHARE = 3, 0.1
+"""With fewer words than that in common ("the …") prompts are worded freely, unless a tenth of all rows are so."""
 COLLAPSED_SHARE, COLLAPSED_ROWS = 0.5, 100
 """One wording with a larger share of at least so many conversations is a finding."""
 SHOWN = 5
 SHOWN_CHARACTERS = 200
+_WORDS = r"\S*[\p{L}\p{N}]\S*"
+_UNSPACED_GAP = re.compile("(?<=[\u3000-\u9fff\uff00-\uffef…]) (?=[\u3000-\u9fff\uff00-\uffef…])")
+"""The space that the words of a skeleton are joined by, where the script has none."""
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,18 +55,21 @@ def check_wordings(ground: Ground) -> Wordings:
     for block in ground.spool.blocks("prompt"):
         skeletons.count(block["prompt"])
     parts = [
-        block.select("row", hash=(text := skeletons.of(block["prompt"])).hash(0), free=text == GAP)
+        block.select("row", hash=(text := skeletons.of(block["prompt"])).hash(0), words=text.str.count_matches(_WORDS))
         for block in ground.spool.blocks("row", "prompt")
     ]
-    if not parts:
+    rows = pl.concat(parts) if parts else pl.DataFrame(schema={"row": pl.UInt32(), "hash": pl.UInt64(), "words": pl.UInt32()})
+    if rows.is_empty():
         return Wordings(free=0, distinct=0, half=0, ninety=0, most=[])
-    rows = pl.concat(parts)
     shared = (
-        rows.filter(~pl.col("free")).group_by("hash").agg(pl.len().alias("rows"), pl.col("row").min().alias("first"))
-    ).sort("rows", "first", descending=[True, False])
+        rows.group_by("hash", "words")
+        .agg(pl.len().alias("rows"), pl.col("row").min().alias("first"))
+        .filter((pl.col("words") >= FEW_WORDS) | ((pl.col("rows") >= FEW_SHARE * rows.height) & (pl.col("words") > 0)))
+        .sort("rows", "first", descending=[True, False])
+    )
     if shared.height and rows.height >= COLLAPSED_ROWS and shared["rows"][0] > COLLAPSED_SHARE * rows.height:
-        _mark(ground, skeletons, rows.filter(pl.col("hash") == shared["hash"][0], ~pl.col("free")))
-    free = int(rows["free"].sum())
+        _mark(ground, skeletons, rows.filter(pl.col("hash") == shared["hash"][0]))
+    free = rows.height - int(shared["rows"].sum())
     carried = np.cumsum(np.concatenate([shared["rows"].to_numpy(), np.ones(free, dtype=np.int64)]))
     return Wordings(
         free=free,
@@ -76,7 +86,7 @@ def _most(ground: Ground, skeletons: Skeletons, shared: pl.DataFrame) -> list[Wo
     where = places(ground.spool, firsts)
     texts = skeletons.of(pl.Series([prompts[row] for row in firsts], dtype=pl.String)).to_list()
     return [
-        Wording(text=_short(text), rows=count, first=where[row])
+        Wording(text=_shown(text), rows=count, first=where[row])
         for text, count, row in zip(texts, shared["rows"].to_list(), firsts, strict=True)
     ]
 
@@ -84,10 +94,13 @@ def _most(ground: Ground, skeletons: Skeletons, shared: pl.DataFrame) -> list[Wo
 def _mark(ground: Ground, skeletons: Skeletons, rows: pl.DataFrame) -> None:
     named = rows["row"].head(ground.named).to_list()
     texts = ground.spool.some(named, "prompt")
-    said = dict(zip(texts["row"].to_list(), skeletons.of(texts["prompt"]).to_list(), strict=True))
+    shown = [_shown(text) for text in skeletons.of(texts["prompt"])]
+    said = dict(zip(texts["row"].to_list(), shown, strict=True))
     words = pl.col("row").replace_strict(said, default=None, return_dtype=pl.String)
     ground.tally.add("one_template", rows.select("row", rule=pl.lit("wording"), said=words).cast(MARKS))
 
 
-def _short(text: str) -> str:
+def _shown(skeleton: str) -> str:
+    """A skeleton as it would be written, and not too long."""
+    text = _UNSPACED_GAP.sub("", skeleton)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "why": "Walk an id back to file, line and template, or to what dropped it.",
     "diff": "Compare two builds: inputs, settings, counts, examples.",
     "dedupe": "Copy JSON Lines or Parquet without near-duplicates; no recipe needed.",
+    "audit": "Say what is wrong with instruction data from anywhere.",
     "export": "Write a step's examples in a format that others read.",
     "gc": "Remove from the store what the last builds do not use.",
     "templates": "Work on templates: find, check and test them.",
