@@ -88,7 +88,7 @@ def answering_alike(ground: Ground, edges: Edges) -> Edges:
     pairs = np.sort(packed(edges.left, edges.right))
     alike = verified_pairs(pairs, ground.spool.rows, answers, ANSWER_SIMILARITY, ground.folder)
     kept = np.isin(packed(edges.left, edges.right), packed(alike.left, alike.right))
-    return Edges(*(column[kept] for column in edges))
+    return Edges(edges.left[kept], edges.right[kept], edges.similarity[kept])
 
 
 def repeats_of(members: Members, copies: pl.DataFrame) -> pl.DataFrame:

@@ -35,6 +35,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     check: str
     severity: Severity
     title: str
+    finds: str
+    """What the check looks for."""
+    why: str
+    """Why that matters, and what does not count."""
     count: int
     """Rows."""
     share: float
@@ -55,7 +59,7 @@ class Tally:
         self._counts: dict[tuple[str, str], int] = {}
 
     def add(self, check: str, marks: pl.DataFrame) -> None:
-        """Marks of a check; those of one rule come in the order of their rows. Of two marks of a row the first counts."""
+        """Marks of a check; those of one rule come in the order of their rows. The first mark of a row counts."""
         for (rule,), some in marks.group_by("rule", maintain_order=True):
             known = self._counts.get((check, str(rule)), 0)
             self._counts[check, str(rule)] = known + some.height
@@ -80,7 +84,7 @@ class Tally:
     def rows_with(self) -> dict[str, int]:
         """Rows with an error; with a warning, but no error; with notes only."""
         seen = pl.Series("row", dtype=pl.UInt32)
-        counts = {}
+        counts: dict[str, int] = {}
         for severity in SEVERITIES:
             rows = [self.of(check)["row"] for check in self._marks if CHECKS[check].severity == severity]
             before, seen = len(seen), pl.concat([seen, *rows]).unique()
@@ -105,6 +109,8 @@ def _finding(check: str, marks: pl.DataFrame, named: int, spool: Spool) -> Findi
         check=check,
         severity=CHECKS[check].severity,
         title=CHECKS[check].title,
+        finds=CHECKS[check].finds,
+        why=CHECKS[check].why,
         count=marks.height,
         share=marks.height / spool.rows,
         rules=rules,

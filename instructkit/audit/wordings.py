@@ -13,8 +13,8 @@ from instructkit.audit.finding import MARKS
 from instructkit.audit.ground import Ground
 from instructkit.audit.skeletons import Skeletons
 
-FEW_WORDS, FEW_SHARE = 3, 0.1
-"""With fewer words than that in common ("the …") prompts are worded freely, unless a tenth of all rows are so."""
+FEW_WORDS, FEW_SHARE = 3, 0.25
+"""With fewer words than that in common ("the …") prompts are worded freely, unless a quarter of all rows are so."""
 COLLAPSED_SHARE, COLLAPSED_ROWS = 0.5, 100
 """One wording with a larger share of at least so many conversations is a finding."""
 SHOWN = 5
@@ -58,7 +58,7 @@ def check_wordings(ground: Ground) -> Wordings:
         block.select("row", hash=(text := skeletons.of(block["prompt"])).hash(0), words=text.str.count_matches(_WORDS))
         for block in ground.spool.blocks("row", "prompt")
     ]
-    rows = pl.concat(parts) if parts else pl.DataFrame(schema={"row": pl.UInt32(), "hash": pl.UInt64(), "words": pl.UInt32()})
+    rows = pl.concat(parts) if parts else pl.DataFrame()
     if rows.is_empty():
         return Wordings(free=0, distinct=0, half=0, ninety=0, most=[])
     shared = (
