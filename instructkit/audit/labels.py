@@ -66,7 +66,7 @@ def check_labels(ground: Ground, labels: Labelling) -> None:
 
     longest = context_length(labels.chat) if labels.counts else None
     parts = []
-    for block in ground.spool.blocks("row", "messages", "tools", "format"):
+    for block in ground.disk.blocks("row", "messages", "tools", "format"):
         # A plain text is no conversation: what it becomes does not hang on the chat template.
         found = tokenize(_examples(block.filter(pl.col("format") != "text")), labels.chat)
         counts = _counts(found.rows)

@@ -69,7 +69,7 @@ def check_languages(ground: Ground) -> Languages:
     """Marks answers in another language than their prompts; counts the languages of answers."""
     seen = Seen(best_detector())
     share = SLOW_ROWS / max(ground.known.height, 1) if seen.name == "langdetect" else 1.0
-    for block in ground.spool.blocks("row", "prompt", "answer"):
+    for block in ground.disk.blocks("row", "prompt", "answer"):
         if share < 1:
             block = block.filter(pl.Series([uniform(SEED, str(row)) < share for row in block["row"]], dtype=pl.Boolean))
         ground.tally.add("language", mismatch(block, seen))

@@ -1,7 +1,7 @@
-"""The audit itself: rows are read once, spooled, and looked at by check after check.
+"""The audit itself: rows are read once, put on disk, and looked at by check after check.
 
-rows ──▶ each block: texts, checks of single rows ──▶ spool (disk); marks and 50 bytes a row (memory)
-spool ──▶ checks of the whole: copies, wordings, languages, labels, endings ──▶ marks
+rows ──▶ each block: texts, checks of single rows ──▶ disk; marks and 50 bytes a row (memory)
+disk ──▶ checks of the whole: copies, wordings, languages, labels, endings ──▶ marks
 marks ──▶ findings, the worst first
 """
 
@@ -86,11 +86,11 @@ def audit_rows(
         clusters = check_copies(ground)
         wordings = check_wordings(ground)
         languages = check_languages(ground)
-        found = findings_of(ground.tally, ground.spool)
+        found = findings_of(ground.tally, ground.disk)
     return Audit(
         paths=list(paths),
         verdict=verdict(found),
-        rows=ground.spool.rows,
+        rows=ground.disk.rows,
         conversations=ground.known.height,
         files=len(ground.counted["file"]),
         formats=ground.ranked("format"),

@@ -1,66 +1,79 @@
-"""The rows of an audit on disk, in a temporary folder: read again by check after check, a block in memory at a time."""
+"""Rows on disk, by split: read twice or three times, and looked up by their place at the end.
+
+place    0 ……… train ……… | ……… validation ……… | ……… test ………     splits in their usual order, rows in the dataset's
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from instructkit.dedupe.corpus import Corpus
-from instructkit.dedupe.parquet import ParquetTable
-from instructkit.minhash.duplicates import RowNumbers
+from instructkit.stages.ingest.split_names import in_order
 
-PLACE = ("row", "file", "line", "split", "id", "format", "fault")
-"""Columns of every row."""
-TEXTS = ("messages", "tools", "prompt", "response", "answer", "whole")
-"""Columns that are null where a row is no conversation."""
+NOT_KEPT = ("messages",)
+"""Columns of rows that are only looked at in passing."""
 
 
-class Spool:
-    """Blocks of rows; `row` counts through all of them from 0."""
+class RowSpool:
+    """Rows of a dataset in a folder that is the caller's, a file for each frame of each split."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._paths: list[Path] = []
-        self._firsts: list[int] = []
-        self.rows = 0
+        self._files: dict[str, list[tuple[Path, int]]] = {}
+        self.unsplit = 0
+        """Rows that belong to no split; they are not kept."""
 
-    def add(self, rows: pl.DataFrame, texts: pl.DataFrame) -> None:
-        """Keep a block: all its rows, and the columns of `texts.with_texts` for those that are conversations."""
-        block = rows.select(PLACE).join(texts.select("row", *TEXTS), on="row", how="left", maintain_order="left")
-        path = self._folder / f"{len(self._paths):06}.parquet"
-        block.write_parquet(path, compression="lz4", statistics=False)
-        self._paths.append(path)
-        self._firsts.append(self.rows)
-        self.rows += block.height
+    def add(self, rows: pl.DataFrame) -> None:
+        """Keep a frame of rows; `split` says where."""
+        for (split,), some in rows.drop(NOT_KEPT, strict=False).group_by("split", maintain_order=True):
+            if split is None:
+                self.unsplit += some.height
+                continue
+            files = self._files.setdefault(str(split), [])
+            path = self._folder / f"{len(self._files)}-{len(files)}-{some['row'][0]}.parquet"
+            some.write_parquet(path, compression="lz4", statistics=False)
+            files.append((path, some.height))
 
-    def blocks(self, *columns: str) -> Iterator[pl.DataFrame]:
-        """The columns of all conversations, block by block."""
-        for path in self._paths:
-            wanted = list(dict.fromkeys([*columns, "fault"]))
-            read = pl.read_parquet(path, columns=wanted, glob=False)
-            yield read.filter(pl.col("fault").is_null()).select(columns)
+    @property
+    def splits(self) -> list[str]:
+        """Splits with rows, in order."""
+        return in_order(self._files)
 
-    def some(self, rows: Sequence[int], *columns: str) -> pl.DataFrame:
-        """The columns of a few rows, in their order in the files."""
-        wanted = pl.Series("row", sorted(set(rows)), dtype=pl.UInt32)
-        found = []
-        for path, first, end in zip(self._paths, self._firsts, [*self._firsts[1:], self.rows], strict=True):
-            if wanted.is_between(first, end - 1).any():
-                read = pl.read_parquet(path, columns=list(dict.fromkeys(["row", *columns])), glob=False)
-                found.append(read.filter(pl.col("row").is_in(wanted.implode())))
-        nothing = pl.DataFrame(schema={"row": pl.UInt32(), **dict.fromkeys(columns, pl.String())})
-        return pl.concat(found) if found else nothing
+    @property
+    def counts(self) -> list[int]:
+        """Rows of each split."""
+        return [sum(count for _, count in self._files[split]) for split in self.splits]
 
-    def texts(self, column: str, wanted: RowNumbers) -> Iterator[tuple[RowNumbers, pl.Series]]:
-        """A column of some rows (sorted), block by block."""
-        for path, first, end in zip(self._paths, self._firsts, [*self._firsts[1:], self.rows], strict=True):
-            here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, end)]
-            if len(here):
-                yield here, pl.read_parquet(path, columns=[column], glob=False)[column].gather(here - first)
+    def chunks(self, columns: Iterable[str] | None = None) -> Iterator[pl.DataFrame]:
+        """All rows in the order of their places, a frame at a time."""
+        wanted = None if columns is None else list(columns)
+        for path, _ in self._placed():
+            yield pl.read_parquet(path, columns=wanted, glob=False)
 
-    def corpus(self, column: str) -> Corpus:
-        """All rows as what the engine of `instructkit dedupe` reads; rows without the column have no text."""
-        return Corpus([ParquetTable(path) for path in self._paths], column)
+    def scan(self) -> pl.LazyFrame:
+        """All rows in the order of their places, with their `place`."""
+        return pl.scan_parquet([path for path, _ in self._placed()], glob=False).with_row_index("place")
+
+    def at(self, places: Iterable[int], columns: Iterable[str] | None = None) -> pl.DataFrame:
+        """Some rows, with their `place`, in the order of their places, each once."""
+        files = self._placed()
+        starts = [0]
+        for _, count in files:
+            starts.append(starts[-1] + count)
+        by_file: dict[int, list[int]] = {}
+        for place in sorted(set(places)):
+            by_file.setdefault(bisect_right(starts, place) - 1, []).append(place)
+        wanted = None if columns is None else list(columns)
+        found = [
+            pl.read_parquet(files[number][0], columns=wanted, glob=False)[
+                [p - starts[number] for p in inside]
+            ].with_columns(place=pl.Series(inside, dtype=pl.Int64))
+            for number, inside in by_file.items()
+        ]
+        return pl.concat(found) if found else pl.DataFrame(schema={"place": pl.Int64()})
+
+    def _placed(self) -> list[tuple[Path, int]]:
+        return [file for split in self.splits for file in self._files[split]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from instructkit.cli.progress import row_progress
+from instructkit.cli.progress import line_progress
 
 
 @click.command()
@@ -71,7 +71,7 @@ def audit(
     if wrong := sorted(given.keys() - {"prompt", "answer", "passage"}):
         raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
     labels = labelling(model, chat_template) if model or chat_template else None
-    with row_progress() as observe:
+    with line_progress() as observe:
         try:
             found = run(paths, given=given, labels=labels, named=named, observe=observe)
         except InputError as error:

@@ -14,7 +14,7 @@ from types import ModuleType
 import click
 
 from instructkit.cli.options import json_option
-from instructkit.cli.progress import row_progress
+from instructkit.cli.progress import line_progress
 
 
 @click.command()
@@ -100,7 +100,7 @@ def dedupe(
         files = plan(inputs, out, clusters, force=force)
         if note := _slow_start(_kernels()):
             click.echo(note, err=True)
-        with row_progress() as observe:
+        with line_progress() as observe:
             result = run(files, settings, observe)
     click.echo(json.dumps(result.as_json(), indent=1) if as_json else "\n".join(result_lines(result)))
 

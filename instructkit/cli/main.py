@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "show": "Look at rows of a step, at what it dropped, at the tokens trained on.",
     "why": "Walk an id back to file, line and template, or to what dropped it.",
     "diff": "Compare two builds: inputs, settings, counts, examples.",
+    "verify": "Look for leaks between the splits of a build, or of any dataset.",
     "dedupe": "Copy JSON Lines or Parquet without near-duplicates; no recipe needed.",
     "audit": "Say what is wrong with instruction data from anywhere.",
     "export": "Write a step's examples in a format that others read.",

@@ -41,8 +41,10 @@ def step_progress() -> Iterator[Observer]:
 
 
 @contextmanager
-def row_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One line on a terminal, gone at the end; nothing elsewhere. Told what is done, how many rows, and of how many."""
+def line_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """An observer of (what is done, rows done, of how many; 0: nobody knows): one line on a terminal, gone at the end;
+    nothing elsewhere.
+    """
     if not sys.stderr.isatty():
         yield lambda what, done, of: None
         return

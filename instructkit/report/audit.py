@@ -1,12 +1,12 @@
 """An audit on the terminal: the verdict, what was found, the worst first, what the rows are like, and what to do.
 
-WARNINGS  nothing wrong for certain; 54 of 1,000 rows (5.4 %) are worth a look
+WARNINGS  nothing wrong for certain; 54 of 1,000 rows (5.4%) are worth a look
 alpaca_zh_demo.json: format alpaca; no splits named
 
-  warning  38    3.8 %  refusal     as an AI 24, row 5: 由于我是一个人工智能助手…
-  warning   8    0.8 %  exact copy  row 517: as row 141
+  warning  38    3.8%  refusal     as an AI 24, row 5: 由于我是一个人工智能助手…
+  warning   8    0.8%  exact copy  row 517: as row 141
 
-  prompts    17 characters in the middle, 95 % up to 53, longest 181
+  prompts    17 characters in the middle, 95% up to 53, longest 181
   …
 """
 
@@ -163,7 +163,7 @@ def _wordings(audit: Audit) -> str:
     if found.free > audit.conversations / 2:
         return f"{_share(found.free / audit.conversations)} of the prompts are worded freely; {often}"
     half = f"{found.half:,} {_plural(found.half, 'wording')} {'carries' if found.half == 1 else 'carry'}"
-    return f"{half} half of the prompts, {found.ninety:,} carry 90 %; {often}"
+    return f"{half} half of the prompts, {found.ninety:,} carry 90%; {often}"
 
 
 def _look(audit: Audit) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _look(audit: Audit) -> Iterator[str]:
 
 
 def _lengths(found: Lengths, unit: str) -> str:
-    return f"{found.median:,} {unit} in the middle, 95 % up to {found.p95:,}, longest {found.longest:,}"
+    return f"{found.median:,} {unit} in the middle, 95% up to {found.p95:,}, longest {found.longest:,}"
 
 
 def _ranked(counts: Mapping[str, int], total: int) -> str:
@@ -191,12 +191,12 @@ def _ranked(counts: Mapping[str, int], total: int) -> str:
 
 
 def _share(share: float) -> str:
-    """`5.4 %`; never 0 % of something, never 100 % of less than all."""
+    """`5.4%`; never 0% of something, never 100% of less than all."""
     if 0 < share < 0.0005:
-        return "<0.1 %"
+        return "<0.1%"
     if 0.9995 <= share < 1:
-        return ">99.9 %"
-    return f"{share:.0%}".replace("%", " %") if share in (0.0, 1.0) else f"{100 * share:.1f} %"
+        return ">99.9%"
+    return f"{share:.0%}" if share in (0.0, 1.0) else f"{share:.1%}"
 
 
 def _plural(count: int, word: str) -> str:

@@ -13,7 +13,7 @@ from instructkit.report.duplicates import clusters, origins
 from instructkit.report.lineage import place
 from instructkit.schema import Document, Drop, Example, Message, records
 
-ROLE_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
+ROLE_COLOURS = {"system": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow", "text": "green"}
 
 
 MOST_MEMBERS = 20
