@@ -16,7 +16,9 @@ FINISHED = r"""[^\p{L}\p{N}\p{M},，、;；:：(（\[{「『【《“‘=+\-–�
 """A sentence's end, in any script: punctuation that closes, a symbol, an emoji, a hashtag."""
 OPEN_END = r"(?:[,，、;；(（\[{「『【《“‘=+]|\s[-–—]|\b(?:and|or|the|of|to|with|for|und|der|die|et|de|la|的是))$"
 """What no text ends with: a comma, an opening bracket, a word that wants another one."""
-NO_SENTENCE = r"^\s*(?:[-*+•·●–—#>|]|\d+[.)、]|[(（]?[a-zA-Z\d]{1,2}[)）.]|[A-Za-z]+:\s)|\||https?://\S*$|[:：=]|[`$}\])>]$"
+NO_SENTENCE = (
+    r"^\s*(?:[-*+•·●–—#>|]|\d+[.)、]|[(（]?[a-zA-Z\d]{1,2}[)）.]|[A-Za-z]+:\s)|\||https?://\S*$|[:：=]|[`$}\])>]$"
+)
 """A line that need not end with a full stop: an item, a heading, a row of a table, a link, an assignment."""
 PAIRS = ("()", "[]", "{}", "（）", "【】", "「」", "『』", "《》", "“”")
 LONG_WORDS = 20
@@ -74,7 +76,8 @@ def without_full_stop(row: npt.NDArray[np.uint32], endings: npt.NDArray[np.uint8
     finished, unfinished = (int((endings == code).sum()) for code in (Ending.FINISHED, Ending.UNFINISHED))
     if not unfinished or finished < HABIT * (finished + unfinished):
         return row[:0]
-    return row[endings == Ending.UNFINISHED]
+    rows: npt.NDArray[np.uint32] = row[endings == Ending.UNFINISHED]
+    return rows
 
 
 class Limit(NamedTuple):

@@ -12,7 +12,21 @@ from instructkit.dedupe.corpus import Corpus
 from instructkit.dedupe.parquet import ParquetTable
 from instructkit.minhash.duplicates import RowNumbers
 
-COLUMNS = ("row", "file", "line", "split", "id", "fault", "format", "messages", "tools", "prompt", "response", "answer", "whole")
+COLUMNS = (
+    "row",
+    "file",
+    "line",
+    "split",
+    "id",
+    "fault",
+    "format",
+    "messages",
+    "tools",
+    "prompt",
+    "response",
+    "answer",
+    "whole",
+)
 """Of a spooled row; those of a row that is no conversation are null behind `fault`."""
 
 
@@ -28,7 +42,10 @@ class Spool:
     def add(self, rows: pl.DataFrame, texts: pl.DataFrame) -> None:
         """Keep a block: all its rows, and the columns of `texts.with_texts` for those that are conversations."""
         block = rows.select("row", "file", "line", "split", "id", "fault", "format").join(
-            texts.select("row", "messages", "tools", "prompt", "response", "answer", "whole"), on="row", how="left", maintain_order="left"
+            texts.select("row", "messages", "tools", "prompt", "response", "answer", "whole"),
+            on="row",
+            how="left",
+            maintain_order="left",
         )
         path = self._folder / f"{len(self._paths):06}.parquet"
         block.select(COLUMNS).write_parquet(path, compression="lz4", statistics=False)
@@ -51,7 +68,11 @@ class Spool:
             if wanted.is_between(first, end - 1).any():
                 read = pl.read_parquet(path, columns=list(dict.fromkeys(["row", *columns])), glob=False)
                 found.append(read.filter(pl.col("row").is_in(wanted.implode())))
-        return pl.concat(found) if found else pl.DataFrame(schema={"row": pl.UInt32(), **dict.fromkeys(columns, pl.String())})
+        return (
+            pl.concat(found)
+            if found
+            else pl.DataFrame(schema={"row": pl.UInt32(), **dict.fromkeys(columns, pl.String())})
+        )
 
     def texts(self, column: str, wanted: RowNumbers) -> Iterator[tuple[RowNumbers, pl.Series]]:
         """A column of some rows (sorted), block by block."""

@@ -27,7 +27,7 @@ CHECKS: dict[str, Check] = {
     "format": Check(
         "error",
         "no conversation",
-        "Rows that cannot be read as a conversation: broken JSON, unknown columns, unknown roles, turns in an order that "
+        "Rows that cannot be read as a conversation: broken JSON, unknown columns or roles, turns in an order that "
         "chat templates refuse, contents that are not text. Counted by rule.",
         "Trainers drop such rows, stop at them or train on something else. The rules are those of `ingest.chat`.",
     ),
@@ -72,8 +72,8 @@ CHECKS: dict[str, Check] = {
     "near_duplicate": Check(
         "warning",
         "near-duplicate",
-        "Rows whose prompt and answer together nearly repeat an earlier row: 5-word shingles of a Jaccard similarity of "
-        "0.8 or more, and their answers of 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
+        "Rows whose prompt and answer together nearly repeat an earlier row: 5-word shingles of a Jaccard similarity "
+        "of 0.8 or more, and their answers of 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
         "probability 0.99. Exact copies are counted apart.",
         "As for copies; two questions about one passage are none. `instructkit dedupe` and `dedupe.minhash` drop them.",
     ),
@@ -112,8 +112,8 @@ CHECKS: dict[str, Check] = {
     "placeholder": Check(
         "warning",
         "placeholder left",
-        "Messages with a placeholder nobody has filled in ({{name}}, lorem ipsum), and answers that are nothing but nan, "
-        "None, null, N/A or [object Object].",
+        "Messages with a placeholder nobody has filled in ({{name}}, lorem ipsum), and answers that are nothing but "
+        "nan, None, null, N/A or [object Object].",
         "A model learns to say them. Code does not count.",
     ),
     "mojibake": Check(
@@ -151,7 +151,7 @@ CHECKS: dict[str, Check] = {
     "near_prompt": Check(
         "note",
         "nearly the same prompt",
-        "Rows whose prompt nearly repeats that of an earlier row, measured as for near-duplicates, but not their whole.",
+        "Rows whose prompt nearly repeats that of an earlier row, as for near-duplicates, but not the answer.",
         "Split at random, they leak in part. Prompts of one template with little in it are found too.",
     ),
 }

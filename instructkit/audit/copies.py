@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from instructkit.audit.blocks import RowsOnDisk
 from instructkit.audit.ground import Ground
 from instructkit.audit.known import SEEDS
-from instructkit.audit.blocks import Spool
 from instructkit.dedupe.find import search
 from instructkit.dedupe.settings import Settings
 from instructkit.minhash.buckets import packed
@@ -47,7 +47,7 @@ def check_copies(ground: Ground) -> list[Cluster]:
     ground.tally.add("near_duplicate", marks(nearly, ground))
     ground.tally.add("same_prompt", marks(same, ground, "same prompt"))
     ground.tally.add("near_prompt", marks(prompts, ground))
-    return largest(alike, ground.spool)
+    return largest(alike, ground.disk)
 
 
 def exact(known: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +74,7 @@ def near(ground: Ground, column: str) -> Edges:
         nobody = np.empty(0, dtype=np.int64)
         return Edges(nobody, nobody, np.empty(0))
     settings = Settings(text=column, threshold=SIMILARITY)
-    return search(ground.spool.corpus(column), settings, ground.folder, ground.observe).found.edges
+    return search(ground.disk.corpus(column), settings, ground.folder, ground.observe).found.edges
 
 
 def answering_alike(ground: Ground, edges: Edges) -> Edges:
@@ -82,13 +82,13 @@ def answering_alike(ground: Ground, edges: Edges) -> Edges:
     sketcher = Settings(threshold=SIMILARITY).sketcher()
 
     def answers(wanted: RowNumbers) -> Iterable[tuple[RowNumbers, ShingleSets]]:
-        for rows, texts in ground.spool.texts("response", wanted):
+        for rows, texts in ground.disk.texts("response", wanted):
             yield rows, sketcher.shingle_sets(texts)
 
     pairs = np.sort(packed(edges.left, edges.right))
-    alike = verified_pairs(pairs, ground.spool.rows, answers, ANSWER_SIMILARITY, ground.folder)
+    alike = verified_pairs(pairs, ground.disk.rows, answers, ANSWER_SIMILARITY, ground.folder)
     kept = np.isin(packed(edges.left, edges.right), packed(alike.left, alike.right))
-    return Edges(*(column[kept] for column in edges))
+    return Edges(edges.left[kept], edges.right[kept], edges.similarity[kept])
 
 
 def repeats_of(members: Members, copies: pl.DataFrame) -> pl.DataFrame:
@@ -99,14 +99,14 @@ def repeats_of(members: Members, copies: pl.DataFrame) -> pl.DataFrame:
     return found.filter(pl.Series(members.row != members.cluster)).join(copies, on="row", how="anti").sort("row")
 
 
-def largest(members: Members, spool: Spool) -> list[Cluster]:
+def largest(members: Members, disk: RowsOnDisk) -> list[Cluster]:
     """The clusters with most rows."""
     firsts, sizes = np.unique(members.cluster, return_counts=True)
     order = np.lexsort((firsts, -sizes))[:CLUSTERS]
     result = []
     for cluster, size in zip(firsts[order].tolist(), sizes[order].tolist(), strict=True):
         rows = members.row[members.cluster == cluster][:CLUSTERS].tolist()
-        result.append(Cluster(rows=size, first=list(places(spool, rows).values())))
+        result.append(Cluster(rows=size, first=list(places(disk, rows).values())))
     return result
 
 
@@ -122,13 +122,13 @@ def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.
     )
     ruled = repeats.with_columns(rule=pl.lit(rule) if rule else by_similarity)
     first = ruled.filter(pl.int_range(pl.len()).over("rule") < ground.named)
-    where = places(ground.spool, first["other"].to_list())
+    where = places(ground.disk, first["other"].to_list())
     other = pl.col("other").replace_strict(where, default=None, return_dtype=pl.String)
     like = pl.when(similarity == 1).then(pl.lit("as ")).otherwise(pl.format("{} like ", similarity.round(2)))
     return ruled.select("row", "rule", said=like + other)
 
 
-def places(spool: Spool, rows: list[int]) -> dict[int, str]:
+def places(disk: RowsOnDisk, rows: list[int]) -> dict[int, str]:
     """`file:line` of a few rows."""
-    found = spool.some(rows, "file", "line")
+    found = disk.some(rows, "file", "line")
     return {row: f"{file}:{line}" if line is not None else file for row, file, line in found.iter_rows()}

@@ -31,5 +31,5 @@ def check_endings(ground: Ground) -> None:
 def _mark(ground: Ground, rows: npt.NDArray[np.uint32], rule: str) -> None:
     marked = pl.DataFrame({"row": rows, "rule": [rule] * len(rows)}, schema_overrides={"row": pl.UInt32()})
     first = marked["row"].head(ground.named).to_list()
-    texts = ground.spool.some(first, "answer").select("row", said=excerpt(pl.col("answer"), end=True))
+    texts = ground.disk.some(first, "answer").select("row", said=excerpt(pl.col("answer"), end=True))
     ground.tally.add("cut", marked.join(texts, on="row", how="left", maintain_order="left").cast(MARKS))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from instructkit.audit.blocks import RowsOnDisk
 from instructkit.audit.checks import CHECKS, SEVERITIES, Severity
-from instructkit.audit.blocks import Spool
 
 MARKS = pl.Schema({"row": pl.UInt32(), "rule": pl.String(), "said": pl.String()})
 """Rows that a check has something to say about: which, by what rule of it, and the words that show it."""
@@ -35,6 +35,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     check: str
     severity: Severity
     title: str
+    finds: str
+    """What the check looks for."""
+    why: str
+    """Why that matters, and what does not count."""
     count: int
     """Rows."""
     share: float
@@ -55,7 +59,7 @@ class Tally:
         self._counts: dict[tuple[str, str], int] = {}
 
     def add(self, check: str, marks: pl.DataFrame) -> None:
-        """Marks of a check; those of one rule come in the order of their rows. Of two marks of a row the first counts."""
+        """Marks of a check; those of one rule come in the order of their rows. The first mark of a row counts."""
         for (rule,), some in marks.group_by("rule", maintain_order=True):
             known = self._counts.get((check, str(rule)), 0)
             self._counts[check, str(rule)] = known + some.height
@@ -80,7 +84,7 @@ class Tally:
     def rows_with(self) -> dict[str, int]:
         """Rows with an error; with a warning, but no error; with notes only."""
         seen = pl.Series("row", dtype=pl.UInt32)
-        counts = {}
+        counts: dict[str, int] = {}
         for severity in SEVERITIES:
             rows = [self.of(check)["row"] for check in self._marks if CHECKS[check].severity == severity]
             before, seen = len(seen), pl.concat([seen, *rows]).unique()
@@ -88,16 +92,16 @@ class Tally:
         return counts
 
 
-def findings_of(tally: Tally, spool: Spool) -> list[Finding]:
+def findings_of(tally: Tally, disk: RowsOnDisk) -> list[Finding]:
     """All that was marked, the worst first: by severity, then by rows."""
-    found = [_finding(check, tally.of(check), tally.named, spool) for check in tally.checks()]
+    found = [_finding(check, tally.of(check), tally.named, disk) for check in tally.checks()]
     return sorted(found, key=lambda each: (SEVERITIES.index(each.severity), -each.count, each.check))
 
 
-def _finding(check: str, marks: pl.DataFrame, named: int, spool: Spool) -> Finding:
+def _finding(check: str, marks: pl.DataFrame, named: int, disk: RowsOnDisk) -> Finding:
     # Rules are mixed in what a row was marked by first, but each rule's first rows are the ones with words.
     first = marks.filter(pl.int_range(pl.len()).over("rule") < named)
-    places = spool.some(first["row"].to_list(), "file", "line", "id", "split")
+    places = disk.some(first["row"].to_list(), "file", "line", "id", "split")
     rules = dict(marks["rule"].value_counts().sort("count", "rule", descending=[True, False]).rows())
     rank = pl.col("rule").replace_strict(list(rules), range(len(rules)), return_dtype=pl.Int64)
     named_rows = first.sort(rank, "row").join(places, on="row", maintain_order="left").drop("row")
@@ -105,8 +109,10 @@ def _finding(check: str, marks: pl.DataFrame, named: int, spool: Spool) -> Findi
         check=check,
         severity=CHECKS[check].severity,
         title=CHECKS[check].title,
+        finds=CHECKS[check].finds,
+        why=CHECKS[check].why,
         count=marks.height,
-        share=marks.height / spool.rows,
+        share=marks.height / disk.rows,
         rules=rules,
         rows=[NamedRow(**row) for row in named_rows.to_dicts()],
     )

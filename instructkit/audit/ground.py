@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
+from instructkit.audit.blocks import RowsOnDisk
 from instructkit.audit.finding import Tally
 from instructkit.audit.known import known
 from instructkit.audit.rows import ROWS
-from instructkit.audit.blocks import Spool
 from instructkit.audit.texts import with_texts
 from instructkit.minhash.threads import in_threads
 
@@ -41,23 +41,23 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.named)
-        self.spool = Spool(self.folder)
+        self.disk = RowsOnDisk(self.folder)
         self.counted = {name: Counter() for name in ("file", "format", "split")}
         self.known = pl.DataFrame()
         """See `known.known`: a row for each conversation."""
 
     def read(self, blocks: Iterable[pl.DataFrame], checks: dict[str, RowCheck]) -> None:
-        """Spool the rows (schema ROWS) and do the checks of single rows."""
+        """RowsOnDisk the rows (schema ROWS) and do the checks of single rows."""
         found = []
         for rows, texts, held, marks in in_threads(lambda block: _looked_at(block, checks), self._numbered(blocks)):
-            self.spool.add(rows, texts)
+            self.disk.add(rows, texts)
             found.append(held)
             for check, marked in marks.items():
                 self.tally.add(check, marked)
             for name, counter in self.counted.items():
                 column = rows[name].fill_null("").value_counts()
                 counter.update(dict(column.rows()))
-            self.observe("reading", self.spool.rows, 0)
+            self.observe("reading", self.disk.rows, 0)
         self.known = pl.concat(found) if found else known(with_texts(pl.DataFrame(schema=ROWS)))
 
     def ranked(self, name: str) -> dict[str, int]:

@@ -18,8 +18,8 @@ def known(texts: pl.DataFrame) -> pl.DataFrame:
     """
     message = pl.element()
     role = message.struct.field("role")
-    trains = pl.when(message.struct.field("weight").is_null()).then(role == "assistant")
-    trains = trains.otherwise(message.struct.field("weight") > 0)
+    weight = message.struct.field("weight")
+    trains = pl.when(weight.is_null()).then(role == "assistant").otherwise(weight > 0)
     return texts.select(
         "row",
         *(pl.col("said").hash(seed).alias(f"said_{seed}") for seed in SEEDS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -12,19 +12,29 @@ from instructkit.audit.finding import MARKS
 from instructkit.audit.ground import Ground
 from instructkit.chat.labels import IGNORED
 from instructkit.chat.rendering import ChatFormat
-from instructkit.errors import UsageFault
+from instructkit.errors import TrainingError, UsageFault
 from instructkit.schema import Example, columns
 
-_CONTROL = re.compile(r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|</?s>|<(?:start|end)_of_turn>|\[/?[A-Z_]{3,20}\]|<</?SYS>>")
+_CONTROL = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|</?s>|<(?:start|end)_of_turn>|\[/?[A-Z_]{3,20}\]|<</?SYS>>"
+)
 """What control tokens look like in the chat templates that are about."""
 _UNBOUNDED = 10_000_000
 """Tokenizers that know no limit say a huge one."""
 
 
-def chat_format_of(model: str | None, template: str | None) -> ChatFormat:
-    """The format of a model, or of a chat template alone (`chatml`, or a file that ends in .jinja).
+class Labelling(NamedTuple):
+    """How rows are labelled."""
 
-    Raises TrainingError where it cannot be loaded or trained on, UsageFault where a package is missing.
+    chat: ChatFormat
+    counts: bool
+    """Whether tokens are those of a model. A chat template alone says what is trained on, not in how many tokens."""
+
+
+def labelling(model: str | None, template: str | None) -> Labelling:
+    """By a model, by a chat template (`chatml`, or a file that ends in .jinja), or by a model with another template.
+
+    Raises UsageFault where one cannot be loaded or trained on, or a package is missing.
     """
     try:
         from instructkit.chat.format import chat_format
@@ -33,7 +43,11 @@ def chat_format_of(model: str | None, template: str | None) -> ChatFormat:
         raise UsageFault(f"{error.name} is not installed; pip install 'instructkit[train]'") from error
     if template is not None and template != "chatml" and not template.endswith(".jinja"):
         raise UsageFault(f"--chat-template '{template}': expected chatml, or a file that ends in .jinja")
-    return chat_format(load_tokenizer(model) if model is not None else _letters(template), template)
+    try:
+        tokenizer = load_tokenizer(model) if model is not None else _letters(template)
+        return Labelling(chat_format(tokenizer, template), model is not None)
+    except TrainingError as error:
+        raise UsageFault(str(error)) from error
 
 
 def context_length(chat: ChatFormat) -> int | None:
@@ -42,17 +56,19 @@ def context_length(chat: ChatFormat) -> int | None:
     return length if length < _UNBOUNDED else None
 
 
-def check_labels(ground: Ground, chat: ChatFormat) -> None:
+def check_labels(ground: Ground, labels: Labelling) -> None:
     """Marks conversations without a token to train on, and those longer than the model reads.
 
-    Adds `tokens` and `supervised_tokens` to what is known; null where a conversation cannot be labelled.
+    Adds `tokens` and `supervised_tokens`, where they are a model's, to what is known; null where a conversation cannot
+    be labelled.
     """
     from instructkit.chat.tokenize import tokenize
 
-    longest, parts = context_length(chat), []
-    for block in ground.spool.blocks("row", "messages", "tools", "format"):
+    longest = context_length(labels.chat) if labels.counts else None
+    parts = []
+    for block in ground.disk.blocks("row", "messages", "tools", "format"):
         # A plain text is no conversation: what it becomes does not hang on the chat template.
-        found = tokenize(_examples(block.filter(pl.col("format") != "text")), chat)
+        found = tokenize(_examples(block.filter(pl.col("format") != "text")), labels.chat)
         counts = _counts(found.rows)
         parts.append(counts)
         ground.tally.add("untrained", _untrained(counts, found.dropped))
@@ -62,7 +78,7 @@ def check_labels(ground: Ground, chat: ChatFormat) -> None:
             marks = over.select("row", rule=pl.lit(f"over {longest:,} tokens"), said=said)
             ground.tally.add("overlong", marks.cast(MARKS))
         ground.observe("labelling", sum(part.height for part in parts), ground.known.height)
-    if parts:
+    if parts and labels.counts:
         ground.known = ground.known.join(pl.concat(parts), on="row", how="left", maintain_order="left")
 
 
@@ -91,6 +107,7 @@ def _examples(block: pl.DataFrame) -> pl.DataFrame:
     given = {"id": pl.col("row").cast(pl.String), "messages": pl.col("messages"), "tools": pl.col("tools")}
     given |= {name: pl.lit("") for name in ("content_hash", "source", "group")}
     given |= {"weight": pl.lit(1.0), "repeats": pl.lit(1.0), "meta": pl.lit("{}")}
+    given |= {name: pl.lit([], pl.List(pl.String)) for name in ("document_ids", "exemplar_ids")}
     given["origin"] = pl.struct(file=pl.lit(""), line=pl.lit(None, pl.Int64))
     names = columns(Example)
     shown = [given.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in names.items()]
@@ -116,6 +133,7 @@ def _letters(template: str | None) -> Any:
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>")
+    tokenizer.name_or_path = template or "chatml"
     named = sorted(set(_CONTROL.findall(text)) - {"<s>", "</s>"})
     if named:
         tokenizer.add_special_tokens({"additional_special_tokens": named}, replace_extra_special_tokens=False)

@@ -31,10 +31,10 @@ PREFERRED: tuple[DetectorName, ...] = ("fasttext", "langdetect-rs", "langdetect"
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 # Names of languages, and words for translating, in the languages in which prompts are mostly written.
 ABOUT_LANGUAGE = (
-    r"(?i)translat|übersetz|tradu|перев[ео]д|翻译|译成|译为|翻訳|번역|in (?:english|chinese|french|spanish|german|japanese|"
-    r"korean|russian|italian|portuguese|arabic|hindi|latin)|english|chinese|french|spanish|german|japanese|korean|russian|"
-    r"italian|portuguese|arabic|hindi|mandarin|latin\b|(?:英|中|汉|法|德|日|韩|俄|西班牙|意大利|葡萄牙|阿拉伯|拉丁)(?:文|语)|auf (?:deutsch|englisch)|"
-    r"en (?:anglais|français|inglés|español)|language|语言|sprache|langue|idioma|язык"
+    r"(?i)translat|übersetz|tradu|перев[ео]д|翻译|译成|译为|翻訳|번역|language|语言|sprache|langue|idioma|язык|"
+    r"english|chinese|mandarin|french|spanish|german|japanese|korean|russian|italian|portuguese|arabic|hindi|latin\b|"
+    r"auf (?:deutsch|englisch)|en (?:anglais|français|inglés|español)|"
+    r"(?:英|中|汉|法|德|日|韩|俄|西班牙|意大利|葡萄牙|阿拉伯|拉丁)(?:文|语)"
 )
 _KANA = re.compile("[\u3040-\u30ff]")
 
@@ -69,7 +69,7 @@ def check_languages(ground: Ground) -> Languages:
     """Marks answers in another language than their prompts; counts the languages of answers."""
     seen = Seen(best_detector())
     share = SLOW_ROWS / max(ground.known.height, 1) if seen.name == "langdetect" else 1.0
-    for block in ground.spool.blocks("row", "prompt", "answer"):
+    for block in ground.disk.blocks("row", "prompt", "answer"):
         if share < 1:
             block = block.filter(pl.Series([uniform(SEED, str(row)) < share for row in block["row"]], dtype=pl.Boolean))
         ground.tally.add("language", mismatch(block, seen))

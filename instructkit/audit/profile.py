@@ -12,7 +12,6 @@ import polars as pl
 from instructkit.audit.languages import Languages
 from instructkit.audit.wordings import Wordings
 
-
 LENGTHS = ("prompt_characters", "response_characters", "tokens", "supervised_tokens")
 
 

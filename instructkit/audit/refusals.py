@@ -2,8 +2,8 @@
 
 The wordings are those that data cleaners filter by, put as patterns: the prefixes of Zou et al., Universal and
 Transferable Adversarial Attacks on Aligned Language Models (arXiv:2307.15043, appendix); the phrases of the data card
-of ShareGPT_Vicuna_unfiltered; the lists of airoboros (jondurbin) and vigogne (bofenghuang). Here a refusal counts where an
-answer begins with it, since "I can't" in a story refuses nothing.
+of ShareGPT_Vicuna_unfiltered; the lists of airoboros (jondurbin) and vigogne (bofenghuang). Here a refusal counts
+where an answer begins with it, since "I can't" in a story refuses nothing.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ OPENING_CHARACTERS = 300
 
 _CANNOT = r"(?:can(?:no|')t|can not|won't|(?:am|'m) (?:unable|not able) to|am not allowed to|must decline)"
 _DO = (
-    r"(?:help|assist|provide|create|fulfil|comply|support|answer|generate|complete|write|engage|do (?:that|this)|access|"
-    r"respond|share|give|offer|participate|discuss|browse|determine|recommend|see|play|send|make|open|process|continue)"
+    r"(?:help|assist|provide|create|fulfil|comply|support|answer|generate|complete|write|engage|do (?:that|this)|"
+    r"access|respond|share|give|offer|participate|discuss|browse|determine|recommend|see|play|send|make|open|process|continue)"
 )
 REFUSALS: tuple[str, ...] = (
-    rf"^(?:i'm|i am)(?: really| very| so| truly)? sorry,? (?:but )?(?:i |i'm |as an |it's not)",
-    rf"^(?:sorry|unfortunately|apologies|my apologies|i apologi[sz]e)[,.]? (?:but )?(?:i|as an ai)\b[^.!?]{{0,20}} ?{_CANNOT}",
+    r"^(?:i'm|i am)(?: really| very| so| truly)? sorry,? (?:but )?(?:i |i'm |as an |it's not)",
+    r"^(?:sorry|unfortunately|apologies|my apologies|i apologi[sz]e)[,.]? (?:but )?(?:i|as an ai)\b[^.!?]{0,20} ?"
+    + _CANNOT,
     rf"^i {_CANNOT} {_DO}",
     r"^i(?:'m| am)? (?:unable|not able) to " + _DO,
     r"^(?:很|非常|十分|实在)?(?:抱歉|对不起|不好意思|遗憾)[^。！？\n]{0,30}(?:我|本)[^。！？\n]{0,12}(?:无法|不能|没有办法|没法|不可以|不会)",
     r"^我(?:无法|不能|没有办法)(?:为您|为你|直接)?(?:提供|回答|完成|协助|帮助|满足|执行|访问|判断|确定|生成)",
     r"^(?:lo siento|lamento),? (?:pero )?(?:como|no puedo)",
     r"^(?:je suis )?désolée?,? (?:mais )?(?:je ne peux pas|en tant que)",
-    r"^es tut mir leid,? (?:aber )?(?:ich kann|als ki)|^ich kann (?:ihnen|dir) (?:dabei |damit )?nicht (?:helfen|weiterhelfen)",
+    r"^es tut mir leid,? (?:aber )?(?:ich kann|als ki)",
+    r"^ich kann (?:ihnen|dir) (?:dabei |damit )?nicht (?:helfen|weiterhelfen)",
     r"^(?:desculpe|sinto muito|lamento),? (?:mas )?(?:não posso|como)",
     r"^mi dispiace,? (?:ma )?(?:non posso|come)",
     r"^(?:извините|к сожалению|простите),? (?:но )?(?:я не могу|как)",
@@ -59,11 +61,17 @@ _MODELS = (
     r"(?:chat-?gpt|gpt-?[345]\w*|claude|gemini|google bard|bard|llama|alpaca|vicuna|qwen|deepseek|mistral|grok|"
     r"open ?assistant|copilot|bing chat|ernie bot|yi-\w+|kimi|glm-?\d*|chatglm\w*|internlm|baichuan\w*)\b"
 )
-_MAKERS = r"(?:openai|open ai|anthropic|google|deepmind|meta ai|microsoft|deepseek|alibaba|baidu|mistral ai|xai|tencent|zhipu)"
-_MODELS_ZH = r"(?:chatgpt|gpt|claude|gemini|文心一言|通义千问|deepseek|豆包|kimi|智谱|chatglm|混元|讯飞星火|星火认知|书生|百川)"
+_MAKERS = (
+    r"(?:openai|open ai|anthropic|google|deepmind|meta ai|microsoft|deepseek|alibaba|baidu|mistral ai|xai|"
+    r"tencent|zhipu)"
+)
+_MODELS_ZH = (
+    r"(?:chatgpt|gpt|claude|gemini|文心一言|通义千问|deepseek|豆包|kimi|智谱|chatglm|混元|讯飞星火|星火认知|书生|百川)"
+)
 _MAKERS_ZH = r"(?:openai|anthropic|谷歌|google|百度|阿里|腾讯|微软|字节|深度求索|智谱|科大讯飞|月之暗面)"
 IDENTITIES: tuple[str, ...] = (
-    rf"\b(?:i am|i'm|my name is|you can call me|known as) (?:an? |the )?(?:ai |assistant |model )?(?:called |named )?{_MODELS}",
+    r"\b(?:i am|i'm|my name is|you can call me|known as) (?:an? |the )?(?:ai |assistant |model )?(?:called |named )?"
+    + _MODELS,
     rf"\b(?:i am|i'm|i was|model) [^.!?\n]{{0,60}}(?:developed|created|trained|made|built|designed) by {_MAKERS}\b",
     rf"(?:我是|我叫|我的名字是|我的名字叫)[^。！？\n]{{0,12}}{_MODELS_ZH}",
     rf"我[^。！？\n]{{0,20}}(?:由|是){_MAKERS_ZH}[^。！？\n]{{0,16}}(?:开发|训练|研发|创建|推出|打造|设计)",

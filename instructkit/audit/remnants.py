@@ -22,13 +22,18 @@ PLACEHOLDER: tuple[str, ...] = (
     r"(?i)[\[<](?:insert|add|enter|put|your) [^\]>\n]{1,40} here[\]>]",
     r"(?i)<no ?input>|\[object Object\]",
 )
-NOTHING = r"(?i)^\s*(?:nan|none|null|n/?a|nil|undefined|\[object object\]|<no ?output>|no output\.?|todo|tbd|\[\]|\{\}|[.…\-–—_*]+)\s*$"
+NOTHING = (
+    r"(?i)^\s*(?:nan|none|null|n/?a|nil|undefined|\[object object\]|<no ?output>|no output\.?|todo|tbd|\[\]|\{\}|"
+    r"[.…\-–—_*]+)\s*$"
+)
 """An answer that says nothing."""
 HTML = (
     r"(?i)</?(?:p|div|span|br|a|li|ul|ol|b|i|em|strong|table|tr|td|th|font|h[1-6]|img|hr|script|style)(?:\s[^<>]{0,200})?/?>"
     r"|&(?:nbsp|amp|lt|gt|quot|apos|ldquo|rdquo|hellip|mdash|#\d{2,5}|#x[0-9a-f]{2,5});"
 )
-ABOUT_CODE = r"(?i)html|xml|\bcss\b|javascript|\bjs\b|react|web ?(?:page|site)|\btag|<\w|markup|markdown|svg|code|网页|标签|代码"
+ABOUT_CODE = (
+    r"(?i)html|xml|\bcss\b|javascript|\bjs\b|react|web ?(?:page|site)|\btag|<\w|markup|markdown|svg|code|网页|标签|代码"
+)
 SUSPECTS = "[ÂÃâäåæçèéãðÐÑ][\u0080-¿ŒœŠšŸŽžƒˆ˜–-›€™]"
 """Two characters that UTF-8 read as Latin-1 or Windows-1252 gives."""
 REPLACEMENT = "\ufffd"

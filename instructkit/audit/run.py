@@ -1,13 +1,13 @@
-"""The audit itself: rows are read once, spooled, and looked at by check after check.
+"""The audit itself: rows are read once, put on disk, and looked at by check after check.
 
-rows ──▶ each block: texts, checks of single rows ──▶ spool (disk); marks and 50 bytes a row (memory)
-spool ──▶ checks of the whole: copies, wordings, languages, labels, endings ──▶ marks
+rows ──▶ each block: texts, checks of single rows ──▶ disk; marks and 50 bytes a row (memory)
+disk ──▶ checks of the whole: copies, wordings, languages, labels, endings ──▶ marks
 marks ──▶ findings, the worst first
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,13 +18,12 @@ from instructkit.audit.copies import check_copies
 from instructkit.audit.endings import check_endings
 from instructkit.audit.finding import findings_of
 from instructkit.audit.ground import Ground, Observer, RowCheck
-from instructkit.audit.labels import check_labels
+from instructkit.audit.labels import Labelling, check_labels
 from instructkit.audit.languages import check_languages
 from instructkit.audit.profile import profile
 from instructkit.audit.result import Audit, verdict
 from instructkit.audit.rows import read
 from instructkit.audit.wordings import check_wordings
-from instructkit.chat.rendering import ChatFormat
 from instructkit.stages.ingest.dataset import Dataset, open_dataset
 
 ROW_CHECKS: dict[str, RowCheck] = {
@@ -44,22 +43,24 @@ def audit(
     paths: Sequence[str],
     *,
     root: Path = Path(),
-    chat: ChatFormat | None = None,
+    given: Mapping[str, str] | None = None,
+    labels: Labelling | None = None,
     named: int = NAMED,
     observe: Observer = lambda what, done, of: None,
 ) -> Audit:
     """Audit the rows of files, globs and folders, which are read as one dataset; see `open_dataset` and `audit_rows`.
 
-    Raises InputError where nothing is there, or a file is damaged or of no known kind.
+    `given`: columns that hold prompt, answer and passage, see `rows.read`. Raises InputError where nothing is there, or
+    a file is damaged or of no known kind.
     """
     datasets = [open_dataset(path, root) for path in paths]
-    return audit_rows(_blocks(datasets), paths=paths, chat=chat, named=named, observe=observe)
+    return audit_rows(_blocks(datasets, given), paths=paths, labels=labels, named=named, observe=observe)
 
 
-def _blocks(datasets: Sequence[Dataset]) -> Iterator[pl.DataFrame]:
+def _blocks(datasets: Sequence[Dataset], given: Mapping[str, str] | None) -> Iterator[pl.DataFrame]:
     first = 0
     for dataset in datasets:
-        for block in read(dataset, first=first):
+        for block in read(dataset, given, first):
             first += block.height
             yield block
 
@@ -68,28 +69,28 @@ def audit_rows(
     blocks: Iterable[pl.DataFrame],
     *,
     paths: Sequence[str] = (),
-    chat: ChatFormat | None = None,
+    labels: Labelling | None = None,
     named: int = NAMED,
     observe: Observer = lambda what, done, of: None,
 ) -> Audit:
-    """Audit rows, given in blocks of schema ROWS. `named`: rows that each finding names; `chat`: see `check_labels`.
+    """Audit rows, given in blocks of schema ROWS. `named`: rows that each finding names; `labels`: see `check_labels`.
 
     Memory: some 50 bytes a row and what a block takes. Disk: the texts, twice, in the system's temporary folder.
     """
     with TemporaryDirectory(prefix="instructkit-audit-") as name:
         ground = Ground(Path(name), named, observe)
         ground.read(blocks, ROW_CHECKS)
-        if chat is not None:
-            check_labels(ground, chat)
+        if labels is not None:
+            check_labels(ground, labels)
         check_endings(ground)
         clusters = check_copies(ground)
         wordings = check_wordings(ground)
         languages = check_languages(ground)
-        found = findings_of(ground.tally, ground.spool)
+        found = findings_of(ground.tally, ground.disk)
     return Audit(
         paths=list(paths),
         verdict=verdict(found),
-        rows=ground.spool.rows,
+        rows=ground.disk.rows,
         conversations=ground.known.height,
         files=len(ground.counted["file"]),
         formats=ground.ranked("format"),

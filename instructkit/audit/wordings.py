@@ -13,8 +13,8 @@ from instructkit.audit.finding import MARKS
 from instructkit.audit.ground import Ground
 from instructkit.audit.skeletons import Skeletons
 
-FEW_WORDS, FEW_SHARE = 3, 0.1
-"""With fewer words than that in common ("the …") prompts are worded freely, unless a tenth of all rows are so."""
+FEW_WORDS, FEW_SHARE = 3, 0.25
+"""With fewer words than that in common ("the …") prompts are worded freely, unless a quarter of all rows are so."""
 COLLAPSED_SHARE, COLLAPSED_ROWS = 0.5, 100
 """One wording with a larger share of at least so many conversations is a finding."""
 SHOWN = 5
@@ -52,13 +52,13 @@ class Wordings(msgspec.Struct, frozen=True, kw_only=True):
 def check_wordings(ground: Ground) -> Wordings:
     """Count the wordings; marks the rows of one that carries most (check `one_template`, rule `wording`)."""
     skeletons = Skeletons()
-    for block in ground.spool.blocks("prompt"):
+    for block in ground.disk.blocks("prompt"):
         skeletons.count(block["prompt"])
     parts = [
         block.select("row", hash=(text := skeletons.of(block["prompt"])).hash(0), words=text.str.count_matches(_WORDS))
-        for block in ground.spool.blocks("row", "prompt")
+        for block in ground.disk.blocks("row", "prompt")
     ]
-    rows = pl.concat(parts) if parts else pl.DataFrame(schema={"row": pl.UInt32(), "hash": pl.UInt64(), "words": pl.UInt32()})
+    rows = pl.concat(parts) if parts else pl.DataFrame()
     if rows.is_empty():
         return Wordings(free=0, distinct=0, half=0, ninety=0, most=[])
     shared = (
@@ -82,8 +82,8 @@ def check_wordings(ground: Ground) -> Wordings:
 
 def _most(ground: Ground, skeletons: Skeletons, shared: pl.DataFrame) -> list[Wording]:
     firsts = shared["first"].to_list()
-    prompts = dict(ground.spool.some(firsts, "prompt").rows())
-    where = places(ground.spool, firsts)
+    prompts = dict(ground.disk.some(firsts, "prompt").rows())
+    where = places(ground.disk, firsts)
     texts = skeletons.of(pl.Series([prompts[row] for row in firsts], dtype=pl.String)).to_list()
     return [
         Wording(text=_shown(text), rows=count, first=where[row])
@@ -93,7 +93,7 @@ def _most(ground: Ground, skeletons: Skeletons, shared: pl.DataFrame) -> list[Wo
 
 def _mark(ground: Ground, skeletons: Skeletons, rows: pl.DataFrame) -> None:
     named = rows["row"].head(ground.named).to_list()
-    texts = ground.spool.some(named, "prompt")
+    texts = ground.disk.some(named, "prompt")
     shown = [_shown(text) for text in skeletons.of(texts["prompt"])]
     said = dict(zip(texts["row"].to_list(), shown, strict=True))
     words = pl.col("row").replace_strict(said, default=None, return_dtype=pl.String)

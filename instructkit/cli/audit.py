@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from instructkit.cli.dedupe import _no_collections, _progress
+from instructkit.cli.progress import line_progress
 
 
 @click.command()
@@ -20,7 +20,15 @@ from instructkit.cli.dedupe import _no_collections, _progress
 @click.option(
     "--chat-template",
     metavar="FILE",
-    help="A chat template (.jinja, or `chatml`) in place of the model's; without a model, labels are looked for with it.",
+    help="A chat template (.jinja, or `chatml`) in place of the model's; alone, it says which rows train nothing.",
+)
+@click.option(
+    "--column",
+    "columns",
+    metavar="WHAT=COLUMN",
+    multiple=True,
+    help="Column that holds the prompt, answer or passage, where neither format nor name says so: "
+    "--column prompt=riddle --column answer=solution.",
 )
 @click.option(
     "--rows", "named", type=click.IntRange(min=1), default=3, show_default=True, help="Rows to name of each kind."
@@ -34,7 +42,13 @@ from instructkit.cli.dedupe import _no_collections, _progress
 )
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
 def audit(
-    paths: tuple[str, ...], model: str | None, chat_template: str | None, named: int, json_file: Path | None, strict: bool
+    paths: tuple[str, ...],
+    model: str | None,
+    chat_template: str | None,
+    columns: tuple[str, ...],
+    named: int,
+    json_file: Path | None,
+    strict: bool,
 ) -> None:
     """Say what is wrong with instruction data from anywhere: files, globs, folders, builds.
 
@@ -48,15 +62,18 @@ def audit(
       instructkit audit data/alpaca.json
       instructkit audit data/ --model path/to/model --json audit.json --rows 20
     """  # noqa: D301 (\b keeps click from filling the lines)
+    from instructkit.audit.labels import labelling
+    from instructkit.audit.run import audit as run
+    from instructkit.cli.templates.options import read_from
     from instructkit.errors import InputError, UsageFault
 
-    with _no_collections(), _progress() as observe:
-        from instructkit.audit.labels import chat_format_of
-        from instructkit.audit.run import audit as run
-
-        chat = chat_format_of(model, chat_template) if model or chat_template else None
+    given = read_from(columns)
+    if wrong := sorted(given.keys() - {"prompt", "answer", "passage"}):
+        raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
+    labels = labelling(model, chat_template) if model or chat_template else None
+    with line_progress() as observe:
         try:
-            found = run(paths, chat=chat, named=named, observe=observe)
+            found = run(paths, given=given, labels=labels, named=named, observe=observe)
         except InputError as error:
             raise UsageFault(str(error)) from error
     text = json.dumps(found.as_json(), indent=1, ensure_ascii=False)

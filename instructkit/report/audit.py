@@ -1,18 +1,19 @@
 """An audit on the terminal: the verdict, what was found, the worst first, what the rows are like, and what to do.
 
-    WARNINGS  nothing wrong for certain; 54 of 1,000 rows (5.4 %) are worth a look
-    alpaca_zh_demo.json: 1,000 rows of alpaca, no splits
+WARNINGS  nothing wrong for certain; 54 of 1,000 rows (5.4%) are worth a look
+alpaca_zh_demo.json: format alpaca; no splits named
 
-      warning      38   3.8 %  refusal           5: 由于我是一个人工智能助手…
-      warning       8   0.8 %  exact copy        517: as alpaca_zh_demo.json:141
+  warning  38    3.8%  refusal     as an AI 24, row 5: 由于我是一个人工智能助手…
+  warning   8    0.8%  exact copy  row 517: as row 141
 
-      prompts    17 characters in the middle, 95 % up to 53, longest 181
-      …
+  prompts    17 characters in the middle, 95% up to 53, longest 181
+  …
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -28,9 +29,10 @@ FINDINGS = 12
 EVIDENCE_FROM = 24
 """Columns that must be left for a finding's first row to be shown."""
 LABEL = 10
+ADVICE = 2
 COLOURS = {"error": "red", "warning": "yellow", "note": "blue", "errors": "red", "warnings": "yellow", "clean": "green"}
 LOOK: dict[tuple[str, ...], str] = {
-    ("format", "empty"): "`ingest.chat` leaves out what is no conversation, each row with its reason in `show --dropped`",
+    ("format", "empty"): "`ingest.chat` in a recipe leaves out what is no conversation, each row with its reason",
     ("leak",): "`instructkit verify` shows each pair that stands on both sides of a split",
     ("contaminated",): "`decontaminate` in a recipe leaves out what holds evaluation rows",
     ("duplicate", "near_duplicate"): "`dedupe.minhash` in a recipe leaves out copies and near-duplicates",
@@ -102,7 +104,7 @@ def _table(audit: Audit, columns: int, colour: bool) -> Iterator[str]:
         used += 2 + len(finding.title)
         left = columns - used - (title - len(finding.title)) - 2
         if left >= EVIDENCE_FROM:
-            line += " " * (title - len(finding.title)) + "  " + _cut(_evidence(finding, several), left)
+            line += " " * (title - len(finding.title)) + "  " + _evidence(finding, several, left)
         yield line
     if len(audit.findings) > FINDINGS:
         rest = audit.findings[FINDINGS:]
@@ -110,16 +112,22 @@ def _table(audit: Audit, columns: int, colour: bool) -> Iterator[str]:
         yield _cut(f"  and {len(rest)} more: {names}", columns)
 
 
-def _evidence(finding: Finding, several: bool) -> str:
-    """The commonest rule, where there are several, and its first row."""
+def _evidence(finding: Finding, several: bool, columns: int) -> str:
+    """The commonest rule, where there are several, and its first row; of an end, the end."""
     first = finding.rows[0] if finding.rows else None
     rule, count = next(iter(finding.rules.items()))
     named = f"{rule} {count:,}, " if len(finding.rules) > 1 else ""
     if finding.check == "format":
         named = f"{rule}, "
     if first is None:
-        return named.rstrip(", ")
-    return f"{named}{place(first, several)}: {first.said}" if first.said else f"{named}{place(first, several)}"
+        return _cut(named.rstrip(", "), columns)
+    # Who repeats a row of its own file repeats "row 12", not "folder/file.json:12".
+    said = (first.said or "").replace(f"{first.file}:", "row ")
+    head = f"{named}{place(first, several)}"
+    room = columns - cell_len(head) - 2
+    while said.startswith("…") and cell_len(said) > room > 2:
+        said = "…" + said[2:]
+    return _cut(f"{head}: {said}" if said else head, columns)
 
 
 def place(row: NamedRow, several: bool) -> str:
@@ -143,7 +151,7 @@ def _profile(audit: Audit) -> Iterator[tuple[str, str]]:
     yield "wordings", _wordings(audit)
     told = {name: count for name, count in found.languages.answers.items() if name != "?"}
     if told:
-        yield "languages", _ranked({f"{name}": count for name, count in told.items()}, sum(told.values())) + " of answers"
+        yield "languages", _ranked(told, sum(told.values())) + " of answers"
 
 
 def _wordings(audit: Audit) -> str:
@@ -154,22 +162,26 @@ def _wordings(audit: Audit) -> str:
     often = f"the commonest, {_share(first.rows / audit.conversations)}: “{_cut(first.text, 60)}”"
     if found.free > audit.conversations / 2:
         return f"{_share(found.free / audit.conversations)} of the prompts are worded freely; {often}"
-    half = f"{found.half:,} {_plural(found.half, 'wording')}"
-    return f"{half} {'carries' if found.half == 1 else 'carry'} half of the prompts, {found.ninety:,} carry 90 %; {often}"
+    half = f"{found.half:,} {_plural(found.half, 'wording')} {'carries' if found.half == 1 else 'carry'}"
+    return f"{half} half of the prompts, {found.ninety:,} carry 90%; {often}"
 
 
 def _look(audit: Audit) -> Iterator[str]:
-    checks = {finding.check for finding in audit.findings}
-    if not checks:
+    if not audit.findings:
         return
-    yield "more rows of each kind: --rows 20 --json audit.json; what each kind means: docs/reference/audit.md"
-    for helped, text in LOOK.items():
-        if checks & set(helped):
-            yield text
+    rules = next((finding.rules for finding in audit.findings if finding.check == "format"), {})
+    if rules.get("no_assistant", 0) + rules.get("unrecognised", 0) > audit.rows / 2:
+        yield (
+            "most rows have no answer: these are questions alone, or their columns have other names, which --column "
+            "prompt=NAME --column answer=NAME tells"
+        )
+    checks = {finding.check for finding in audit.findings}
+    yield from islice((text for helped, text in LOOK.items() if checks & set(helped)), ADVICE)
+    yield "what each kind means, and more rows of it: --json audit.json --rows 20"
 
 
 def _lengths(found: Lengths, unit: str) -> str:
-    return f"{found.median:,} {unit} in the middle, 95 % up to {found.p95:,}, longest {found.longest:,}"
+    return f"{found.median:,} {unit} in the middle, 95% up to {found.p95:,}, longest {found.longest:,}"
 
 
 def _ranked(counts: Mapping[str, int], total: int) -> str:
@@ -179,12 +191,12 @@ def _ranked(counts: Mapping[str, int], total: int) -> str:
 
 
 def _share(share: float) -> str:
-    """`5.4 %`; never 0 % of something, never 100 % of less than all."""
+    """`5.4%`; never 0% of something, never 100% of less than all."""
     if 0 < share < 0.0005:
-        return "<0.1 %"
+        return "<0.1%"
     if 0.9995 <= share < 1:
-        return ">99.9 %"
-    return f"{share:.0%}".replace("%", " %") if share in (0.0, 1.0) else f"{100 * share:.1f} %"
+        return ">99.9%"
+    return f"{share:.0%}" if share in (0.0, 1.0) else f"{share:.1%}"
 
 
 def _plural(count: int, word: str) -> str:
