@@ -74,7 +74,8 @@ def _say(ground: Ground, index: Index, held: pl.DataFrame, found: pl.DataFrame, 
     passages = found.join(held, on="record", how="anti")["record"].n_unique()
     if passages:
         ground.said.append(
-            f"{passages:,} rows hold the passage of an evaluation row, but neither its question nor its answer; not counted"
+            f"{passages:,} rows hold the passage of an evaluation row, but neither its question nor its answer: "
+            "not counted"
         )
     if own:
         ground.said.append(f"not compared, being evaluations themselves: {', '.join(sorted(own))}")
