@@ -141,7 +141,7 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         paths = run[name] if several else [run[name]]
         if name in own:
             keyed[name] = own[name]
-            found = [_in_project(path, root) for path in paths]
+            found = [_placed(path, root) for path in paths]
         else:
             absolute = [root / Path(path).expanduser() for path in paths]
             if missing := next((path for path in absolute if not path.exists()), None):
@@ -152,20 +152,28 @@ def _resolve(stage: Any, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return run, keyed
 
 
-def _in_project(path: str, root: Path) -> str:
-    """The path as `project_path` takes it apart; an absolute one in its plain form, it may hold a HERE of its own."""
-    return str(Path(path)) if Path(path).is_absolute() or path.startswith("~") else f"{root}{HERE}{path}"
-
-
 def located(stage: Any, root: Path) -> Any:
-    """The stage with the paths of its inputs found from the project's folder; nothing is read."""
-    found: dict[str, Any] = {}
+    """The stage with its input paths put together for `project_path`, to be asked in this process, from any folder."""
+    placed: dict[str, Any] = {}
     for name, hint in field_hints(type(stage)).items():
-        given = getattr(stage, name)
-        if names_input(hint) and given is not None:
-            several = isinstance(given, list | tuple)
-            found[name] = [_in_project(path, root) for path in given] if several else _in_project(given, root)
-    return dataclasses.replace(stage, **found)
+        value = getattr(stage, name)
+        if names_input(hint) and value is not None and not isinstance(stage, IngestStage):
+            several = isinstance(value, list | tuple)
+            found = [_placed(path, root) for path in (value if several else [value])]
+            placed[name] = found if several else found[0]
+    return dataclasses.replace(stage, **placed) if placed else stage
+
+
+def _placed(path: Any, root: Path) -> Any:
+    # Where a path stands beside what is to be done with its file, the field holds objects.
+    if not isinstance(path, str):
+        return dataclasses.replace(path, path=_placed(path.path, root))
+    # An absolute path in its plain form, since it may hold a HERE of its own.
+    return str(Path(path)) if _is_absolute(path) else f"{root}{HERE}{path}"
+
+
+def _is_absolute(path: str) -> bool:
+    return Path(path).is_absolute() or path.startswith("~")
 
 
 def input_entries(parts: Sequence[Part]) -> list[InputEntry]:

@@ -13,22 +13,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from instructkit.errors import InputError, UsageFault
+from instructkit.errors import UsageFault
 from instructkit.stages.contract import Outcome, Part, PartFile
-from instructkit.stages.ingest import csv, json, jsonl, parquet
-from instructkit.stages.ingest.blocks import lines
+from instructkit.stages.ingest import csv, jsonl
 from instructkit.stages.ingest.documents import Bad, Record
 from instructkit.stages.ingest.find import Found, find_files, plain_name
 from instructkit.stages.ingest.json_array import json_records
+from instructkit.stages.ingest.kinds import SUFFIXES, Kind, array_paths, kind_by_name, kind_of
 from instructkit.stages.ingest.parquet_rows import parquet_records
 from instructkit.stages.table import stage_class
 
-KINDS = {
-    "ingest.jsonl": jsonl.SUFFIXES,
-    "ingest.json": json.SUFFIXES,
-    "ingest.csv": csv.SUFFIXES,
-    "ingest.parquet": parquet.SUFFIXES,
+STAGES: dict[Kind, str] = {
+    "lines": "ingest.jsonl",
+    "json": "ingest.json",
+    "csv": "ingest.csv",
+    "parquet": "ingest.parquet",
 }
+KINDS = {stage: SUFFIXES[kind] for kind, stage in STAGES.items()}
 LONGEST_BYTES = 64 << 20
 
 
@@ -104,60 +105,23 @@ def source_name(path: str) -> str:
 def nested_records(data: DataFile) -> DataFile:
     """The same file, with `records` set where a JSON file is one object whose records lie in an array below.
 
-    Chosen is the deepest array of objects along the way (`data.paragraphs.qas`): its elements carry what stands above.
+    Chosen is the deepest array of objects on the way (`data.paragraphs.qas`): its elements carry what stands above.
     """
     if data.stage_name != "ingest.json" or data.records is not None:
         return data
     head = data.head(2)
     if len(head) != 1:
         return data
-    steps, here = list[str](), head[0]
-    while True:
-        inner = [name for name, value in here.items() if isinstance(value, list) and value and _objects(value)]
-        # Two arrays side by side, or one of short objects that belong to their record (answers): where to stop is seen
-        # by whether the elements hold texts of their own that stand beside no text here.
-        if len(inner) != 1 or (steps and _is_whole(here, inner[0])):
-            break
-        steps.append(inner[0])
-        here = here[inner[0]][0]
-    return replace(data, records=".".join(steps)) if steps else data
-
-
-def _objects(value: list[Any]) -> bool:
-    return all(isinstance(item, dict) for item in value)
-
-
-def _is_whole(record: dict[str, Any], inner: str) -> bool:
-    """Whether a record with an array of objects in it is itself what an example is about: it has a text and a key."""
-    scalars = [name for name, value in record.items() if isinstance(value, str | int)]
-    return len(scalars) > 1 or (len(record[inner]) == 1 and bool(scalars))
+    arrays = array_paths(head[0])
+    return replace(data, records=arrays[0]) if len(arrays) == 1 else data
 
 
 def _kind(found: Found, encoding: str, records: str | None) -> str:
-    name = plain_name(found.name.lower())
-    for kind, suffixes in KINDS.items():
-        if name.endswith(suffixes):
-            by_line = kind == "ingest.json" and records is None and _is_lines(found, encoding)
-            return "ingest.jsonl" if by_line else kind
-    known = ", ".join(suffix for suffixes in KINDS.values() for suffix in suffixes)
-    raise UsageFault(
-        f"{found.path}: not a data file of a known kind ({known}); plain texts are read by `ingest.text` in a recipe, "
-        "and --rows takes a step of its build"
-    )
-
-
-def _is_lines(found: Found, encoding: str) -> bool:
-    """Whether a .json file's first line with anything on it is a whole object, and something follows."""
-    whole = False
-    file = PartFile(name=found.name, path=found.path, digest="")
-    try:
-        for line in lines(file, encoding, LONGEST_BYTES):
-            if text := line.data.strip():
-                if whole:
-                    return text.startswith(b"{")
-                whole = text.startswith(b"{") and text.endswith(b"}")
-                if not whole:
-                    return False
-    except InputError:
-        return False
-    return False
+    kind = kind_of(found, encoding, nested=records is not None) if kind_by_name(found.name) else None
+    if kind is None or kind not in STAGES:
+        known = ", ".join(suffix for suffixes in KINDS.values() for suffix in suffixes)
+        raise UsageFault(
+            f"{found.path}: not a data file of a known kind ({known}); plain texts are read by `ingest.text` in a "
+            "recipe, and --rows takes a step of its build"
+        )
+    return STAGES[kind]

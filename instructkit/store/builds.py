@@ -23,10 +23,22 @@ class _Run(msgspec.Struct, frozen=True):
     calls: list[_Call]
 
 
+class ExportedFile(msgspec.Struct, frozen=True):
+    """A file that an export step wrote."""
+
+    name: str
+    """Path inside the export's folder, which is called as the step."""
+    split: str
+    """Of its rows; for rows without one what the export says instead."""
+    rows: int
+    digest: str
+
+
 class _Step(msgspec.Struct, frozen=True):
     stage: str
     noun: str | None
     runs: list[_Run]
+    files: list[ExportedFile] = []
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -56,6 +68,24 @@ def step_shards(folder: Path, step: str | None = None) -> tuple[str, list[tuple[
     calls = [call for run in manifest.steps[chosen].runs for call in run.calls if call.verb in ("read", "apply")]
     shards = [ref for call in calls for ref in call.kept]
     return chosen, list(zip(Store(folder.parent / ".store").paths(shards), shards, strict=True))
+
+
+def exports(folder: Path) -> list[str]:
+    """The export steps of the build in a folder, in order."""
+    manifest = _manifest(folder)
+    assert manifest is not None, "is_build() has been asked"
+    return [name for name, each in manifest.steps.items() if each.noun is None]
+
+
+def exported_files(folder: Path, step: str) -> list[ExportedFile]:
+    """The files of an export step. Raises InputError for one that is missing."""
+    manifest = _manifest(folder)
+    assert manifest is not None, "is_build() has been asked"
+    files = manifest.steps[step].files
+    for file in files:
+        if not (folder / step / file.name).is_file():
+            raise InputError(f"{folder / step / file.name}: written by the last build, but not there; build again")
+    return files
 
 
 def split_steps(folder: Path) -> list[str]:
