@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import polars as pl
 
-from instructkit.errors import InstructkitError
+from instructkit.errors import InstructkitError, did_you_mean
 from instructkit.hashing import uniform
 from instructkit.schema import Example, Noun
 from instructkit.stages.contract import InputPath, Outcome
@@ -52,7 +52,7 @@ class Mix:
     """Value → its weight: `{squad: 3, alpaca: 1}` takes three rows of squad (or tokens, with `tokens`) for each of
     alpaca. Every value that occurs must be named, so that none goes missing by oversight; 0 leaves one out. Left out,
     each value weighs its size, by `temperature`."""
-    caps: dict[Column, Count | dict[str, Count]] = field(default_factory=dict)
+    caps: dict[str, Count | dict[str, Count]] = field(default_factory=dict)
     """Most rows of one value, before anything is weighed: `{task: 10000, source: {squad: 30000}}` is at most 10,000
     rows of each task, and at most 30,000 of the source squad, as FLAN caps its data sets. Rows are taken in drawn
     order while each cap has room, so a row is left out only where one of its own is full."""
@@ -81,8 +81,12 @@ class Mix:
         return ("transformers", "tokenizers", "jinja2") if self.tokens is not None else ()
 
     def faults(self) -> list[str]:
-        """Two budgets, a tokenizer without a use or a use without one, weights that weigh nothing."""
-        found = []
+        """Caps of no column, two budgets, a tokenizer without a use or a use without one, weights that are all 0."""
+        found = [
+            f"caps: no column '{name}'{did_you_mean(name, COLUMNS)} (columns: {', '.join(COLUMNS)})"
+            for name in self.caps
+            if name not in COLUMNS
+        ]
         if self.rows is not None and self.tokens is not None:
             found.append("rows and tokens are two budgets; give one of them")
         if self.tokens is not None and self.tokenizer is None:
