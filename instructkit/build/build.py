@@ -114,7 +114,7 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
     """
     said: dict[str, list[str]] = {}
     for name in steps:
-        stage = located(recipe.steps[name].stage, recipe.root)
+        stage = recipe.steps[name].stage
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
             waits = any(steps[each].unknown for each in above)
