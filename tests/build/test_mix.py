@@ -11,6 +11,8 @@ from instructkit.report.show import row_lines
 from instructkit.report.why import trace_lines, why
 from instructkit.schema import Example
 from instructkit.stages.ingest import limits
+from instructkit.stages.mix.tokens import token_counts
+from instructkit.train.data.tokenizer import train_tokenizer
 
 ABOVE = """\
 recipe: mixed
@@ -66,6 +68,17 @@ def test_the_plan_counts_what_the_build_then_makes(project_built, run_build, sna
     parallel = snapshot(project_built / "build")
     run_build(project_built, recipe="recipes/mixed.yaml")
     assert snapshot(project_built / "build") == parallel
+
+
+def test_a_budget_in_tokens_is_planned_from_any_folder_and_met(project_built, run_build):
+    train_tokenizer(["Title: a note about the sea. Write it."] * 9, 320, 64).save_pretrained(project_built / "model")
+    recipe = project_built / "recipes/mixed.yaml"
+    recipe.write_text(ABOVE + "  mixed:  {stage: mix, by: task, tokens: 3000, tokenizer: model}\n")
+    before = said(project_built)
+    kept = run_build(project_built, recipe="recipes/mixed.yaml").build.rows("mixed").collect().filter(split="train")
+    tokens = token_counts(kept, str(project_built / "model"))
+    assert re.split(r"\s{2,}", before[-2])[-1] == f"{tokens.sum():,}"
+    assert 3000 - kept["task"].n_unique() * tokens.max() < tokens.sum() <= 3000
 
 
 def test_before_anything_is_built_the_plan_says_what_the_recipe_fixes(project):
