@@ -34,7 +34,8 @@ class Mix:
     `weights` or by its size; then each of its rows comes up as often as the others, or once more, which is drawn by a
     seeded hash. What comes up never is dropped: by the rule `mix_cap`, with the cap that was full, or `mix_weight`,
     with the number of rows that were drawn. How often a row comes up is a number in `repeats`, which a training
-    multiplies its epochs by; rows are never copied. `plan` shows the exact counts as soon as the rows above are built.
+    multiplies its epochs by; rows are never copied. Repeats that rows bring along are multiplied by it; a budget counts
+    what this step gives. `plan` shows the exact counts as soon as the rows above are built.
 
     Only rows of the split `train` and rows without a split are mixed: validation and test rows pass as they are, so
     that a mix neither thins nor repeats what a model is measured on. Put it behind `split`: a budget that is divided
@@ -111,9 +112,9 @@ class Mix:
             return beforehand(self._plan)
         # Texts are read only where their tokens count, and a batch at a time.
         read = records if self.tokens is not None else records.select("id", "split", *COLUMNS)
-        batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
-        sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
         try:
+            batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
+            sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
             found = mixed(sketches, self._plan)
         except InstructkitError as error:
             return [f"the build will stop here: {error}"]
