@@ -114,7 +114,7 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
     """
     said: dict[str, list[str]] = {}
     for name in steps:
-        stage = recipe.steps[name].stage
+        stage = located(recipe.steps[name].stage, recipe.root)
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
             waits = any(steps[each].unknown for each in above)
