@@ -84,6 +84,7 @@ CASES = (
     # Another seed than above, or the rows that were built beforehand would be found.
     Case(name="render", step="{stage: render, templates: [bench/*], seed: 1}"),
     Case(name="split", step="{stage: split, seed: 1}", before=RAW + PAIRS),
+    Case(name="mix", step="{stage: mix, by: template, temperature: 2, epochs: 4}", before=RAW + PAIRS + FINAL),
     *(
         Case(name=f"export.{name}", step=f"{{stage: export.{name}}}", before=RAW + PAIRS + FINAL)
         for name in ("openai", "alpaca", "sharegpt", "trl", "huggingface", "parquet")
