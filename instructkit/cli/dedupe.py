@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import ModuleType
 import click
 
 from instructkit.cli.options import json_option
+from instructkit.cli.progress import line_progress
 
 
 @click.command()
@@ -99,25 +100,9 @@ def dedupe(
         files = plan(inputs, out, clusters, force=force)
         if note := _slow_start(_kernels()):
             click.echo(note, err=True)
-        with _progress() as observe:
+        with line_progress() as observe:
             result = run(files, settings, observe)
     click.echo(json.dumps(result.as_json(), indent=1) if as_json else "\n".join(result_lines(result)))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One line on a terminal, gone at the end; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda what, done, of: None
-        return
-
-    def observe(what: str, done: int, of: int) -> None:
-        click.echo(f"\r\x1b[K{what}: {done:,}" + (f" of {of:,} rows" if of else " rows"), nl=False, err=True)
-
-    try:
-        yield observe
-    finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 @contextmanager

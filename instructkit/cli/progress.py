@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,24 @@ def step_progress() -> Iterator[Observer]:
             bars.update(tasks[now.step], total=now.total or None, completed=now.cached + now.ran, said=_said(now))
 
         yield observe
+
+
+@contextmanager
+def line_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """An observer of (what is done, rows done, of how many; 0: nobody knows): one line on a terminal, gone at the end;
+    nothing elsewhere.
+    """
+    if not sys.stderr.isatty():
+        yield lambda what, done, of: None
+        return
+
+    def observe(what: str, done: int, of: int) -> None:
+        click.echo(f"\r\x1b[K{what}: {done:,}" + (f" of {of:,} rows" if of else " rows"), nl=False, err=True)
+
+    try:
+        yield observe
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _plain(now: StepProgress) -> None:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from instructkit.dedupe.corpus import Corpus, Place
 from instructkit.dedupe.rows import Block, Rows
 from instructkit.dedupe.settings import Settings
-from instructkit.dedupe.spool import BandSpool
 from instructkit.errors import UsageFault, did_you_mean
+from instructkit.minhash.band_spool import BandSpool
 from instructkit.minhash.duplicates import Found, RowNumbers, Standing, near_duplicates
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Sketches
 from instructkit.minhash.threads import in_threads

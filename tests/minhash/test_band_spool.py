@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructkit.dedupe.spool import BandSpool
+from instructkit.minhash.band_spool import BandSpool
 
 
 @given(counts=st.lists(st.integers(0, 5), max_size=6), bands=st.integers(1, 4))

@@ -1,0 +1,289 @@
+"""What of one split stands in another: the same conversations, prompts and long answers, and near-duplicates.
+
+rows ── sketch ──▶ fingerprints of prompt and answer ── join across splits ──▶ the same
+  └─ what is their own (common_text) ── wide LSH across splits ──▶ candidates ── exact Jaccard ──▶ near-duplicates
+
+Nothing is believed of how the rows were made: neither their groups nor their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from instructkit.audit.common_text import COMMON, MOST_SEQUENCES, CommonText
+from instructkit.audit.spool import RowSpool
+from instructkit.minhash.across import pairs_across
+from instructkit.minhash.band_spool import BandSpool
+from instructkit.minhash.banding import Banding, banding
+from instructkit.minhash.clusters import Edges
+from instructkit.minhash.duplicates import RowNumbers, Standing, plausible_pairs, verified_pairs
+from instructkit.minhash.sketcher import ShingleSets, Sketcher, Sketches
+from instructkit.text.normalise import Ignorable
+
+Observer = Callable[[str, int, int], None]
+"""Is told what is being done, how many rows of it are done, and of how many (0: nobody knows)."""
+
+SAME_CONVERSATION, SAME_PROMPT = "same_conversation", "same_prompt"
+NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER = "near_conversation", "near_prompt", "same_answer"
+KINDS = (SAME_CONVERSATION, SAME_PROMPT, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER)
+"""What may stand in two splits, the strongest first."""
+
+SHINGLE = 5
+IGNORE: tuple[Ignorable, ...] = ("case", "punctuation", "whitespace")
+"""As `dedupe.minhash` and `group.near` compare by default."""
+RECALL = 0.99
+NUM_PERM = 256
+OWN_WORDS = 10
+"""A text with fewer words of its own is compared as a whole only: so few shingles say little."""
+ANSWER_WORDS = 20
+"""A shorter answer may be the same by chance, or is a label."""
+COMMON_ANSWERS = 10
+"""Different prompts from which on an answer is a phrase (a refusal, a greeting) and its rows are counted apart."""
+
+PLACES = pl.Schema(
+    {"kind": pl.String(), "left": pl.Int64(), "right": pl.Int64(), "similarity": pl.Float64(), "split": pl.Int64()}
+)
+Fingerprints = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How alike is alike, and what is common."""
+
+    threshold: float = 0.8
+    """Jaccard similarity of word 5-grams from which on two texts are near-duplicates."""
+    common: int = COMMON
+    """See `CommonText`."""
+
+    @property
+    def banding(self) -> Banding:
+        """The strictest banding that finds a pair at the threshold with probability `RECALL`."""
+        found = banding(self.threshold, NUM_PERM, RECALL)
+        if found is None:  # of a low threshold: as wide as so many permutations can be
+            return Banding(NUM_PERM // 2, 2)
+        return found
+
+    @property
+    def sketcher(self) -> Sketcher:
+        """The sketcher with these settings."""
+        return Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, seed=0, **self.banding._asdict())
+
+
+@dataclass(kw_only=True)
+class Overlap:
+    """What was found, and what was looked at."""
+
+    crossings: pl.DataFrame
+    """`kind`, `left` and `right` (places of rows in an earlier and a later split), `similarity`, `split` (number of the
+    left one's): for each row of a later split and each earlier split at most one row, the strongest kind, the most
+    similar; in the order of `right`."""
+    common_answers: pl.DataFrame
+    """As `crossings`: rows whose long answer stands in the other split too, but under so many prompts that it is a
+    phrase."""
+    short: int = 0
+    """Rows with too few words of their own to be near-duplicates; only compared as a whole."""
+    compared: int = 0
+    """Candidate pairs whose shingles were compared."""
+
+
+def overlap(
+    spool: RowSpool,
+    settings: Settings,
+    folder: Path,
+    known: list[str] | None = None,
+    observe: Observer = lambda what, done, of: None,
+) -> Overlap:
+    """What stands in two of the spool's splits. `known`: texts of templates, which are nobody's own.
+
+    The spool's rows have `prompt` and `response`. `folder` is where temporary files go. Memory: some 150 bytes a row,
+    64 MB for the counts of common sequences, 40 bytes a candidate pair.
+    """
+    rows = _Rows(spool)
+    exact = [*rows.same()]
+    answers, common_answers = rows.same_answers()
+    text = _common_text(spool, rows, settings, known or [], observe)
+    found = _Near(spool, rows, settings, text, folder, observe)
+    near = [found.edges("own", NEAR_CONVERSATION), found.edges("own_prompt", NEAR_PROMPT)]
+    crossings = pl.concat([*exact, *near, answers])
+    priority = pl.col("kind").replace_strict({kind: n for n, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
+    crossings = (
+        crossings.sort("right", "split", priority, -pl.col("similarity"), "left")
+        .unique(["right", "split"], keep="first", maintain_order=True)
+        .select(PLACES.names())
+    )
+    return Overlap(crossings=crossings, common_answers=common_answers, short=found.short, compared=found.compared)
+
+
+class _Rows:
+    """Fingerprints of all rows, 60 bytes each, and what they alone tell."""
+
+    def __init__(self, spool: RowSpool) -> None:
+        sketcher = Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, bands=1, rows=1, seed=0)
+        parts = []
+        for chunk in spool.chunks(["prompt", "response"]):
+            columns: dict[str, npt.NDArray[np.generic]] = {}
+            for name in ("prompt", "response"):
+                sketches = sketcher.sketch(chunk[name])
+                columns |= {
+                    f"{name}_1": sketches.fingerprints[0],
+                    f"{name}_2": sketches.fingerprints[1],
+                    f"{name}_words": sketches.units,
+                }
+            parts.append(pl.DataFrame(columns))
+        self.counts = spool.counts
+        self.starts = np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+        split = np.repeat(np.arange(len(self.counts)), self.counts)
+        self.table = pl.concat(parts).with_columns(split=pl.Series(split, dtype=pl.Int64)).with_row_index("place")
+        self.table = self.table.with_columns(pl.col("place").cast(pl.Int64))
+
+    def first(self, name: str) -> pl.Series:
+        """Whether each row is the first with its prompt, or response; false where it has none."""
+        again = pl.int_range(pl.len()).over(f"{name}_1", f"{name}_2") > 0
+        return self.table.select((~again & (pl.col(f"{name}_words") > 0)).alias("first")).to_series()
+
+    def same(self) -> Iterator[pl.DataFrame]:
+        """Rows whose conversation, or else prompt, stands in an earlier split."""
+        prompt, response = ["prompt_1", "prompt_2"], ["response_1", "response_2"]
+        asked = self.table.filter(pl.col("prompt_words") > 0)
+        yield across(asked, prompt + response, SAME_CONVERSATION)
+        yield across(asked, prompt, SAME_PROMPT)
+        # What has no prompt is what it answers: a plain text, say.
+        yield across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
+
+    def same_answers(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows whose long answer stands in an earlier split under another prompt; and those where it is a phrase."""
+        response = ["response_1", "response_2"]
+        long = self.table.filter(pl.col("response_words") >= ANSWER_WORDS, pl.col("prompt_words") > 0)
+        prompts = pl.struct("prompt_1", "prompt_2").n_unique().over(response)
+        long = long.with_columns(common=prompts >= COMMON_ANSWERS)
+        return (
+            across(long.filter(~pl.col("common")), response, SAME_ANSWER),
+            across(long.filter(pl.col("common")), response, SAME_ANSWER),
+        )
+
+
+def across(table: pl.DataFrame, key: list[str], kind: str) -> pl.DataFrame:
+    """For each row, and each earlier split that has a row with the same key, the first such row."""
+    table = table.select("place", "split", *key)
+    table = table.filter(pl.col("split").n_unique().over(key) > 1)
+    firsts = table.unique([*key, "split"], keep="first", maintain_order=True)
+    pairs = firsts.join(table, on=key, suffix="_right").filter(pl.col("split") < pl.col("split_right"))
+    return pairs.select(kind=pl.lit(kind), left="place", right="place_right", similarity=pl.lit(1.0), split="split")
+
+
+def _common_text(spool: RowSpool, rows: _Rows, settings: Settings, known: list[str], observe: Observer) -> CommonText:
+    """How often sequences of words stand in different prompts and answers."""
+    text = CommonText(settings.common)
+    firsts = {name: rows.first(name) for name in ("prompt", "response")}
+    words = sum(rows.table.filter(first)[f"{name}_words"].sum() for name, first in firsts.items())
+    every = int(words // MOST_SEQUENCES) + 1
+    at = 0
+    for chunk in spool.chunks(["prompt", "response"]):
+        for name, first in firsts.items():
+            chosen = first.slice(at, chunk.height)
+            if every > 1:  # by content, so that the order of rows changes nothing
+                chosen &= rows.table[f"{name}_2"].slice(at, chunk.height) % every == 0
+            text.add(chunk[name].filter(chosen))
+        at += chunk.height
+        observe("counting common text", at, int(rows.starts[-1]))
+    text.add_known(known)
+    return text
+
+
+class _Near:
+    """Near-duplicates across splits, of what rows have of their own."""
+
+    def __init__(
+        self, spool: RowSpool, rows: _Rows, settings: Settings, text: CommonText, folder: Path, observe: Observer
+    ) -> None:
+        self._rows, self._settings, self._observe, self._folder = rows, settings, observe, folder
+        self.short, self.compared = 0, 0
+        self._own: list[tuple[Path, int]] = []
+        at = 0
+        for number, chunk in enumerate(spool.chunks(["prompt", "response"])):
+            prompt, response = text.own(chunk["prompt"]), text.own(chunk["response"])
+            path = folder / f"own-{number}.parquet"
+            both = pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response})
+            both.write_parquet(path, compression="lz4", statistics=False)
+            self._own.append((path, chunk.height))
+            at += chunk.height
+            observe("sketching", at, int(rows.starts[-1]))
+
+    def edges(self, column: str, kind: str) -> pl.DataFrame:
+        """For each row, and each earlier split with a row like it, the most similar row: columns of `PLACES`."""
+        sketcher, threshold = self._settings.sketcher, self._settings.threshold
+        kept: list[Sketches] = []
+        with BandSpool(sketcher.bands, self._folder) as bands:
+            for path, _ in self._own:
+                sketches = sketcher.sketch(pl.read_parquet(path, columns=[column], glob=False)[column])
+                bands.add(sketches.bands)
+                kept.append(sketches._replace(bands=sketches.bands[:0]))
+            standing = Standing(
+                np.concatenate([each.units for each in kept]),
+                np.concatenate([each.fingerprints for each in kept], axis=1),
+                np.concatenate([each.bits for each in kept], axis=1),
+            )
+            del kept
+            table = pl.DataFrame(
+                {
+                    "split": self._rows.table["split"],
+                    "one": standing.fingerprints[0],
+                    "two": standing.fingerprints[1],
+                    "words": standing.units,
+                }
+            ).with_row_index("place")
+            if column == "own":
+                self.short = int((table["words"] < OWN_WORDS).sum())
+            table = table.filter(pl.col("words") >= OWN_WORDS).with_columns(pl.col("place").cast(pl.Int64))
+            table = table.with_columns(first=pl.col("place").first().over("split", "one", "two"))
+            alone = np.zeros(len(standing.units), dtype=np.bool_)
+            alone[table.filter(pl.col("first") == pl.col("place"))["place"].to_numpy()] = True
+            plausible = plausible_pairs(sketcher, standing.bits, threshold)
+            found = []
+            for split in range(len(self._rows.counts) - 1):
+                start, line = int(self._rows.starts[split]), int(self._rows.starts[split + 1])
+                among = alone.copy()
+                among[:start] = False
+                pairs = pairs_across(bands.bands(), standing.units, line, plausible, among)
+                self.compared += len(pairs)
+                found.append(verified_pairs(pairs, len(alone), self._sets(column), threshold, self._folder))
+        return _best(found, table, kind)
+
+    def _sets(self, column: str) -> Callable[[RowNumbers], Iterator[tuple[RowNumbers, ShingleSets]]]:
+        sketcher = self._settings.sketcher
+
+        def read(wanted: RowNumbers) -> Iterator[tuple[RowNumbers, ShingleSets]]:
+            first = 0
+            for path, height in self._own:
+                here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + height)]
+                if len(here):
+                    texts = pl.read_parquet(path, columns=[column], glob=False)[column]
+                    yield here, sketcher.shingle_sets(texts.gather(here - first))
+                    self._observe("comparing", int(np.searchsorted(wanted, first + height)), len(wanted))
+                first += height
+
+        return read
+
+
+def _best(found: list[Edges], table: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """The best edge of each right end and left split, the copies of the right end with it."""
+    edges = pl.concat(
+        [
+            pl.DataFrame({"left": each.left, "first": each.right, "similarity": each.similarity}).with_columns(
+                split=pl.lit(number, dtype=pl.Int64)
+            )
+            for number, each in enumerate(found)
+        ]
+        or [pl.DataFrame(schema={"left": pl.Int64, "first": pl.Int64, "similarity": pl.Float64, "split": pl.Int64})]
+    )
+    best = edges.sort("first", "split", -pl.col("similarity"), "left").unique(["first", "split"], keep="first")
+    copies = table.filter(pl.col("first").is_in(best["first"].unique().implode())).select("first", right="place")
+    return best.join(copies, on="first").select(
+        kind=pl.lit(kind), left="left", right="right", similarity="similarity", split="split"
+    )

@@ -1,0 +1,257 @@
+"""Is a dataset free of leaks? Its files are read again, and each split is compared with each other.
+
+dataset ── read ──▶ rows ── own question and answer ──▶ spool by split ──▶ overlap (texts), identities ──▶ Verified
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import polars as pl
+
+from instructkit.audit.identities import IDENTITIES, identities
+from instructkit.audit.lineage import Lineage
+from instructkit.audit.overlap import KINDS, RECALL, SHINGLE, Observer, Overlap, Settings, overlap
+from instructkit.audit.rows import read
+from instructkit.audit.spool import RowSpool
+from instructkit.build.manifest import Build
+from instructkit.errors import UsageFault
+from instructkit.stages.ingest.dataset import Dataset, open_dataset
+from instructkit.store.builds import exports, is_build
+
+EXCERPT = 300
+"""Characters of a text that evidence holds."""
+MOST_EVIDENCE = 1_000
+"""Pairs of rows of each kind and pair of splits that are named."""
+COMMON_ANSWER = "common_answer"
+SHOWN = ["file", "line", "id", "split", "prompt", "response"]
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of two rows that are alike."""
+
+    file: str
+    line: int | None
+    id: str | None
+    split: str
+    prompt: str
+    """Its beginning, without exemplars."""
+    answer: str
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that stands in an earlier split too."""
+
+    kind: str
+    similarity: float | None
+    """Jaccard similarity of word 5-grams; 1 for the same text; null where it is an id or group that is the same."""
+    earlier: Side
+    later: Side
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two splits."""
+
+    earlier: str
+    later: str
+    rows: int
+    """Of the later one."""
+    crossing: int
+    """Of these, the rows that cross in any way but by a common answer."""
+    counts: dict[str, int]
+    """Rows of the later split by kind; of kinds of likeness each row counts under the strongest only."""
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in a dataset."""
+
+    path: str
+    step: str | None
+    """Of a build, the export or step that was read."""
+    files: int
+    rows: dict[str, int]
+    """By split."""
+    unsplit: int
+    """Rows that belong to no split; compared with nothing."""
+    not_read: dict[str, int]
+    """Rows without a text that could be compared, by what is wrong with them."""
+    threshold: float
+    shingle: int
+    recall: float
+    """Least probability that a pair exactly at the threshold is compared; more alike pairs fare better."""
+    common: int
+    """Texts from which on a sequence of words counts as nobody's own."""
+    short: int
+    """Rows with too few words of their own to be near-duplicates; compared as a whole."""
+    candidates: int
+    """Pairs that were compared shingle by shingle."""
+    pairs: list[Pair]
+    evidence: list[Evidence]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing crosses."""
+        return all(pair.crossing == 0 for pair in self.pairs)
+
+
+def datasets_of(path: str, step: str | None = None) -> list[tuple[Dataset, Lineage]]:
+    """The datasets that a path stands for: of a build each of its exports, or else its last rows; of others the one.
+
+    Raises InputError where there is none, UsageFault for a build of another version.
+    """
+    place = Path(path).expanduser()
+    if not is_build(place):
+        return [(open_dataset(path, step=step), Lineage())]
+    build = Build.open(place)
+    steps = [step] if step else exports(place)
+    if not steps:
+        examples = build.example_steps()
+        steps = [examples[-1] if examples else build.row_steps()[-1]]
+    return [(open_dataset(path, step=name), Lineage(build, name)) for name in steps]
+
+
+def verify(
+    dataset: Dataset,
+    lineage: Lineage,
+    settings: Settings,
+    given: Mapping[str, str] | None = None,
+    observe: Observer = lambda what, done, of: None,
+    folder: Path | None = None,
+) -> Verified:
+    """Compare the dataset's splits. `given`: as in `rows.read`. `folder`: where there is room for temporary files.
+
+    Raises InputError for a file that cannot be read, UsageFault where there are no two splits, or no text.
+    """
+    with TemporaryDirectory(prefix="instructkit-verify-", dir=folder) as temporary:
+        place = Path(temporary)
+        spool, not_read = _spooled(dataset, lineage, given, place, observe)
+        _check(dataset, spool, not_read)
+        found = overlap(spool, settings, place, lineage.literals, observe)
+        same = identities(spool)
+        crossings = pl.concat([found.crossings, same])
+        return Verified(
+            path=dataset.path,
+            step=dataset.step,
+            files=len(dataset.files),
+            rows=dict(zip(spool.splits, spool.counts, strict=True)),
+            unsplit=spool.unsplit,
+            not_read=dict(sorted(not_read.items())),
+            threshold=settings.threshold,
+            shingle=SHINGLE,
+            recall=min(RECALL, settings.banding.recall(settings.threshold)),
+            common=settings.common,
+            short=found.short,
+            candidates=found.compared,
+            pairs=_pairs(spool, crossings, found),
+            evidence=_evidence(spool, crossings),
+        )
+
+
+def verified_json(found: Sequence[Verified]) -> str:
+    """All that was found, as JSON text."""
+    datasets = [{"clean": each.clean, **msgspec.to_builtins(each)} for each in found]
+    value = {"clean": all(each.clean for each in found), "datasets": datasets}
+    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
+
+
+def _spooled(
+    dataset: Dataset, lineage: Lineage, given: Mapping[str, str] | None, folder: Path, observe: Observer
+) -> tuple[RowSpool, dict[str, int]]:
+    spool, not_read, done = RowSpool(folder), dict[str, int](), 0
+    for rows in read(dataset, given):
+        done += rows.height
+        empty = (rows["messages"].list.len() == 0) | rows["messages"].is_null()
+        for fault in rows.filter(empty)["fault"].fill_null("empty"):
+            not_read[fault] = not_read.get(fault, 0) + 1
+        rows = lineage.own(lineage.known(rows.filter(~empty)))
+        ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
+        spool.add(rows.with_columns(ours=ours))
+        observe("reading", done, 0)
+    return spool, not_read
+
+
+def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int]) -> None:
+    if len(spool.splits) > 1:
+        return
+    read = sum(spool.counts) + spool.unsplit
+    if not read:
+        reasons = ", ".join(f"{count:,} {rule}" for rule, count in sorted(not_read.items())) or "no rows"
+        raise UsageFault(
+            f"{dataset.path}: no row with a text to compare ({reasons}); name the columns by --prompt and --answer"
+        )
+    if spool.splits:
+        found = f"only the split '{spool.splits[0]}' ({spool.counts[0]:,} rows)"
+    else:
+        found = f"no splits in {read:,} rows of {len(dataset.files)} file{'s' if len(dataset.files) > 1 else ''}"
+    way_out = (
+        "add a `split` step to the recipe and build again"
+        if dataset.step
+        else "a split is told by a file or folder called train, validation, test or the like, or by a column `split`; "
+        "give the folder that holds them all"
+    )
+    raise UsageFault(f"{dataset.path}: {found}, so there is nothing to compare; {way_out}")
+
+
+def _pairs(spool: RowSpool, crossings: pl.DataFrame, found: Overlap) -> list[Pair]:
+    counted = _by_pair(spool, crossings).group_by("split", "later", "kind").agg(pl.col("right").n_unique())
+    counts = {(one, two, kind): n for one, two, kind, n in counted.iter_rows()}
+    common = _by_pair(spool, found.common_answers).group_by("split", "later").agg(pl.col("right").n_unique())
+    counts |= {(one, two, COMMON_ANSWER): n for one, two, n in common.iter_rows()}
+    every = _by_pair(spool, crossings).group_by("split", "later").agg(pl.col("right").n_unique())
+    crossing = {(one, two): n for one, two, n in every.iter_rows()}
+    return [
+        Pair(
+            earlier=spool.splits[one],
+            later=spool.splits[two],
+            rows=spool.counts[two],
+            crossing=crossing.get((one, two), 0),
+            counts={kind: counts.get((one, two, kind), 0) for kind in (*KINDS, COMMON_ANSWER, *IDENTITIES)},
+        )
+        for one, two in combinations(range(len(spool.splits)), 2)
+    ]
+
+
+def _by_pair(spool: RowSpool, crossings: pl.DataFrame) -> pl.DataFrame:
+    """With the number of the later split: places run on from split to split."""
+    ends = pl.Series([sum(spool.counts[: n + 1]) for n in range(len(spool.counts))], dtype=pl.Int64)
+    return crossings.with_columns(later=ends.search_sorted(crossings["right"], side="right").cast(pl.Int64))
+
+
+def _evidence(spool: RowSpool, crossings: pl.DataFrame) -> list[Evidence]:
+    """The first pairs of each kind and pair of splits, the most alike first."""
+    order = {kind: number for number, kind in enumerate((*KINDS, *IDENTITIES))}
+    rank = pl.col("kind").replace_strict(order, return_dtype=pl.Int64)
+    chosen = (
+        _by_pair(spool, crossings)
+        .sort("split", "later", rank, -pl.col("similarity").fill_null(0), "right", "left")
+        .group_by("split", "later", "kind", maintain_order=True)
+        .head(MOST_EVIDENCE)
+        .sort("split", "later", rank, -pl.col("similarity").fill_null(0), "right", "left")
+    )
+    places = {*chosen["left"].to_list(), *chosen["right"].to_list()}
+    sides = {row["place"]: _side(row) for row in spool.at(places, SHOWN).iter_rows(named=True)}
+    return [
+        Evidence(
+            kind=row["kind"],
+            similarity=None if row["similarity"] is None else round(row["similarity"], 4),
+            earlier=sides[row["left"]],
+            later=sides[row["right"]],
+        )
+        for row in chosen.iter_rows(named=True)
+    ]
+
+
+def _side(row: dict[str, object]) -> Side:
+    return msgspec.convert(
+        {name: row[name] for name in ("file", "line", "id", "split")}
+        | {"prompt": _short(str(row["prompt"])), "answer": _short(str(row["response"]))},
+        Side,
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"

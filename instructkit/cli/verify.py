@@ -1,0 +1,85 @@
+"""`instructkit verify`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from instructkit.cli.progress import line_progress
+
+
+@click.command()
+@click.argument("path", metavar="PATH")
+@click.option("--step", help="Of a build: the export or step to read. Default: each export, else the last examples.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.5, 1),
+    default=0.8,
+    show_default=True,
+    help="Least similarity of near-duplicates: sequences of 5 words that two texts share, over all of the two.",
+)
+@click.option(
+    "--common",
+    type=click.IntRange(min=2),
+    default=50,
+    show_default=True,
+    help="Different texts from which on a sequence of words is template text, and nobody's own.",
+)
+@click.option("--prompt", metavar="COLUMN", help="Column that asks, where its name does not say so.")
+@click.option("--answer", metavar="COLUMN", help="Column that answers.")
+@click.option(
+    "--rows", "-n", type=click.IntRange(min=0), default=1, show_default=True, help="Pairs shown of each kind."
+)
+@click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
+def verify(
+    path: str,
+    step: str | None,
+    threshold: float,
+    common: int,
+    prompt: str | None,
+    answer: str | None,
+    rows: int,
+    json_file: str | None,
+) -> None:
+    """Look for leaks: what of one split of PATH stands in another.
+
+    PATH is the folder of a build, a recipe that was built, or any dataset: a file, a folder or a glob of JSON Lines,
+    JSON, CSV, Parquet or Arrow. Splits are told by names of files and folders (train, validation, test and the like),
+    else by a column `split`. The files are read again; how they were made is not asked.
+
+    \b
+      instructkit verify build/mix
+      instructkit verify downloads/some-dataset --json leaks.json
+      instructkit verify 'data/*.csv' --prompt ask --answer reply
+
+    Exit code: 0 nothing crosses, 1 something does, 2 it cannot be told (no splits, a file that cannot be read).
+    """  # noqa: D301 (\b keeps click from filling the lines)
+    from instructkit.audit.overlap import Settings
+    from instructkit.audit.verify import datasets_of, verified_json
+    from instructkit.audit.verify import verify as run
+    from instructkit.cli.options import open_build
+    from instructkit.errors import InputError, UsageFault
+    from instructkit.report.verified import verified_lines
+
+    given = {what: column for what, column in (("prompt", prompt), ("answer", answer)) if column}
+    settings = Settings(threshold=threshold, common=common)
+    if Path(path).suffix in (".yaml", ".yml"):
+        path = str(open_build(Path(path)).folder)
+    found = []
+    try:
+        for dataset, lineage in datasets_of(path, step):
+            with line_progress() as observe:
+                found.append(run(dataset, lineage, settings, given or None, observe))
+            if json_file != "-":
+                click.echo("\n".join(verified_lines(found[-1], rows)))
+    except InputError as error:
+        # 1 says that something crosses; of a file that cannot be read nobody knows.
+        raise UsageFault(str(error)) from error
+    if json_file == "-":
+        click.echo(verified_json(found))
+    elif json_file:
+        Path(json_file).write_text(verified_json(found) + "\n", encoding="utf-8")
+    if not all(each.clean for each in found):
+        sys.exit(1)

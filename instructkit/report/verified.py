@@ -1,0 +1,147 @@
+"""What `instructkit verify` found, drawn: the verdict, a table of pairs of splits, and a pair of rows of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from instructkit.audit.identities import SAME_DOCUMENT, SAME_GROUP, SAME_ID
+from instructkit.audit.overlap import (
+    ANSWER_WORDS,
+    COMMON_ANSWERS,
+    NEAR_CONVERSATION,
+    NEAR_PROMPT,
+    OWN_WORDS,
+    SAME_ANSWER,
+    SAME_CONVERSATION,
+    SAME_PROMPT,
+)
+from instructkit.audit.verify import COMMON_ANSWER, Evidence, Pair, Side, Verified
+from instructkit.report.hunks import CONTROLS
+
+WORDS = {
+    SAME_CONVERSATION: "same conversation",
+    SAME_PROMPT: "same prompt, other answer",
+    NEAR_CONVERSATION: "near-duplicate",
+    NEAR_PROMPT: "near-duplicate prompt",
+    SAME_ANSWER: "same long answer",
+    SAME_ID: "same id",
+    SAME_DOCUMENT: "same document",
+    SAME_GROUP: "same group",
+    COMMON_ANSWER: "(common long answer)",
+}
+MOST_PAIRS = 6
+"""Pairs of splits in one table; of more, those that cross."""
+LONGEST = 92
+"""Characters of a text that is shown on one line."""
+
+
+def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
+    """What was found in a dataset, for a person. `examples`: pairs of rows shown of each kind."""
+    name = f"{found.path}" + (f": {found.step}" if found.step else "")
+    rows = "  ".join(f"{split} {count:,}" for split, count in found.rows.items())
+    files = f"{found.files} file{'s' if found.files > 1 else ''}"
+    yield f"{click.style(name, bold=True)}  ({files}, {sum(found.rows.values()):,} rows: {rows})"
+    yield _verdict(found)
+    yield ""
+    yield from _table(found.pairs)
+    yield ""
+    yield from _notes(found)
+    yield from _examples(found.evidence, examples)
+
+
+def _verdict(found: Verified) -> str:
+    if found.clean:
+        return click.style("CLEAN", fg="green", bold=True) + "  nothing of one split stands in another"
+    crossing = [pair for pair in found.pairs if pair.crossing]
+    said = "; ".join(
+        f"{pair.crossing:,} of {pair.rows:,} rows of {pair.later} ({_share(pair.crossing, pair.rows)}) stand in "
+        f"{pair.earlier}"
+        for pair in crossing[:3]
+    )
+    more = f"; and {len(crossing) - 3} pairs of splits more" if len(crossing) > 3 else ""
+    return click.style("LEAKS", fg="red", bold=True) + f"  {said}{more}"
+
+
+def _table(pairs: Sequence[Pair]) -> Iterator[str]:
+    shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair.crossing][:MOST_PAIRS]
+    if not shown:
+        shown = pairs[:MOST_PAIRS]
+    kinds = [kind for kind in WORDS if kind != COMMON_ANSWER or any(pair.counts[kind] for pair in shown)]
+    head = [("rows of", *(pair.later for pair in shown)), ("  that stand in", *(pair.earlier for pair in shown))]
+    body = [(WORDS[kind], *(f"{pair.counts[kind]:,}" for pair in shown)) for kind in kinds]
+    total = ("rows that cross", *(f"{pair.crossing:,} of {pair.rows:,}" for pair in shown))
+    table = [*head, *body, total]
+    widths = [max(len(row[column]) for row in table) for column in range(len(shown) + 1)]
+    for number, row in enumerate(table):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        crossing = len(head) <= number and not row[0].startswith("(")
+        styled = [
+            click.style(cell, fg="red", bold=True) if crossing and not cell.split()[0].startswith("0") else cell
+            for cell in cells
+        ]
+        yield ("  " + "   ".join([row[0].ljust(widths[0]), *styled])).rstrip()
+    if len(shown) < len(pairs):
+        yield f"  ({len(pairs) - len(shown):,} pairs of splits more; --json has them all)"
+
+
+def _notes(found: Verified) -> Iterator[str]:
+    """How it was looked for, and what was not looked at."""
+    yield "  A row counts once, under the first line that holds; ids, documents and groups apart. Near-duplicates share"
+    yield (
+        f"  {found.threshold:g} of their sequences of {found.shingle} words or more ({found.candidates:,} pairs were "
+        f"measured; one just so alike is found with"
+    )
+    yield (
+        f"  probability {found.recall:.3f}). What stands in {found.common} different texts is template text and does "
+        "not count; nor do exemplars."
+    )
+    if found.short:
+        yield f"  {found.short:,} rows have fewer than {OWN_WORDS} words of their own: compared as a whole only."
+    if any(pair.counts[COMMON_ANSWER] for pair in found.pairs):
+        yield (
+            f"  Common answers ({ANSWER_WORDS} words and more, under {COMMON_ANSWERS} prompts and more: refusals, "
+            "phrases) are no leak."
+        )
+    if found.unsplit:
+        yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
+    if found.not_read:
+        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
+        yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")
+
+
+def _examples(evidence: Sequence[Evidence], examples: int) -> Iterator[str]:
+    shown: dict[tuple[str, str, str], int] = {}
+    for each in evidence:
+        key = (each.kind, each.earlier.split, each.later.split)
+        shown[key] = shown.get(key, 0) + 1
+        if shown[key] > examples:
+            continue
+        like = "" if each.similarity in (None, 1) else f" {each.similarity:.3f}"
+        yield ""
+        yield f"  {click.style(WORDS[each.kind] + like, fg='red')}  {_place(each.later)}  {_place(each.earlier)}"
+        yield from _side(each.later)
+        yield from _side(each.earlier)
+
+
+def _place(side: Side) -> str:
+    line = "" if side.line is None else f":{side.line}"
+    return f"{side.file}{line}" + (f" ({side.id})" if side.id else "")
+
+
+def _side(side: Side) -> Iterator[str]:
+    asked, answered = (_line(text) for text in (side.prompt, side.answer))
+    yield f"    {side.split:<10} {asked}"
+    if answered:
+        yield f"    {'':<10} {click.style('→ ' + answered, dim=True)}"
+
+
+def _line(text: str) -> str:
+    text = " ".join(text.split()).translate(CONTROLS)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _share(count: int, of: int) -> str:
+    share = 100 * count / max(of, 1)
+    return f"{share:.1f} %" if share >= 0.1 else "< 0.1 %"
