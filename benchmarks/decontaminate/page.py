@@ -18,8 +18,8 @@ TEXT = (
     "phrases are found in about every document, and rows in a few. Each way in a process of its own, the best of "
     "several runs. *Look up n-grams* is what `decontaminate` does shard by shard; *find rows* is all of it in memory: "
     "looking up, weighing, scoring. *13-gram set* is the usual way in plain Python. *Read and write* is a shard of the "
-    "documents, from Parquet to Parquet (zstd), for comparison. *Before* is reading and indexing the evaluation, once a process. "
-    "*µs a document* is for 1.8 kB of text."
+    "documents, from Parquet to Parquet (zstd), for comparison. *Before* is reading and indexing the evaluation, once "
+    "a process. *µs a document* is for 1.8 kB of text."
 )
 PLANTED = (
     "Accuracy: rows of an evaluation planted once each in real rows, six ways in turn, among clean rows; a planted row "
