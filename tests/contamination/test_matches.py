@@ -4,8 +4,9 @@ import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
+from benchmarks.decontaminate.planted import library_paragraphs, plant
 from instructkit.contamination import matches
 from instructkit.contamination.find import find
 from instructkit.contamination.index import Index
@@ -13,6 +14,7 @@ from instructkit.contamination.literals import literal_texts
 from instructkit.contamination.matches import Void
 from instructkit.contamination.rarity import weights
 from instructkit.contamination.spans import holds, spans_of
+from instructkit.minhash import numpy_kernels
 from instructkit.minhash.sketcher import Sketcher
 from instructkit.templates.library import library_folder, load_template
 
@@ -107,3 +109,77 @@ def test_a_run_of_words_is_held_whole():
     assert holds(["a", "b", "c"], ["b", "c"])
     assert not holds(["a", "b", "c"], ["a", "c"])
     assert not holds([], ["a"])
+
+
+@pytest.fixture
+def in_numpy(monkeypatch):
+    """Makes the engine run on the kernels in NumPy from here on."""
+
+    def switch():
+        for module in ("instructkit.contamination.index", "instructkit.contamination.matches"):
+            monkeypatch.setattr(f"{module}.kernels", lambda: numpy_kernels)
+
+    return switch
+
+
+@given(data=st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_kernels_in_numpy_find_the_same(evaluation, monkeypatch, data):
+    words = st.sampled_from(["tide", "moon", "sea", "salt", "rope"])
+    texts = st.lists(words, min_size=1, max_size=40).map(" ".join)
+    rows = data.draw(st.lists(st.tuples(texts, texts), max_size=5))
+    turns = pl.Series(data.draw(st.lists(st.lists(texts, max_size=3), max_size=6)), dtype=pl.List(pl.String))
+    own = data.draw(st.lists(texts, max_size=2))
+    index = Index.of(evaluation(*rows), data.draw(st.integers(1, 5)))
+    template = np.array([n % (len(own) + 1) - 1 for n in range(len(turns))], dtype=np.int64)
+    void = Void.of(template, [index.numbers(pl.Series([text])) for text in own], len(index.grams))
+    weighed = np.array([data.draw(st.sampled_from([0.0, 0.3, 1.0])) for _ in index.grams])
+    hits = index.hits(turns)
+    for given_void in (None, void):
+        monkeypatch.undo()
+        compiled = matches.matches(index, hits, weighed, 0.8, given_void)
+        monkeypatch.setattr(matches, "kernels", lambda: numpy_kernels)
+        assert matches.matches(index, hits, weighed, 0.8, given_void).equals(compiled)
+
+
+def test_the_kernels_in_numpy_find_the_same_planted_rows(in_numpy):
+    planted = plant(library_paragraphs(), rows=60, clean=200)
+
+    def found():
+        return find(Index.of(planted.evaluation), planted.turns, planted.groups)
+
+    compiled = found()
+    in_numpy()
+    assert found().equals(compiled)
+    assert compiled.height >= 60
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_every_segment_of_which_enough_stands_in_a_record_is_among_the_matches(evaluation, data):
+    """Against plain Python: the weight of the words under shared n-grams, where all of them lie near one another."""
+    words = st.sampled_from(["tide", "moon", "sea", "salt", "rope", "mast"])
+    texts = st.lists(words, min_size=1, max_size=12)
+    segment, record, size = data.draw(texts), data.draw(texts), data.draw(st.integers(1, 3))
+    index = Index.of(evaluation((" ".join(segment), None)), size)
+    weighed = np.array([data.draw(st.sampled_from([0.0, 0.2, 1.0])) for _ in index.grams])
+    turns = pl.Series([[" ".join(record)]])
+    hits = index.hits(turns)
+    if len(segment) < size:
+        return
+    weight, found = np.zeros(len(segment)), np.zeros(len(segment))
+    runs = {tuple(record[at : at + size]) for at in range(len(record) - size + 1)}
+    for at in range(len(segment) - size + 1):
+        mine = weighed[index.sequence[at]]
+        weight[at : at + size] = np.maximum(weight[at : at + size], mine)
+        if tuple(segment[at : at + size]) in runs:
+            found[at : at + size] = np.maximum(found[at : at + size], mine)
+    made = matches.matches(index, hits, weighed, 0.8).rows(named=True)
+    if len(record) > 2 * len(segment) + matches.SLACK or abs(found.sum() - 0.4 * weight.sum()) < 1e-9 < weight.sum():
+        return
+    if found.sum() == 0 or found.sum() < 0.4 * weight.sum():
+        assert made == []
+    else:
+        assert [(row["found"], row["weight"], row["words"]) for row in made] == [
+            (pytest.approx(found.sum()), pytest.approx(weight.sum()), (found > 0).sum())
+        ]
