@@ -65,15 +65,17 @@ def main(documents: int, rows: int, rounds: int, out: Path) -> None:
 
 def write_corpus(folder: Path, documents: int, rows: int) -> None:
     """Documents, and an evaluation of other texts; of both fewer where the machine has too little text."""
-    bodies = [piece.body for piece in make_corpus(documents + rows).pieces]
-    at = len(bodies) * documents // (documents + rows)
+    # Of texts that share words with one before, as licences do, an evaluation has the first.
+    bodies = [piece.body for piece in make_corpus(documents + 2 * rows).pieces]
+    at = len(bodies) * documents // (documents + 2 * rows)
     shard = pl.DataFrame({"text": bodies[:at]}).with_row_index("number")
     shard = shard.select(id=pl.format("d{}", "number"), group=pl.format("g{}", "number"), text="text")
     write_shard(shard, folder / DOCUMENTS)
     with (folder / EVALUATION).open("w", encoding="utf-8") as file:
-        for body in bodies[at:]:
-            words = body.split()
-            prompt, answer = words[:PROMPT_WORDS], words[PROMPT_WORDS : PROMPT_WORDS + ANSWER_WORDS]
+        beginnings = (" ".join(body.split()[: PROMPT_WORDS + ANSWER_WORDS]) for body in bodies[at:])
+        for text in apart(beginnings)[:rows]:
+            words = text.split()
+            prompt, answer = words[:PROMPT_WORDS], words[PROMPT_WORDS:]
             file.write(json.dumps({"question": " ".join(prompt), "answer": " ".join(answer)}) + "\n")
 
 

@@ -88,7 +88,8 @@ def matches(index: Index, hits: Hits, weights: Floats, threshold: float, void: V
     if void is not None:
         kept &= ~_is_void(void, hits.record, hits.gram, len(index.grams))
     hits = Hits(*(column[kept] for column in hits))
-    found = [_matches(index, some, weights, threshold * LEAST, void) for some in _chunks(index, hits)]
+    sums, each = _sums(index, weights), weights[index.sequence]
+    found = [_matches(index, some, weights, each, sums, threshold * LEAST, void) for some in _chunks(index, hits)]
     return pl.concat([pl.DataFrame(schema=MATCH), *found])
 
 
@@ -118,14 +119,18 @@ def _chunks(index: Index, hits: Hits) -> Iterator[Hits]:
         at = end
 
 
-def _matches(index: Index, hits: Hits, weights: Floats, least: float, void: Void | None) -> pl.DataFrame:
-    """`matches` for some records, found of at least `least` of their weight."""
+def _matches(
+    index: Index, hits: Hits, weights: Floats, each: Floats, sums: Floats, least: float, void: Void | None
+) -> pl.DataFrame:
+    """`matches` for some records, found of at least `least` of their weight. `each`: the weight of each place in
+    `index.sequence`, `sums` of each segment together.
+    """
     records, numbers = _numbered(hits.record)
     room = int(np.diff(index.occurrences[0])[hits.gram].sum())
     pair_record, hit, place = (np.empty(room, dtype=np.int64) for _ in range(3))
     spared = np.zeros(len(numbers), dtype=np.int64) if void is None else void.sizes[void.template[numbers]]
     # A word weighs 1 at most, and a segment's words at least as much as the n-grams that begin at them.
-    needed = np.ceil(_sums(index, weights) * least - ROUNDING).astype(np.int64)
+    needed = np.ceil(sums * least - ROUNDING).astype(np.int64)
     count = kernels().candidates(
         records, hits.gram, *index.occurrences, index.segment_of, index.ngram, needed, spared, pair_record, hit, place
     )
@@ -138,7 +143,7 @@ def _matches(index: Index, hits: Hits, weights: Floats, least: float, void: Void
     pairs, names = _numbered((pair_record[:count] * segments + segment)[order])
     record, segment = numbers[names // segments], names % segments
     result = {name: np.empty(len(names), dtype) for name, dtype in RESULTS.items()}
-    begin, end, own = _own_weights(index, record, segment, weights, void)
+    begin, end, own = _own_weights(index, record, segment, each, void)
     if void is not None:
         # The segments' n-grams lie on end there, pair by pair.
         place = place - np.repeat(index.starts[segment] - begin, np.diff(pairs))
@@ -166,15 +171,16 @@ def _numbered(sorted_names: Ints) -> tuple[Ints, Ints]:
 
 
 def _own_weights(
-    index: Index, record: Ints, segment: Ints, weights: Floats, void: Void | None
+    index: Index, record: Ints, segment: Ints, each: Floats, void: Void | None
 ) -> tuple[Ints, Ints, Floats]:
     """(where the n-grams of each pair's segment begin, where they end, the weights of all n-grams there)."""
     if void is None:
-        return index.starts[segment], index.starts[segment + 1], weights[index.sequence]
+        return index.starts[segment], index.starts[segment + 1], each
     counts = np.diff(index.starts)[segment]
     ends = np.cumsum(counts)
-    gram = index.sequence[_ranges(index.starts[segment], counts)]
-    own = np.where(_is_void(void, np.repeat(record, counts), gram, len(index.grams)), 0.0, weights[gram])
+    places = _ranges(index.starts[segment], counts)
+    away = _is_void(void, np.repeat(record, counts), index.sequence[places], len(index.grams))
+    own = np.where(away, 0.0, each[places])
     return ends - counts, ends, own
 
 
