@@ -6,6 +6,7 @@ and without its template's literal text, and its own words are compared whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,11 +18,15 @@ from instructkit.audit.common_text import SEQUENCE
 from instructkit.build.manifest import Build
 from instructkit.stages.render.exemplars import POOL, read_pool
 from instructkit.templates.head import read_head
+from instructkit.templates.phrasings import MARK
 from instructkit.text.view import BETWEEN
 from instructkit.text.words import word_count
 
 KNOWN = ("group", "source", "template", "template_hash", "task", "language", "document_ids", "exemplar_ids")
 """Columns that a row of an export may lack, and that the step it was exported from has."""
+
+
+PHRASING = re.compile(r"\{\{[-+]?\s*" + MARK + r"\s*[-+]?\}\}")
 
 
 class Shown(NamedTuple):
@@ -138,9 +143,13 @@ class Lineage:
 
 
 def _literals(name: str, source: str) -> Iterator[str]:
-    """The texts of a template that stand in what it renders: between its expressions, in its strings and wordings."""
+    """The texts of a template that stand in what it renders: between its expressions, and in their strings.
+
+    A wording is set in where it goes, so that the words before and behind it are one text with it.
+    """
     head = read_head(source, name)
-    for text in (head.body, *(wording.text for wording in head.wordings)):
+    for wording in head.wordings or (None,):
+        text = head.body if wording is None else PHRASING.sub(lambda _, w=wording: w.text, head.body)  # type: ignore[misc]
         try:
             tree = Environment().parse(text)
         except TemplateError:  # it was rendered once; of another version's syntax nothing is taken away

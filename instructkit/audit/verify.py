@@ -75,6 +75,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     rows: dict[str, int]
     """By split."""
+    ours: bool
+    """Whether rows say their ids, documents and groups, so that these were compared too."""
     unsplit: int
     """Rows that belong to no split; compared with nothing."""
     not_read: dict[str, int]
@@ -138,6 +140,7 @@ def verify(
             step=dataset.step,
             files=len(dataset.files),
             rows=dict(zip(spool.splits, spool.counts, strict=True)),
+            ours=spool.scan().select(pl.col("ours").any()).collect().item(),
             unsplit=spool.unsplit,
             not_read=dict(sorted(not_read.items())),
             threshold=settings.threshold,

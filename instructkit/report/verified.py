@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from unicodedata import east_asian_width
 
 import click
 
-from instructkit.audit.identities import SAME_DOCUMENT, SAME_GROUP, SAME_ID
+from instructkit.audit.identities import IDENTITIES, SAME_DOCUMENT, SAME_GROUP, SAME_ID
 from instructkit.audit.overlap import (
     ANSWER_WORDS,
     COMMON_ANSWERS,
@@ -17,7 +18,7 @@ from instructkit.audit.overlap import (
     SAME_CONVERSATION,
     SAME_PROMPT,
 )
-from instructkit.audit.verify import COMMON_ANSWER, Evidence, Pair, Side, Verified
+from instructkit.audit.verify import COMMON_ANSWER, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
 
 WORDS = {
@@ -43,32 +44,33 @@ def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
     rows = "  ".join(f"{split} {count:,}" for split, count in found.rows.items())
     files = f"{found.files} file{'s' if found.files > 1 else ''}"
     yield f"{click.style(name, bold=True)}  ({files}, {sum(found.rows.values()):,} rows: {rows})"
-    yield _verdict(found)
+    yield from _verdict(found)
     yield ""
-    yield from _table(found.pairs)
+    yield from _table(found)
     yield ""
     yield from _notes(found)
     yield from _examples(found.evidence, examples)
 
 
-def _verdict(found: Verified) -> str:
+def _verdict(found: Verified) -> Iterator[str]:
     if found.clean:
-        return click.style("CLEAN", fg="green", bold=True) + "  nothing of one split stands in another"
+        yield click.style("CLEAN", fg="green", bold=True) + "  nothing of one split stands in another"
+        return
     crossing = [pair for pair in found.pairs if pair.crossing]
-    said = "; ".join(
-        f"{pair.crossing:,} of {pair.rows:,} rows of {pair.later} ({_share(pair.crossing, pair.rows)}) stand in "
-        f"{pair.earlier}"
-        for pair in crossing[:3]
-    )
-    more = f"; and {len(crossing) - 3} pairs of splits more" if len(crossing) > 3 else ""
-    return click.style("LEAKS", fg="red", bold=True) + f"  {said}{more}"
+    for number, pair in enumerate(crossing[:MOST_PAIRS]):
+        said = f"{pair.crossing:,} of {pair.rows:,} rows of {pair.later} ({_share(pair.crossing, pair.rows)})"
+        word = "     " if number else click.style("LEAKS", fg="red", bold=True)
+        yield f"{word}  {said} stand in {pair.earlier}"
 
 
-def _table(pairs: Sequence[Pair]) -> Iterator[str]:
+def _table(found: Verified) -> Iterator[str]:
+    pairs = found.pairs
     shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair.crossing][:MOST_PAIRS]
     if not shown:
         shown = pairs[:MOST_PAIRS]
-    kinds = [kind for kind in WORDS if kind != COMMON_ANSWER or any(pair.counts[kind] for pair in shown)]
+    left_out = {COMMON_ANSWER} if not any(pair.counts[COMMON_ANSWER] for pair in shown) else set()
+    left_out |= set() if found.ours else set(IDENTITIES)
+    kinds = [kind for kind in WORDS if kind not in left_out]
     head = [("rows of", *(pair.later for pair in shown)), ("  that stand in", *(pair.earlier for pair in shown))]
     body = [(WORDS[kind], *(f"{pair.counts[kind]:,}" for pair in shown)) for kind in kinds]
     total = ("rows that cross", *(f"{pair.crossing:,} of {pair.rows:,}" for pair in shown))
@@ -88,7 +90,8 @@ def _table(pairs: Sequence[Pair]) -> Iterator[str]:
 
 def _notes(found: Verified) -> Iterator[str]:
     """How it was looked for, and what was not looked at."""
-    yield "  A row counts once, under the first line that holds; ids, documents and groups apart. Near-duplicates share"
+    apart = "; ids, documents and groups apart" if found.ours else ""
+    yield f"  A row counts once, under the first line that holds{apart}. Near-duplicates share"
     yield (
         f"  {found.threshold:g} of their sequences of {found.shingle} words or more ({found.candidates:,} pairs were "
         f"measured; one just so alike is found with"
@@ -112,11 +115,11 @@ def _notes(found: Verified) -> Iterator[str]:
 
 
 def _examples(evidence: Sequence[Evidence], examples: int) -> Iterator[str]:
-    shown: dict[tuple[str, str, str], int] = {}
+    shown: dict[str, int] = {}
+    # Of the pair of splits that matters most first; the others where it has none of a kind.
     for each in evidence:
-        key = (each.kind, each.earlier.split, each.later.split)
-        shown[key] = shown.get(key, 0) + 1
-        if shown[key] > examples:
+        shown[each.kind] = shown.get(each.kind, 0) + 1
+        if shown[each.kind] > examples:
             continue
         like = "" if each.similarity in (None, 1) else f" {each.similarity:.3f}"
         yield ""
@@ -139,7 +142,12 @@ def _side(side: Side) -> Iterator[str]:
 
 def _line(text: str) -> str:
     text = " ".join(text.split()).translate(CONTROLS)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    room, end = LONGEST, 0
+    for end, character in enumerate(text):
+        room -= 2 if east_asian_width(character) in "WF" else 1
+        if room < 0:
+            return f"{text[:end]}…"
+    return text
 
 
 def _share(count: int, of: int) -> str:
