@@ -20,7 +20,13 @@ from instructkit.stages.table import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = "tests/house/stage_versions.json"
-FOLLOWED = ("instructkit.stages.", "instructkit.text.", "instructkit.templates.", "instructkit.minhash.")
+FOLLOWED = (
+    "instructkit.stages.",
+    "instructkit.text.",
+    "instructkit.templates.",
+    "instructkit.minhash.",
+    "instructkit.contamination.",
+)
 """Packages whose modules make a stage's rows."""
 EVERY_STAGE = (
     "instructkit.hashing",

@@ -72,10 +72,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of a conversation."""
 
     role: str
-    """system, user, assistant or tool."""
+    """system, user, assistant or tool; or text, for a plain text that is a whole example: no other message beside it,
+    no chat template around it, every token learned."""
     content: str
     weight: float | None = None
-    """Weight of its loss; 0 is not trained on. None: 1 for the assistant, 0 for everyone else."""
+    """Weight of its loss; 0 is not trained on. None: 1 for the assistant and for a plain text, 0 for everyone else."""
     name: str | None = None
     tool_calls: Json | None = None
     """JSON list of {id, type, function: {name, arguments}}; arguments are a JSON object, not text."""
@@ -94,7 +95,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """One instruction/response conversation."""
+    """One instruction/response conversation, or one plain text."""
 
     id: str
     """Stable: its documents, template name and variant."""

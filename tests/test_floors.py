@@ -11,7 +11,7 @@ FLOORS = [
     {"schema", "hashing"},
     {"store", "text"},
     {"templates", "chat", "generators", "models", "minhash"},
-    {"evaluate"},
+    {"evaluate", "contamination"},
     {"stages", "train"},
     {"recipe", "executors"},
     {"build", "dedupe"},

@@ -164,7 +164,10 @@ def located(stage: Any, root: Path) -> Any:
     return dataclasses.replace(stage, **placed) if placed else stage
 
 
-def _placed(path: str, root: Path) -> str:
+def _placed(path: Any, root: Path) -> Any:
+    # Where a path stands beside what is to be done with its file, the field holds objects.
+    if not isinstance(path, str):
+        return dataclasses.replace(path, path=_placed(path.path, root))
     # An absolute path in its plain form, since it may hold a HERE of its own.
     return str(Path(path)) if _is_absolute(path) else f"{root}{HERE}{path}"
 

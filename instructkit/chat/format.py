@@ -80,7 +80,7 @@ def format_for(
     """
     own = template is not None or tokenizer.chat_template is not None
     if reads == "conversation" or (reads == "pair" and own):
-        return replace(chat_format(tokenizer, template), reads=reads)
+        return replace(chat_format(tokenizer, template), reads=reads, piece_tokens=piece_tokens)
     _make_ready(tokenizer)
     return ChatFormat(
         tokenizer=tokenizer,

@@ -15,7 +15,7 @@ from instructkit.chat.rendering import ChatFormat, Turn, turn
 from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import FAILURES, Rendered, Target, Unlabelled, holds, leaves, search
 from instructkit.schema import Message
-from instructkit.text.conversation import trained_weight
+from instructkit.text.conversation import PLAIN_TEXT, trained_weight
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ def locate(
     messages: Sequence[Message], tools: list[Any] | None, chat: ChatFormat, scaffolds: Scaffolds | None = None
 ) -> Located:
     """Render a conversation and find what is trained on; `scaffolds` spare a search. Raises Unlabelled."""
+    if any(message.role == PLAIN_TEXT for message in messages):
+        raise Unlabelled(
+            "text", "a plain text is a whole example: no chat template writes it, and nothing stands beside"
+        )
     if any(message.media for message in messages):
         raise Unlabelled("media", "a message holds more than text, and only text can be trained on")
     try:

@@ -24,7 +24,7 @@ from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import FAILURES, Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Example, Message, records
-from instructkit.text.conversation import trained_weight
+from instructkit.text.conversation import is_plain_text, trained_weight
 
 BATCH_ROWS = 1024
 
@@ -73,6 +73,8 @@ def class_of(messages: Sequence[Message]) -> str | None:
 def _pair(
     example: Example, chat: ChatFormat | None, index: dict[str, int] | None, scaffolds: Scaffolds | None
 ) -> _Pair:
+    if is_plain_text(example.messages):
+        raise Unlabelled("text", "a plain text has no reply, and this model reads one thing and writes another")
     name = class_of(example.messages)
     if name is None:
         raise Unlabelled("no-reply", "the conversation does not end in a reply")

@@ -45,7 +45,8 @@ class ChatFormat:
     classes: tuple[str, ...] = ()
     """Of a classifier, in the order of its outputs."""
     piece_tokens: int = 0
-    """Of documents: longer ones are cut into pieces of so many tokens."""
+    """Of documents, and of plain texts among conversations: longer ones are cut into pieces of so many tokens. 0: they
+    are not cut."""
 
     @property
     def plain(self) -> bool:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.search import FAILURES, Rendered, Target, Unlabelled, search
 from instructkit.schema import Message
-from instructkit.text.conversation import trained_weight
+from instructkit.text.conversation import PLAIN_TEXT, trained_weight
 
 Shape = tuple[tuple[str, ...], tuple[float | None, ...]]
 """Role and weight of each message."""
@@ -79,6 +79,8 @@ class Scaffolds:
 
 
 def _learn(shape: Shape, chat: ChatFormat) -> Scaffold | None:
+    if PLAIN_TEXT in shape[0]:
+        return None
     contents = [f"qZ7slot{i}Zq." for i in range(len(shape[0]))]  # none begins another, and none is the placeholder
     messages = [
         Message(role=role, weight=weight, content=content)

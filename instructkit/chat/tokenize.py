@@ -26,6 +26,7 @@ from instructkit.chat.rows import Tokenized, Tokens, drop_of, in_order, tokenize
 from instructkit.chat.scaffold import Scaffolds
 from instructkit.chat.search import Unlabelled
 from instructkit.schema import Drop, Example, records
+from instructkit.text.view import plain_texts
 
 BATCH_ROWS = 1024
 """Rows rendered and tokenised at a time: bounds the memory of texts and tokens."""
@@ -41,7 +42,8 @@ class _Begun(NamedTuple):
 def tokenize(examples: pl.DataFrame, chat: ChatFormat) -> Tokenized:
     """Tokenise and label a frame of the Example noun, in order, as the model of `chat` reads it.
 
-    Rule `label.<reason>` names what is dropped.
+    A plain text among conversations is written as `tokenize_documents` writes it, without the chat template, in pieces
+    where it is longer than `piece_tokens`. Rule `label.<reason>` names what is dropped.
     """
     match chat.reads:
         case "document":
@@ -49,6 +51,20 @@ def tokenize(examples: pl.DataFrame, chat: ChatFormat) -> Tokenized:
         case "pair" | "class":
             classes = chat.classes if chat.reads == "class" else None
             return tokenize_pairs(examples, chat.tokenizer if chat.plain else chat, classes)
+    texts = examples.filter(plain_texts())
+    if not texts.height:
+        return _conversations(examples, chat)
+    spoken = _conversations(examples.filter(~plain_texts()), chat)
+    written = tokenize_documents(as_documents(texts), chat.tokenizer, chat.piece_tokens or None)
+    places = examples.select("id").with_row_index("place")
+    rows, dropped = (
+        pl.concat(both).join(places, on="id", how="left").sort("place", maintain_order=True).drop("place")
+        for both in zip(spoken, written, strict=True)
+    )
+    return Tokenized(rows, dropped)
+
+
+def _conversations(examples: pl.DataFrame, chat: ChatFormat) -> Tokenized:
     scaffolds = Scaffolds(chat)
     parts: list[Tokens] = []
     drops: list[Drop] = []

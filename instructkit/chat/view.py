@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from instructkit.chat.documents import label_text
 from instructkit.chat.format import chat_format
 from instructkit.chat.labels import Labelled, label
+from instructkit.chat.rendering import ChatFormat
 from instructkit.chat.search import Unlabelled
 from instructkit.errors import TrainingError
 from instructkit.schema import Example
+from instructkit.text.conversation import is_plain_text
 
 
 def token_view(example: Example, tokenizer: Any, chat_template: str | None = None) -> list[tuple[str, float]]:
@@ -17,10 +21,18 @@ def token_view(example: Example, tokenizer: Any, chat_template: str | None = Non
     A character that takes several tokens stands with the first of them, the others have the text "".
     Raises TrainingError with the reason where the example cannot be labelled.
     """
-    (result,) = label([example], chat_format(tokenizer, chat_template))
+    (result,) = labelled([example], chat_format(tokenizer, chat_template))
     if isinstance(result, Unlabelled):
         raise TrainingError(f"example {example.id}: {result.detail} [{result.rule}]")
     return pieces(result)
+
+
+def labelled(examples: Sequence[Example], chat: ChatFormat) -> list[Labelled | Unlabelled]:
+    """Each conversation as `label` gives it, each plain text as `label_text` does; in order."""
+    spoken = iter(label([example for example in examples if not is_plain_text(example.messages)], chat))
+    return [
+        label_text(example, chat.tokenizer) if is_plain_text(example.messages) else next(spoken) for example in examples
+    ]
 
 
 def pieces(result: Labelled) -> list[tuple[str, float]]:

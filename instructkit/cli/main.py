@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "diff": "Compare two builds: inputs, settings, counts, examples.",
     "verify": "Look for leaks between the splits of a build, or of any dataset.",
     "dedupe": "Copy JSON Lines or Parquet without near-duplicates; no recipe needed.",
+    "audit": "Say what is wrong with instruction data from anywhere.",
     "export": "Write a step's examples in a format that others read.",
     "gc": "Remove from the store what the last builds do not use.",
     "templates": "Work on templates: find, check and test them.",

@@ -20,6 +20,7 @@ from instructkit.cli.options import build_option, json_option, model_path, open_
 @click.option("--id", "record_id", help="Only the row with this id.")
 @click.option("--dropped", is_flag=True, help="What the step dropped, with reasons, instead of what it kept.")
 @click.option("--clusters", is_flag=True, help="Clusters of duplicates that the step found, the largest first.")
+@click.option("--contaminated", is_flag=True, help="Rows of evaluations that the step found in records.")
 @click.option(
     "--tokens",
     "model",
@@ -36,6 +37,7 @@ def show(
     record_id: str | None,
     dropped: bool,
     clusters: bool,
+    contaminated: bool,
     model: str | None,
     full: bool,
     as_json: bool,
@@ -45,6 +47,7 @@ def show(
     With --dropped, STEP may also be a training: the examples that it left out.
     """
     from instructkit.errors import UsageFault
+    from instructkit.report.contamination import contaminated_lines, contaminated_rows
     from instructkit.report.duplicates import clusters as clusters_of
     from instructkit.report.show import cluster_lines, drop_lines, export_lines, matching, pick, row_lines, token_lines
     from instructkit.schema import Example, records
@@ -67,6 +70,13 @@ def show(
             click.echo(clusters_of(build, step).write_ndjson(), nl=False)
         else:
             click.echo("\n".join(cluster_lines(build, step, rows)) or f"step '{step}' found no duplicates")
+        return
+    if contaminated:
+        if as_json:
+            click.echo(contaminated_rows(build, step).write_ndjson(), nl=False)
+        else:
+            said = contaminated_lines(build, step, rows)
+            click.echo("\n".join(said) or f"step '{step}' found no rows of evaluations")
         return
     found = pick(build, step, rows, where, record_id)
     if found.is_empty():

@@ -20,7 +20,8 @@ def why(record_id: str, build_path: Path | None, full: bool, as_json: bool) -> N
     """Walk the example or document ID back to file, line and template, or to the step and rule that dropped it.
 
     A record that was dropped as a duplicate is shown beside the one that it is most like and the one that was kept,
-    with the differences marked. ID may also be FILE:LINE, a place in a source: what was read there.
+    one that holds a row of an evaluation beside that row, with the differences marked. ID may also be FILE:LINE, a
+    place in a source: what was read there.
     """
     from instructkit.errors import UsageFault
     from instructkit.report.beside import comparison_lines

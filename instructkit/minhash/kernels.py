@@ -1,7 +1,8 @@
 """The kernels: from UTF-8 bytes to shingles, minima and band hashes, compiled by numba.
 
     bytes ── cut ──▶ unit hashes ── roll ──▶ shingle hashes ─┬─ permute, keep minima ── fold ──▶ band hashes
-                                                             └─ collect distinct ──▶ shingle sets
+                                                             ├─ collect distinct ──▶ shingle sets
+                                                             └─ look up ──▶ those that a table knows
 
 One pass over the bytes and no object for a word; workspaces of fixed size, however long a text is. All arithmetic is
 modulo 2^64 or 2^32, so that `numpy_kernels` comes to the same in other steps. All code that is compiled lies in this
@@ -368,6 +369,68 @@ def shingle_sets(data: Any, offsets: Any, tables: Any, size: Any, sets: Any, sta
                 sets[kept] = sets[j]
                 kept += 1
         starts[i + 1] = kept
+
+
+@kept_on_disk
+def shingle_runs(
+    data: Any, offsets: Any, tables: Any, size: Any, hashes: Any, starts: Any, units_out: Any, doubt: Any
+) -> None:
+    """All shingles of each text in their order, repeats too; see `numpy_kernels.shingle_runs`."""
+    units = np.empty(CHUNK + LONGEST_SHINGLE + 8, dtype=np.uint64)
+    state = np.empty(5, dtype=np.uint64)
+    starts[0] = 0
+    for i in range(len(offsets) - 1):
+        at = offsets[i]
+        end = offsets[i + 1]
+        state[:] = ZERO
+        last = starts[i]
+        total = 0
+        carried = 0
+        while at < end:
+            at, filled = cut(data, offsets[i], at, min(at + CHUNK, end), end, state, tables, units, carried)
+            under_way = units[filled]
+            for j in range(carried, filled):
+                units[j] = fmix64(units[j])
+            total += filled - carried
+            count = max(filled - size + 1, 0)
+            if count:
+                roll_all(units, count, size, hashes[last:])
+            for j in range(last, last + count):
+                hashes[j] = fmix64(hashes[j])
+            last += count
+            carried = filled - count
+            for j in range(carried):
+                units[j] = units[count + j]
+            units[carried] = under_way
+        if 0 < total < size:
+            hashes[last] = roll(units, 0, total, FEW)
+            last += 1
+        units_out[i] = U32(min(total, 0xFFFFFFFF))
+        doubt[i] = state[DOUBT] != ZERO
+        starts[i + 1] = last
+
+
+@kept_on_disk
+def look_up(hashes: Any, keys: Any, seen: Any, shift: Any, starts: Any, narrow: Any, places: Any, found: Any) -> Any:
+    """Which hashes are among the sorted keys; see `numpy_kernels.look_up`.
+
+    Nearly all are not, and one bit of a map tells; of the others the upper bits name the few keys to compare with.
+    """
+    shift = U64(shift)
+    narrow = U64(narrow)
+    count = 0
+    for j in range(len(hashes)):
+        h = hashes[j]
+        place = h >> shift
+        if (seen[place >> U64(6)] >> (place & U64(63))) & ONE:
+            bucket = h >> narrow
+            for k in range(starts[bucket], starts[bucket + ONE]):
+                if keys[k] == h:
+                    places[count] = j
+                    found[count] = k
+                    count += 1
+                    break
+    return count
 
 
 @kept_on_disk

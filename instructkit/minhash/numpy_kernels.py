@@ -112,6 +112,53 @@ def shingle_sets(
         sets[first : starts[some.stop]] = hashes[new]
 
 
+def shingle_runs(
+    data: U8s,
+    offsets: I64s,
+    tables: tuple[Any, ...],
+    size: int,
+    hashes: U64s,
+    starts: I64s,
+    units_out: U32s,
+    doubt: Flags,
+) -> None:
+    """All shingles of each text in their order, repeats too, at hashes[starts[i]:starts[i + 1]].
+
+    A text of fewer units than a shingle has gives one of all that it has, a text without any unit none.
+
+    Read: as `sketch` does. Written: `hashes` uint64, with room for one a byte and one a text. `starts` int64
+    (texts + 1,). `units_out` uint32 (texts,). `doubt` bool (texts,).
+    """
+    starts[0] = 0
+    for some in _batches(offsets[1:] - offsets[:-1] + TEXT_COSTS, BYTES_AT_ONCE):
+        texts = _cut(data, offsets[some.start : some.stop + 1], tables, doubt[some])
+        total = np.diff(texts.bounds)
+        rolled, bounds = _shingles(texts, size, _polynomials(texts.units, texts.bounds, ROLL))
+        kept = np.repeat(total > 0, np.diff(bounds))
+        first = starts[some.start]
+        starts[some.start + 1 : some.stop + 1] = first + _moved(bounds, kept)[1:]
+        hashes[first : starts[some.stop]] = rolled[kept]
+        units_out[some] = np.minimum(total, 0xFFFFFFFF)
+
+
+def look_up(
+    hashes: U64s, keys: U64s, seen: U64s, shift: int, starts: I64s, narrow: int, places: I64s, found: I64s
+) -> int:
+    """Which hashes are among the keys; returns how many.
+
+    Read: `hashes` uint64 (hashes,). `keys` uint64 (keys,), sorted, each once. For the compiled kernel: `seen` uint64,
+    bit `key >> shift` set for each key; `starts` int64, where the keys with `key >> narrow` begin, and one more.
+    Written: `places` int64, which of the hashes, and `found` int64, which key; room for one a hash.
+    """
+    if not len(keys):
+        return 0
+    at = np.minimum(np.searchsorted(keys, hashes), len(keys) - 1)
+    known = np.flatnonzero(keys[at] == hashes)
+    places[: len(known)] = known
+    found[: len(known)] = at[known]
+    return len(known)
+
+
 def plausible(bits: U64s, left: I64s, right: I64s, most: int, result: Flags) -> None:
     """Whether rows left[p] and right[p] differ in `most` of their bits or fewer.
 

@@ -46,6 +46,17 @@ class ShingleSets(NamedTuple):
     starts: npt.NDArray[np.int64]
 
 
+class ShingleRuns(NamedTuple):
+    """All shingle hashes of texts in their order, repeats too, and where each text's begin: shapes (shingles,) and
+    (texts + 1,). A text of fewer units than a shingle has gives one of all that it has, a text without any none.
+    """
+
+    hashes: npt.NDArray[np.uint64]
+    starts: npt.NDArray[np.int64]
+    units: npt.NDArray[np.uint32]
+    """Shape (texts,): words or characters in each."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sketcher:
     """What texts are compared by: shingles of `shingle` units, with what is in `ignore` not counting."""
@@ -90,6 +101,19 @@ class Sketcher:
         if len(rows):
             return self.shingle_sets(texts.clone().scatter(rows, composed))  # scatter writes into what it is called on
         return ShingleSets(hashes[: starts[-1]], starts)
+
+    def shingle_runs(self, texts: pl.Series) -> ShingleRuns:
+        """All shingles of each text in their order (String; null counts as empty). 8 bytes a shingle."""
+        data, offsets = buffers(texts)
+        hashes = np.empty(len(data) + len(texts), dtype=np.uint64)  # memory is only taken where it is written
+        starts = np.empty(len(texts) + 1, dtype=np.int64)
+        units = np.empty(len(texts), dtype=np.uint32)
+        doubt = np.empty(len(texts), dtype=np.bool_)
+        kernels().shingle_runs(data, offsets, self.tables, self.shingle, hashes, starts, units, doubt)
+        rows, composed = _composed(texts, doubt)
+        if len(rows):
+            return self.shingle_runs(texts.clone().scatter(rows, composed))  # scatter writes into what it is called on
+        return ShingleRuns(hashes[: starts[-1]], starts, units)
 
     def _sketch(self, texts: pl.Series, *, whole: bool) -> tuple[Sketches, npt.NDArray[np.uint32]]:
         data, offsets = buffers(texts)

@@ -18,7 +18,9 @@ def missing_inputs(recipe: Recipe) -> list[Fault]:
             value = getattr(step.stage, name)
             if not names_input(hint) or value is None:
                 continue
-            for path in value if isinstance(value, list | tuple) else [value]:
+            for item in value if isinstance(value, list | tuple) else [value]:
+                # Where a path stands beside what is to be done with its file, the field holds objects.
+                path = item if isinstance(item, str) else item.path
                 if not _is_there(recipe.root, path):
                     said = f"step '{step.name}': {name}: nothing is called '{path}' below {recipe.root}"
                     faults.append(Fault(str(recipe.file), step.line, 0, said))

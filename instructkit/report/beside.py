@@ -14,6 +14,7 @@ from instructkit.report.columns import MARGIN, STYLES, drawn_lines, marked, span
 from instructkit.report.duplicates import Comparison
 from instructkit.report.hunks import rows
 from instructkit.report.lineage import place
+from instructkit.text.worddiff import Piece
 
 CLICK_STYLES: dict[str, dict[str, Any]] = {
     STYLES["old"]: {"fg": "red", "strikethrough": True},
@@ -38,12 +39,15 @@ def comparison_lines(
         text = "\n".join("".join(text for text, _ in spans(row, "both", colour)) for row in drawn)
         return lines + [" " * MARGIN + line if line else "" for line in text.split("\n")]
     other = "kept" if comparison.role == "nearest and kept" else comparison.role
-    titles = (f"dropped: {comparison.dropped}", f"{other}: {comparison.other}")
+    mine = "record" if comparison.role == "evaluation" else "dropped"
+    titles = (f"{mine}: {comparison.dropped}", f"{other}: {comparison.other}")
     return lines + drawn_lines(titles, drawn, width, colour)
 
 
 def _head(comparison: Comparison, colour: bool) -> list[str]:
     """Who the other one is, where it is from, and what the marks say."""
+    if comparison.role == "evaluation":
+        return _evaluation_head(comparison, colour)
     like = f"which it is most like ({comparison.similarity:.4g}), and " if comparison.similarity is not None else ""
     # Of a cluster only one stays, so a nearest that is not the survivor went too.
     who = {
@@ -63,15 +67,34 @@ def _head(comparison: Comparison, colour: bool) -> list[str]:
         lines.append(f"  from      {place(comparison.origin)}  in {' '.join(comparison.location) or comparison.source}")
     of = f"  (its {comparison.of})" if comparison.of != "all" else ""
     lines.append(f"  differs   {_count(comparison)}{of}{_up_to(comparison)}")
+    return [*lines, *_marks(comparison, comparison.pieces, colour)]
+
+
+def _marks(comparison: Comparison, pieces: list[Piece], colour: bool) -> list[str]:
+    """What the marks say, where there are any."""
     kinds = {
-        "old": any(piece.kind == "changed" and piece.old for piece in comparison.pieces),
-        "new": any(piece.kind == "changed" and piece.new for piece in comparison.pieces),
-        "ignored": any(piece.kind == "ignored" for piece in comparison.pieces),
+        "old": any(piece.kind == "changed" and piece.old for piece in pieces),
+        "new": any(piece.kind == "changed" and piece.new for piece in pieces),
+        "ignored": any(piece.kind == "ignored" for piece in pieces),
     }
     said = {"old": f"only in {comparison.dropped}", "new": f"only in {comparison.other}", "ignored": "ignored"}
     legend = [marked(said[kind], kind, colour) for kind, there in kinds.items() if there]
     styled = [click.style(text, **CLICK_STYLES[style]) if style else text for text, style in legend]
-    return [*lines, f"  marks     {'  '.join(styled)}"] if legend else lines
+    return [f"  marks     {'  '.join(styled)}"] if legend else []
+
+
+def _evaluation_head(comparison: Comparison, colour: bool) -> list[str]:
+    """What of which row stands in the record."""
+    assert comparison.origin is not None
+    assert comparison.similarity is not None
+    part = "prompt and answer" if comparison.of == "both" else comparison.of
+    where = place(comparison.origin)
+    named = f"'{comparison.other}' ({where})" if comparison.other != where else where
+    lines = [f"  holds     the {part} of {named}, by a score of {comparison.similarity:.4g} (step '{comparison.step}')"]
+    if comparison.pieces is None:
+        return [*lines, "            the texts were not kept: the step found too many of its kind; look them up there"]
+    lines.append(f"  differs   {_count(comparison)}{_up_to(comparison)}")
+    return [*lines, *_marks(comparison, comparison.pieces, colour)]
 
 
 def _up_to(comparison: Comparison) -> str:

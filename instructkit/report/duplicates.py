@@ -33,18 +33,19 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     step: str
     dropped: str
-    """The dropped record's id."""
+    """The record's id. Where a step only reports what it found in evaluations, it was not dropped."""
     other: str
     """The other record's id; of a dataset's row its own, or else file and line."""
-    role: Literal["nearest", "kept", "nearest and kept", "reference"]
-    """What the other one is to the dropped one. `reference`: a row of the datasets that the step compares with."""
+    role: Literal["nearest", "kept", "nearest and kept", "reference", "evaluation"]
+    """What the other one is to the dropped one. `reference`: a row of the datasets that the step compares with.
+    `evaluation`: a row of an evaluation that stands in the record, whose texts are then the parts that were found."""
     similarity: float | None
     """As the step measured it; only of the nearest."""
     source: str | None = None
     origin: Origin | None = None
     location: list[str] = []
     of: str
-    """The text that was compared: `all`, `prompt` or `response`."""
+    """The text that was compared: `all`, `prompt` or `response`; of a row of an evaluation what of it was found."""
     ignore: list[Ignorable]
     """Differences that did not count."""
     pieces: list[Piece] | None
@@ -90,7 +91,7 @@ def origins(build: Build, step: str, ids: list[str]) -> dict[str, Origin]:
 
 def _decisions(build: Build, step: str) -> Iterator[pl.LazyFrame]:
     """The tables of a step that say which record goes for which."""
-    for path in _decided(build, step):
+    for path in decided(build, step):
         decision = pl.scan_parquet(path, glob=False)
         if {"id", "survivor"} <= set(decision.collect_schema().names()):
             yield decision
@@ -98,7 +99,7 @@ def _decisions(build: Build, step: str) -> Iterator[pl.LazyFrame]:
 
 def _reference_row(build: Build, step: str, record_id: str) -> dict[str, Any] | None:
     """What `dedupe.against` decided about a record that it dropped; None for others, and for other stages."""
-    for path in _decided(build, step):
+    for path in decided(build, step):
         decision = pl.scan_parquet(path, glob=False)
         if "reference_file" in decision.collect_schema().names():
             for row in decision.filter(pl.col("id") == record_id).collect().iter_rows(named=True):
@@ -106,7 +107,8 @@ def _reference_row(build: Build, step: str, record_id: str) -> dict[str, Any] | 
     return None
 
 
-def _decided(build: Build, step: str) -> list[Path]:
+def decided(build: Build, step: str) -> list[Path]:
+    """The files that hold what a corpus step decided."""
     calls = [call for run in build.step(step).runs for call in run.calls if call.verb == "decide"]
     return build.store.paths([ref for call in calls for ref in call.kept])
 

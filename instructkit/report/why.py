@@ -9,6 +9,7 @@ import polars as pl
 
 from instructkit.build.manifest import Build
 from instructkit.errors import UsageFault
+from instructkit.report.contamination import beside_evaluation
 from instructkit.report.duplicates import Comparison, comparisons
 from instructkit.report.ledger import trained_by, way
 from instructkit.report.lineage import location, place, steps_with
@@ -31,7 +32,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     drops: list[Drop]
     """Where it, or what a template should have made of it, ended."""
     beside: list[Comparison] = []
-    """Dropped as a duplicate: the record beside those that it repeats."""
+    """The record beside those that it repeats, dropped as a duplicate, or beside a row of an evaluation that it
+    holds."""
     made: list[str] = []
     """A document: ids of the examples that are about it and reached the last step."""
     record: Example | Document | None = None
@@ -67,6 +69,9 @@ def why(build: Build, record_id: str) -> Trace:
             drops=drops,
         )
     beside = [each for drop in drops if drop.step in steps for each in comparisons(build, drop.step, record_id)]
+    # Of a record that was only reported, too: it passed.
+    looked = [name for name in steps if steps[name].stage == "decontaminate"]
+    beside += [each for name in looked if (each := beside_evaluation(build, name, record_id)) is not None]
     last = passed[-1]
     noun = build.noun(last)
     row = build.rows(last).filter(pl.col("id") == record_id).collect()
@@ -125,6 +130,8 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
             lines.append(f"  template  {record.template}{at} at {record.template_hash}")
         if record.variant:
             lines.append(f"  variant   {record.variant}")
+        if record.repeats != 1:
+            lines.append(f"  repeats   {record.repeats:g}")
         lines.append(f"  content   {record.content_hash}")
     if not trace.documents:
         lines.append(f"  from      {place(trace.origin)}  in {' '.join(trace.location) or trace.source}")

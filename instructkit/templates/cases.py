@@ -14,6 +14,7 @@ from instructkit.templates.head import read_head
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import Template
 from instructkit.templates.turns import Refusal, Rendered, Turn
+from instructkit.text.conversation import trained_weight
 
 SPACES = {" ": "·", "\t": "⇥", "\u00a0": "⍽", "\u3000": "□"}
 """Signs for white space at the end of a line."""
@@ -91,7 +92,7 @@ def _expected(turn: ExpectedTurn) -> _Said:
 def _rendered(turn: Turn, weighed: bool) -> _Said:
     made = [call["function"] for call in orjson.loads(turn.tool_calls)] if turn.tool_calls else []
     calls = tuple(canonical_json([call["name"], call["arguments"]]) for call in made)
-    weight = float(turn.role == "assistant") if turn.weight is None else turn.weight
+    weight = trained_weight(turn)
     return _Said(turn.role, turn.content, calls, weight if weighed else None)
 
 

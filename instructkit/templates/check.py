@@ -16,9 +16,10 @@ from instructkit.templates.checkwords import Report, check_calls, check_formats,
 from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head
+from instructkit.text.conversation import LEARNED, PLAIN_TEXT
 
 ROLES = ("system", "user", "assistant", "tool")
-TURN = re.compile(r"(system|user|assistant|tool)(?:_([1-9][0-9]*))?\Z")
+TURN = re.compile(rf"({'|'.join(ROLES)}|{PLAIN_TEXT})(?:_([1-9][0-9]*))?\Z")
 ASSIGNING = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
 
 
@@ -39,7 +40,7 @@ class Body:
     stateless: bool = True
     """An imported file of macros and constants: what it defines cannot remember a row."""
     answer_names: set[str] = field(default_factory=set)
-    """Names that the assistant blocks read, themselves or by way of variables and macros."""
+    """Names that the blocks that are learned read, themselves or by way of variables and macros."""
     unused: list[str] = field(default_factory=list)
     """Inputs that nothing uses."""
     formats: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
@@ -96,7 +97,7 @@ def _check(source: str, name: str, head: Head | None, body: Body, report: Report
         (environment.filters if isinstance(node, nodes.Filter) else environment.tests).setdefault(node.name, repr)
     if macros or front:
         check_names(tree, body, report, front)
-    answers = [block for block in tree.find_all(nodes.Block) if role_of(block.name) == "assistant"]
+    answers = [block for block in tree.find_all(nodes.Block) if role_of(block.name) in LEARNED]
     body.answer_names = reached(answers, tree)
     body.defined = {name for name in exported(tree) if not name.startswith("_")}
     body.stateless = is_stateless(tree)
@@ -150,11 +151,12 @@ def _check_turns(tree: nodes.Template, body: Body, report: Report, front: FrontM
             continue
         match = TURN.match(block.name)
         if match is None:
-            hint = did_you_mean(block.name.partition("_")[0], ROLES)
+            hint = did_you_mean(block.name.partition("_")[0], (*ROLES, PLAIN_TEXT))
             report(
                 block.lineno,
                 block.name,
-                f"block '{block.name}' is not a role; roles are {', '.join(ROLES)}, then user_2 …{hint}",
+                f"block '{block.name}' is not a role; roles are {', '.join(ROLES)}, then user_2 …, or {PLAIN_TEXT} "
+                f"alone{hint}",
             )
             continue
         role = match[1]
@@ -169,8 +171,13 @@ def _check_turns(tree: nodes.Template, body: Body, report: Report, front: FrontM
     if front and front.answer == "model":
         if not body.turns or role_of(body.turns[-1]) != "user":
             report(1, "", "with 'answer: model' the last block is the user's: what the model is to answer")
-    elif front and not any(role_of(name) == "assistant" for name in body.turns):
+    elif front and not any(role_of(name) in LEARNED for name in body.turns):
         report(1, "", "there is no assistant block: nothing to learn from; or is it for a model, 'answer: model'?")
+    for block in tree.find_all(nodes.Block):
+        if block.name == PLAIN_TEXT and len(body.turns) > 1:
+            others = ", ".join(name for name in body.turns if name != PLAIN_TEXT)
+            message = f"block 'text' is a plain text, a whole example; take the other blocks away ({others})"
+            report(block.lineno, PLAIN_TEXT, message)
     if "system" in body.turns[1:]:
         (block,) = (b for b in tree.find_all(nodes.Block) if b.name == "system")
         report(block.lineno, "system", "block 'system' must be the first turn")

@@ -28,6 +28,7 @@ from instructkit.templates.phrasings import NUMBER
 from instructkit.templates.template import Template, from_sources
 from instructkit.templates.toolcalls import BadToolCallError, Tools
 from instructkit.templates.turns import Refusal, Rendered, Turn, shortened
+from instructkit.text.conversation import LEARNED
 
 OF_THE_DOCUMENT = ("text", "source", "language", "id")
 """Inputs that are the document's own; they stand before fields of the same name."""
@@ -135,7 +136,7 @@ class Compiled:
         weighed = any(weight is not None for _, weight, _ in self._blocks)
         if not self.template.blocks_only or self._choices or self._tools is not None or weighed:
             return None
-        if self._answered and "assistant" not in roles:
+        if self._answered and not set(roles) & set(LEARNED):
             return None
         tree = self._sandbox._parse(self._body, self.template.file, self.template.file)
         return direct(tree, self.template.turns, [Given(*each) for each in self._inputs])
@@ -173,7 +174,7 @@ class Compiled:
         answered = False
         for turn in turns:
             role, content = turn[0], turn[1]
-            answered = answered or role == "assistant"
+            answered = answered or role in LEARNED
             if not content and turn.tool_calls is None:
                 rule = "empty_answer" if role == "assistant" else "empty_message"
                 return Refusal(rule, role, None, f"the {role} message is empty")

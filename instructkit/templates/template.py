@@ -15,6 +15,7 @@ from instructkit.templates.environment import Sandbox
 from instructkit.templates.frontmatter import FrontMatter
 from instructkit.templates.head import Head, read_head
 from instructkit.templates.options import ANY_LANGUAGE, FORMATS
+from instructkit.text.conversation import default_weight
 
 SUFFIX = ".jinja"
 MAX_SOURCE_CHARACTERS = 1_000_000
@@ -133,7 +134,7 @@ def _front_faults(head: Head, body: Body, file: str) -> list[Fault]:
         if name not in body.turns:
             listed = ", ".join(body.turns)
             fault(f"weights: no block '{name}'; there are: {listed}{did_you_mean(name, body.turns)}", "weights", name)
-    trained = [front.weights.get(turn, role_of(turn) == "assistant") for turn in body.turns]
+    trained = [front.weights.get(turn, default_weight(role_of(turn))) for turn in body.turns]
     if front.weights and front.answer == "data" and not any(trained):
         fault("weights: no turn is trained on; leave one assistant block its weight", "weights")
     return faults

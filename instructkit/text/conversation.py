@@ -10,6 +10,11 @@ import msgspec
 from instructkit.hashing import json_hash, json_hashes, record_hash
 from instructkit.schema import Message
 
+PLAIN_TEXT = "text"
+"""The role of a plain text, which is a whole example: learned as it stands, without a chat template."""
+LEARNED = ("assistant", PLAIN_TEXT)
+"""Roles whose messages are trained on, unless their weight says otherwise."""
+
 
 class Spoken(Protocol):
     """What tells how much of a message is trained on: a `Message`, or a turn that becomes one."""
@@ -61,7 +66,15 @@ def conversation_group(messages: Iterable[Message]) -> str:
 
 
 def trained_weight(message: Spoken) -> float:
-    """The weight of a message's loss, with the default spelled out: 1 for the assistant, 0 for everyone else."""
-    if message.weight is not None:
-        return message.weight
-    return 1.0 if message.role == "assistant" else 0.0
+    """The weight of a message's loss, with the default spelled out: 1 for those of LEARNED, 0 for everyone else."""
+    return default_weight(message.role) if message.weight is None else message.weight
+
+
+def default_weight(role: str) -> float:
+    """The weight of the loss of a message that names none."""
+    return 1.0 if role in LEARNED else 0.0
+
+
+def is_plain_text(messages: Sequence[Spoken]) -> bool:
+    """Whether an example is a plain text, not a conversation: one message of the role `text`, and nothing else."""
+    return len(messages) == 1 and messages[0].role == PLAIN_TEXT

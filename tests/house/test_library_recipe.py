@@ -87,5 +87,5 @@ def test_instructions_of_a_template_vary_in_their_wording(examples):
 
 def test_prompts_for_a_model_end_with_the_user(examples):
     for name, messages in examples.select("template", "messages").iter_rows():
-        expected = "user" if SHIPPED[name].front.answer == "model" else "assistant"
-        assert messages[-1]["role"] == expected
+        expected = ("user",) if SHIPPED[name].front.answer == "model" else ("assistant", "text")
+        assert messages[-1]["role"] in expected

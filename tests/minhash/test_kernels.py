@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from instructkit.contamination.index import Index
 from instructkit.hashing import key_of
 from instructkit.minhash.clusters import clusters
 from instructkit.minhash.duplicates import Standing, near_duplicates
@@ -75,9 +76,15 @@ def test_each_kernel_is_compiled_for_one_kind_of_arguments(sizes, threshold):
                 threshold,
             )
             clusters(found.edges)
+    index = Index.of(pl.DataFrame({"prompt": texts, "answers": [["a"]] * len(texts)}).select(
+        pl.lit("e").alias("file"), pl.lit(1).alias("line"), pl.lit(None).alias("id"), "prompt", "answers",
+        pl.lit(None).alias("passage"),
+    ))  # fmt: skip
+    for some in (texts, texts[1:], texts[:0]):
+        index.hits(some)
     data = np.frombuffer(b"a\nb\n", np.uint8)
     kernels.line_starts(data, data[:0].view(np.uint64), np.empty(3, np.uint32))
-    for name in ("sketch", "shingle_sets", "shared", "plausible", "join", "line_starts"):
+    for name in ("sketch", "shingle_sets", "shared", "plausible", "join", "line_starts", "shingle_runs", "look_up"):
         assert len(getattr(kernels, name).signatures) <= 1, name
 
 

@@ -24,7 +24,14 @@ def same(using):
         made = []
         for name in BOTH:
             with using(name):
-                made.append([*sketcher.sketch(texts), sketcher.signatures(texts), *sketcher.shingle_sets(texts)])
+                made.append(
+                    [
+                        *sketcher.sketch(texts),
+                        sketcher.signatures(texts),
+                        *sketcher.shingle_sets(texts),
+                        *sketcher.shingle_runs(texts),
+                    ]
+                )
         for one, other in zip(*made, strict=True):
             assert one.dtype == other.dtype
             assert one.shape == other.shape
@@ -153,3 +160,25 @@ def test_line_starts_are_the_same(pieces):
         starts = np.empty(len(text) // 2 + 1, np.uint32)
         count = module.line_starts(data, data[: len(data) // 8 * 8].view(np.uint64), starts)
         assert starts[:count].tolist() == expected
+
+
+@given(
+    keys=st.sets(st.integers(0, 2**64 - 1), max_size=200),
+    others=st.lists(st.integers(0, 2**64 - 1), max_size=200),
+    width=st.integers(1, 12),
+)
+@settings(max_examples=60)
+def test_what_is_looked_up_is_what_is_there(keys, others, width):
+    known = np.array(sorted(keys), dtype=np.uint64)
+    hashes = np.array([*others, *list(keys)[::2]], dtype=np.uint64)
+    seen = np.zeros(max(2 ** (width + 2) // 64, 1), dtype=np.uint64)
+    for key in keys:
+        place = key >> (64 - width - 2)
+        seen[place // 64] |= np.uint64(1) << np.uint64(place % 64)
+    starts = np.searchsorted(known, np.arange(2**width, dtype=np.uint64) << np.uint64(64 - width))
+    starts = np.append(starts, len(known)).astype(np.int64)
+    expected = [(at, int(np.searchsorted(known, h))) for at, h in enumerate(hashes) if int(h) in keys]
+    for module in (kernels, numpy_kernels):
+        places, found = np.empty(len(hashes), dtype=np.int64), np.empty(len(hashes), dtype=np.int64)
+        count = module.look_up(hashes, known, seen, 64 - width - 2, starts, 64 - width, places, found)
+        assert list(zip(places[:count].tolist(), found[:count].tolist(), strict=True)) == expected

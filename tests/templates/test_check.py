@@ -22,6 +22,10 @@ def test_a_good_template_has_no_fault():
     assert faults("{# a comment #}\n{% set x = 1 %}{% macro m(a) %}{{ a }}{% endmacro %}\n" + GOOD) == []
 
 
+def test_a_text_block_is_a_whole_template():
+    assert faults("{% block text %}{{ question }}\n{{ answer }}{% endblock %}") == []
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
@@ -39,6 +43,14 @@ def test_a_good_template_has_no_fault():
         ),
         (GOOD + "{% block system %}x{% endblock %}", "t.jinja:8:10: block 'system' must be the first turn"),
         (GOOD.replace("assistant", "user_2"), "t.jinja:1: there is no assistant block"),
+        (
+            GOOD.replace("assistant", "text"),
+            "t.jinja:7:10: block 'text' is a plain text, a whole example; take the other blocks away (user)",
+        ),
+        (
+            "{% block text_2 %}{{ question }}{{ answer }}{% endblock %}",
+            "t.jinja:6:10: block 'text_2' is turn 1 of its role; name it 'text'",
+        ),
         (GOOD.replace("{{ question }}", "{% block tool %}{{ question }}{% endblock %}"), "block 'tool' stands inside"),
         ("{% for x in answer %}{% endfor %}" + GOOD, "t.jinja:6: 'for' stands outside of all blocks"),
         (

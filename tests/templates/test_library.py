@@ -7,6 +7,7 @@ import pytest
 from instructkit.errors import TemplateFault
 from instructkit.templates.cases import run_tests
 from instructkit.templates.library import find_templates, library_folder, template_names
+from instructkit.templates.lint.subject import Subject
 from instructkit.templates.options import FORMATS
 from instructkit.templates.rendering import Compiled
 from instructkit.templates.template import from_sources
@@ -151,7 +152,7 @@ def test_every_shipped_template_passes_its_own_tests_and_has_two(template):
 def test_every_shipped_template_says_where_it_comes_from(template):
     assert template.front.license
     assert template.front.source
-    assert template.front.languages
+    assert template.front.languages or not Subject(template=template, file="").wordings
 
 
 @pytest.mark.parametrize("template", [t for t in SHIPPED if t.name.startswith("python/")], ids=lambda t: t.name)

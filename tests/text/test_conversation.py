@@ -39,6 +39,7 @@ def test_the_assistant_is_trained_on_unless_a_message_says_otherwise():
     assert [trained_weight(m) for m in (ASKED, ANSWER)] == [0.0, 1.0]
     assert [trained_weight(Message(role=r, content="x", weight=0.5)) for r in ("user", "assistant")] == [0.5, 0.5]
     assert trained_weight(Message(role="assistant", content="x", weight=0.0)) == 0.0
+    assert trained_weight(Message(role="text", content="x")) == 1.0
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5), st.text(max_size=5)), max_size=4))

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from instructkit.chat.format import chat_format
-from instructkit.chat.labels import label
 from instructkit.chat.search import Unlabelled
-from instructkit.chat.view import pieces
+from instructkit.chat.view import labelled, pieces
 from instructkit.schema import Example
 
 
@@ -21,8 +20,8 @@ class Tokens:
 
     def views(self, examples: Sequence[Example]) -> dict[str, list[tuple[str, float]] | str]:
         """By example id: (text, weight) of each token, or why a training would leave the example out."""
-        labelled = label(examples, self._chat)
+        found_of = labelled(examples, self._chat)
         return {
             example.id: f"{found.rule}: {found.detail}" if isinstance(found, Unlabelled) else pieces(found)
-            for example, found in zip(examples, labelled, strict=True)
+            for example, found in zip(examples, found_of, strict=True)
         }

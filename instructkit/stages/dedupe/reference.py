@@ -24,7 +24,7 @@ from instructkit.stages.ingest.parquet_rows import check_columns, open_parquet, 
 from instructkit.stages.ingest.parts import LINE_SPACE, whole_file
 from instructkit.store.builds import is_build, step_shards
 from instructkit.store.shards import read_shard
-from instructkit.text.view import BETWEEN, View, view
+from instructkit.text.view import BETWEEN, View, shows, view
 
 SUFFIXES = (*jsonl.SUFFIXES, *parquet.SUFFIXES)
 LONGEST_LINE_BYTES = 1 << 30
@@ -198,4 +198,4 @@ def _text_of(record: dict[str, Any], text: str | None, of: View, where: str) -> 
 
 def conversation_text(messages: list[Message], of: View) -> str:
     """The text of a conversation that `of` names, as `text.view` gives it for examples."""
-    return BETWEEN.join(m.content for m in messages if of == "all" or (m.role == "assistant") == (of == "response"))
+    return BETWEEN.join(m.content for m in messages if of == "all" or shows(m.role, of))

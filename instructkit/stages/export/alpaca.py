@@ -10,6 +10,7 @@ import polars as pl
 from instructkit.schema import Example, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.export.lines import (
+    PLAIN_TEXT,
     Lossy,
     Refusal,
     Row,
@@ -18,6 +19,7 @@ from instructkit.stages.export.lines import (
     first_loss,
     untold_weight,
 )
+from instructkit.text.conversation import is_plain_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class ExportAlpaca:
         return export_lines(shard, self._row, self.extras)
 
     def _row(self, example: Example) -> Row | Refusal:
+        if is_plain_text(example.messages):
+            return PLAIN_TEXT
         system, turns = "", list(example.messages)
         if turns and turns[0].role == "system":
             system = turns.pop(0).content

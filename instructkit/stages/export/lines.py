@@ -16,7 +16,7 @@ import polars as pl
 from instructkit.schema import Example, Message, records
 from instructkit.stages.contract import Outcome
 from instructkit.stages.drops import VERDICT, sort_out
-from instructkit.text.conversation import trained_weight
+from instructkit.text.conversation import LEARNED, trained_weight
 
 Lossy = Literal["drop", "allow"]
 Row = dict[str, Any]
@@ -93,9 +93,15 @@ def untold_weight(turns: list[Message], told: Callable[[Message], bool]) -> Refu
     return None
 
 
+PLAIN_TEXT = Refusal(
+    "text", "a plain text is no conversation; export.trl, export.parquet and export.huggingface hold it"
+)
+"""Why a format of conversations cannot hold a plain text."""
+
+
 def default_weight(turn: Message) -> bool:
-    """True where the turn is trained as every format takes for granted: the assistant's turns, and no others."""
-    return trained_weight(turn) == (1.0 if turn.role == "assistant" else 0.0)
+    """True where the turn is trained as every format takes for granted: only what the assistant says, or a text."""
+    return trained_weight(turn) == (1.0 if turn.role in LEARNED else 0.0)
 
 
 def chat_message(turn: Message, *, arguments_as_text: bool) -> Row:

@@ -10,6 +10,7 @@ import polars as pl
 from instructkit.schema import Example, Message, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.export.lines import (
+    PLAIN_TEXT,
     Lossy,
     Refusal,
     Row,
@@ -19,7 +20,7 @@ from instructkit.stages.export.lines import (
     tools_of,
     untold_weight,
 )
-from instructkit.text.conversation import trained_weight
+from instructkit.text.conversation import is_plain_text, trained_weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class ExportOpenai:
         return export_lines(shard, self._row, self.extras)
 
     def _row(self, example: Example) -> Row | Refusal:
+        if is_plain_text(example.messages):
+            return PLAIN_TEXT
         turns = example.messages
         if not any(turn.role == "assistant" for turn in turns):
             return Refusal("turns", "there is no assistant's message to train on")

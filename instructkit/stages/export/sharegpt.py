@@ -11,6 +11,7 @@ import polars as pl
 from instructkit.schema import Example, Message, Noun
 from instructkit.stages.contract import Outcome
 from instructkit.stages.export.lines import (
+    PLAIN_TEXT,
     Lossy,
     Refusal,
     Row,
@@ -20,6 +21,7 @@ from instructkit.stages.export.lines import (
     tool_calls,
     untold_weight,
 )
+from instructkit.text.conversation import is_plain_text
 
 SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 ASKING = {"human", "observation"}
@@ -52,6 +54,8 @@ class ExportSharegpt:
         return export_lines(shard, self._row, self.extras)
 
     def _row(self, example: Example) -> Row | Refusal:
+        if is_plain_text(example.messages):
+            return PLAIN_TEXT
         said: list[Row] = []
         for turn in example.messages:
             line = _line(turn)

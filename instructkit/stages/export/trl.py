@@ -20,12 +20,15 @@ from instructkit.stages.export.lines import (
     tools_of,
     untold_weight,
 )
-from instructkit.text.conversation import trained_weight
+from instructkit.text.conversation import is_plain_text, trained_weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTrl:
     """Write JSONL rows for TRL, in its conversational form. Tool calls keep their arguments as objects.
+
+    A plain text becomes a row of `text`, TRL's form for language modeling. TRL reads one form a file: texts that were
+    mixed with conversations go into a step of their own, behind a filter.
 
     `messages` trains on every assistant's turn (set `assistant_only_loss` there); `prompt_completion` trains on the
     last turn only. Reasoning is written as `reasoning_content`, the key that chat templates of reasoning models read.
@@ -54,6 +57,8 @@ class ExportTrl:
 
     def _row(self, example: Example) -> Row | Refusal:
         turns = example.messages
+        if is_plain_text(turns):
+            return self._text_row(example)
         pair = self.style == "prompt_completion"
         if not any(turn.role == "assistant" for turn in turns):
             return Refusal("turns", "there is no assistant's message to train on")
@@ -68,6 +73,11 @@ class ExportTrl:
         if tools := tools_of(example):
             row["tools"] = tools
         return row
+
+    def _text_row(self, example: Example) -> Row | Refusal:
+        loss = first_loss(example, extras=self.extras, names=False, reasoning=False)
+        loss = loss or untold_weight(example.messages, default_weight)
+        return loss if loss and self.lossy == "drop" else {"text": example.messages[0].content}
 
 
 def _untold_in_pair(turns: list[Message]) -> Refusal | None:

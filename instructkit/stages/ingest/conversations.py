@@ -18,6 +18,7 @@ import msgspec
 from instructkit.hashing import canonical_json
 from instructkit.schema import Message
 from instructkit.stages.ingest.json_line import NotRecordError, parse_slowly
+from instructkit.text.conversation import PLAIN_TEXT, is_plain_text
 
 Format = Literal["alpaca", "sharegpt", "openai", "prompt_completion"]
 
@@ -39,6 +40,7 @@ ROLES = {
     "tool_response": "tool",
     "function_call": "assistant",
     "tool_call": "assistant",
+    PLAIN_TEXT: PLAIN_TEXT,
 }
 CALLS = ("function_call", "tool_call")
 REASONING = ("reasoning", "reasoning_content", "thinking")
@@ -118,7 +120,12 @@ def check_order(messages: list[Message]) -> None:
     """Raises NotConversationError unless roles follow one another as chat templates demand, and all say something.
 
     [system]  user  (assistant | assistant with calls, tool, ...)  user  ...  assistant
+    text, alone
     """
+    if is_plain_text(messages):
+        if not messages[0].content.strip():
+            raise NotConversationError("empty_text", "the text is empty")
+        return
     if not any(message.role == "assistant" for message in messages):
         raise NotConversationError("no_assistant", f"no assistant turn in {len(messages)} messages")
     before = None
@@ -133,6 +140,7 @@ def check_order(messages: list[Message]) -> None:
             "user": previous == "user",
             "assistant": previous in (None, "system") or (previous == "assistant" and not message.tool_calls),
             "tool": not after_call,
+            PLAIN_TEXT: True,
         }[role]
         if wrong:
             raise NotConversationError(

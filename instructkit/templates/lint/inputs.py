@@ -9,11 +9,12 @@ from jinja2 import nodes
 from instructkit.templates.lint.finding import Hit
 from instructkit.templates.lint.subject import Block, Subject
 from instructkit.templates.lint.wording import DRAWING
+from instructkit.text.conversation import LEARNED
 
 
 def constant_answer(subject: Subject) -> Iterator[Hit]:
     """No answer reads anything of the row."""
-    answers = [block for block in subject.blocks if block.role == "assistant" and subject.trains_on(block)]
+    answers = [block for block in subject.blocks if block.role in LEARNED and subject.trains_on(block)]
     if answers and not any(_reads(block, subject) for block in answers):
         message = f"block '{answers[0].name}' uses no input: all rows get the same answer"
         yield subject.at_block(answers[0], f"{message}; answer with an input")

@@ -13,7 +13,7 @@ import polars as pl
 
 from instructkit.chat.cut import cut_to
 from instructkit.chat.rendering import ChatFormat
-from instructkit.chat.shards import read_split
+from instructkit.chat.shards import hold_texts, read_split
 from instructkit.chat.tokenize import tokenize
 from instructkit.hashing import key_of
 from instructkit.models.load import load_tokenizer
@@ -53,6 +53,7 @@ def open_source(
         config,
         lambda shape: _new_tokenizer(shape, config, shards, digests, cache, progress),
         lambda: read_split(shards, SPLIT),
+        texts=hold_texts(shards),
     )
     return chat, conversations(shards, chat, key_of([list(digests), *chat.identity]))
 

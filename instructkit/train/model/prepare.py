@@ -23,12 +23,15 @@ FEW_CLASSES = 20
 
 
 def prepare_tokenizer(
-    config: Training, train_one: Callable[[Scratch], Any], examples: Callable[[], Iterable[pl.DataFrame]] = tuple
+    config: Training,
+    train_one: Callable[[Scratch], Any],
+    examples: Callable[[], Iterable[pl.DataFrame]] = tuple,
+    texts: bool = False,
 ) -> ChatFormat:
     """The format of the model to be trained: its tokenizer, and how it reads and writes.
 
     `train_one` makes the tokenizer of a new model; `examples` gives the training split, which a classifier's classes
-    are taken from. Raises TrainingError.
+    are taken from; `texts`: some of them are plain texts, which are cut into pieces. Raises TrainingError.
     """
     if isinstance(config.model, Scratch):
         tokenizer = train_one(config.model)
@@ -46,7 +49,8 @@ def prepare_tokenizer(
         config.chat_template,
         reads,
         classes=_classes(examples(), own) if reads == "class" else (),
-        piece_tokens=config.sequence_length,
+        # None where nothing is cut: then the tokens serve trainings of another length too.
+        piece_tokens=config.sequence_length if texts or reads == "document" else 0,
     )
 
 

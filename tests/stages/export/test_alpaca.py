@@ -26,3 +26,9 @@ def test_tools_and_odd_roles_are_dropped_with_their_reason(examples, exported, c
     )
     _, dropped = exported(ExportAlpaca(history=True), shard)
     assert [rule for _, rule in dropped] == ["tools", "roles", "roles", "roles", "weights"]
+
+
+def test_a_plain_text_is_no_conversation(examples, exported):
+    rows, dropped = exported(ExportAlpaca(), examples([("text", "The moon.")], [("user", "q"), ("assistant", "a")]))
+    assert len(rows) == 1
+    assert dropped == [("e0", "text")]

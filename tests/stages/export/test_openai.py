@@ -58,3 +58,9 @@ def test_what_has_no_place_is_dropped_with_its_reason_or_left_out_when_allowed(e
     rows, dropped = exported(ExportOpenai(lossy="allow"), shard)
     assert [row["id"] for row in rows] == ["e0", "e1", "e2", "e3"]
     assert dropped == [("e4", "turns")]
+
+
+def test_a_plain_text_is_no_conversation(examples, exported):
+    rows, dropped = exported(ExportOpenai(), examples([("text", "The moon.")], [("user", "q"), ("assistant", "a")]))
+    assert len(rows) == 1
+    assert dropped == [("e0", "text")]

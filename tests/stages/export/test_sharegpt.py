@@ -36,3 +36,9 @@ def test_what_the_format_cannot_say_is_dropped_with_its_reason(examples, exporte
     )
     _, dropped = exported(ExportSharegpt(), shard)
     assert [rule for _, rule in dropped] == ["turns", "turns", "tools", "tools", "roles", "weights", "turns"]
+
+
+def test_a_plain_text_is_no_conversation(examples, exported):
+    rows, dropped = exported(ExportSharegpt(), examples([("text", "The moon.")], [("user", "q"), ("assistant", "a")]))
+    assert len(rows) == 1
+    assert dropped == [("e0", "text")]

@@ -1,3 +1,5 @@
+import pytest
+
 from instructkit.schema import Message
 from instructkit.stages.export.trl import ExportTrl
 
@@ -32,3 +34,11 @@ def test_arguments_stay_objects_and_reasoning_is_kept(examples, exported, call):
     answer = rows[0]["messages"][1]
     assert answer["tool_calls"][0]["function"]["arguments"] == {"city": "Rome"}
     assert answer["reasoning_content"] == "look it up"
+
+
+@pytest.mark.parametrize("style", ["messages", "prompt_completion"])
+def test_a_plain_text_is_a_row_of_text(examples, exported, style):
+    weighed = Message(role="text", content="The sun.", weight=0.5)
+    rows, dropped = exported(ExportTrl(style=style), examples([("text", "The moon.")], [weighed]))
+    assert rows == [{"id": "e0", "text": "The moon."}]
+    assert dropped == [("e1", "weights")]

@@ -1,0 +1,134 @@
+"""Rows that repeat earlier rows: exactly, nearly, or in their prompts only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from instructkit.audit.blocks import RowsOnDisk
+from instructkit.audit.ground import Ground
+from instructkit.audit.known import SEEDS
+from instructkit.dedupe.find import search
+from instructkit.dedupe.settings import Settings
+from instructkit.minhash.buckets import packed
+from instructkit.minhash.clusters import Edges, Members, clusters
+from instructkit.minhash.duplicates import RowNumbers, verified_pairs
+from instructkit.minhash.sketcher import ShingleSets
+
+REPEATS = pl.Schema({"row": pl.UInt32(), "other": pl.UInt32(), "similarity": pl.Float64()})
+"""Rows, an earlier row that each repeats, and how alike the two are."""
+SIMILARITY = 0.8
+ANSWER_SIMILARITY = 0.5
+"""Of the answers of near-duplicates, at least; those of fewer words than a shingle must be the same."""
+VERY = 0.95
+CLUSTERS = 10
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that are chained by likeness."""
+
+    rows: int
+    """Of them, exact copies included."""
+    first: list[str]
+    """Where the first ones stand, as `file:line`."""
+
+
+def check_copies(ground: Ground) -> list[Cluster]:
+    """Marks copies, near-duplicates and like prompts; gives the largest clusters of near-duplicates."""
+    copied = exact(ground.known)
+    alike = clusters(answering_alike(ground, near(ground, "whole")))
+    nearly = repeats_of(alike, copied)
+    same = same_prompts(ground.known, nearly)
+    prompts = repeats_of(clusters(near(ground, "prompt")), pl.concat([copied, same, nearly]))
+    ground.tally.add("duplicate", marks(copied, ground, "copy"))
+    ground.tally.add("near_duplicate", marks(nearly, ground))
+    ground.tally.add("same_prompt", marks(same, ground, "same prompt"))
+    ground.tally.add("near_prompt", marks(prompts, ground))
+    return largest(alike, ground.disk)
+
+
+def exact(known: pl.DataFrame) -> pl.DataFrame:
+    """Conversations that an earlier one equals, as REPEATS."""
+    return _repeats(known, "said")
+
+
+def same_prompts(known: pl.DataFrame, nearly: pl.DataFrame) -> pl.DataFrame:
+    """Conversations whose prompt an earlier one has, as REPEATS; copies and what is nearly one (REPEATS) left out."""
+    rest = known.join(pl.concat([exact(known), nearly]), on="row", how="anti")
+    return _repeats(rest, "prompt")
+
+
+def _repeats(known: pl.DataFrame, what: str) -> pl.DataFrame:
+    keys = [f"{what}_{seed}" for seed in SEEDS]
+    firsts = known.group_by(keys).agg(pl.col("row").min().alias("other"))
+    repeats = known.select("row", *keys).join(firsts, on=keys).filter(pl.col("row") != pl.col("other"))
+    return repeats.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS).sort("row")
+
+
+def near(ground: Ground, column: str) -> Edges:
+    """Pairs of rows whose text in a column is alike; copies hang on the first of them."""
+    if ground.known.is_empty():
+        nobody = np.empty(0, dtype=np.int64)
+        return Edges(nobody, nobody, np.empty(0))
+    settings = Settings(text=column, threshold=SIMILARITY)
+    return search(ground.disk.corpus(column), settings, ground.folder, ground.observe).found.edges
+
+
+def answering_alike(ground: Ground, edges: Edges) -> Edges:
+    """The pairs whose answers are alike too: two questions about one long passage are no near-duplicates."""
+    sketcher = Settings(threshold=SIMILARITY).sketcher()
+
+    def answers(wanted: RowNumbers) -> Iterable[tuple[RowNumbers, ShingleSets]]:
+        for rows, texts in ground.disk.texts("response", wanted):
+            yield rows, sketcher.shingle_sets(texts)
+
+    pairs = np.sort(packed(edges.left, edges.right))
+    alike = verified_pairs(pairs, ground.disk.rows, answers, ANSWER_SIMILARITY, ground.folder)
+    kept = np.isin(packed(edges.left, edges.right), packed(alike.left, alike.right))
+    return Edges(edges.left[kept], edges.right[kept], edges.similarity[kept])
+
+
+def repeats_of(members: Members, copies: pl.DataFrame) -> pl.DataFrame:
+    """The members that are neither their cluster's first nor a copy, as REPEATS."""
+    found = pl.DataFrame(
+        {"row": members.row, "other": members.nearest, "similarity": members.similarity}, schema_overrides=REPEATS
+    )
+    return found.filter(pl.Series(members.row != members.cluster)).join(copies, on="row", how="anti").sort("row")
+
+
+def largest(members: Members, disk: RowsOnDisk) -> list[Cluster]:
+    """The clusters with most rows."""
+    firsts, sizes = np.unique(members.cluster, return_counts=True)
+    order = np.lexsort((firsts, -sizes))[:CLUSTERS]
+    result = []
+    for cluster, size in zip(firsts[order].tolist(), sizes[order].tolist(), strict=True):
+        rows = members.row[members.cluster == cluster][:CLUSTERS].tolist()
+        result.append(Cluster(rows=size, first=list(places(disk, rows).values())))
+    return result
+
+
+def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.DataFrame:
+    """REPEATS as MARKS, by similarity where they have no rule; the first ones say whom they repeat."""
+    similarity = pl.col("similarity")
+    by_similarity = (
+        pl.when(similarity == 1)
+        .then(pl.lit("same words"))
+        .when(similarity >= VERY)
+        .then(pl.lit(f"{VERY:g} and more"))
+        .otherwise(pl.lit(f"{SIMILARITY:g} and more"))
+    )
+    ruled = repeats.with_columns(rule=pl.lit(rule) if rule else by_similarity)
+    first = ruled.filter(pl.int_range(pl.len()).over("rule") < ground.named)
+    where = places(ground.disk, first["other"].to_list())
+    other = pl.col("other").replace_strict(where, default=None, return_dtype=pl.String)
+    like = pl.when(similarity == 1).then(pl.lit("as ")).otherwise(pl.format("{} like ", similarity.round(2)))
+    return ruled.select("row", "rule", said=like + other)
+
+
+def places(disk: RowsOnDisk, rows: list[int]) -> dict[int, str]:
+    """`file:line` of a few rows."""
+    found = disk.some(rows, "file", "line")
+    return {row: f"{file}:{line}" if line is not None else file for row, file, line in found.iter_rows()}

@@ -1,0 +1,46 @@
+"""Rows that stand in two splits of the dataset, as `instructkit verify` finds them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from instructkit.audit import identities, overlap
+from instructkit.audit.finding import MARKS
+from instructkit.audit.ground import Ground
+
+RULES = {
+    overlap.SAME_CONVERSATION: "same conversation",
+    overlap.SAME_PROMPT: "same prompt",
+    overlap.NEAR_CONVERSATION: "nearly the same conversation",
+    overlap.NEAR_PROMPT: "nearly the same prompt",
+    overlap.SAME_ANSWER: "same long answer",
+    identities.SAME_ID: "same id",
+    identities.SAME_DOCUMENT: "same document",
+    identities.SAME_GROUP: "same group",
+}
+
+
+def check_leaks(ground: Ground) -> None:
+    """Marks rows of a later split (train, validation, test) that stand in an earlier one: rules of `RULES`."""
+    spool = ground.splits
+    if len(spool.splits) < 2:
+        return
+    folder = ground.folder / "own"
+    folder.mkdir()
+    found = overlap.overlap(spool, overlap.Settings(), folder, ground.literals, ground.observe)
+    crossings = pl.concat([found.crossings, identities.identities(spool)])
+    if crossings.is_empty():
+        return
+    numbers = spool.scan().select(right=pl.col("place").cast(pl.Int64), row="row").collect()
+    named = crossings.join(numbers, on="right", maintain_order="left").with_columns(
+        rule=pl.col("kind").replace_strict(RULES, return_dtype=pl.String)
+    )
+    # An id of ours that crosses is worth a word only where the text has not said so.
+    rank = pl.col("rule").replace_strict(list(RULES.values()), range(len(RULES)), return_dtype=pl.Int64)
+    marks = named.sort(rank, "row").unique("row", keep="first", maintain_order=True)
+    first = marks.filter(pl.int_range(pl.len()).over("rule") < ground.named)
+    others = spool.at(first["left"].to_list(), ["file", "line", "split"])
+    place = pl.when(pl.col("line").is_null()).then("file").otherwise(pl.format("{}:{}", "file", "line"))
+    where = dict(others.select("place", pl.format("{} of {}", place, "split")).iter_rows())
+    other = pl.col("left").replace_strict(where, default=None, return_dtype=pl.String)
+    ground.tally.add("leak", marks.select("row", "rule", said=pl.lit("as ") + other).sort("row").cast(MARKS))

@@ -1,0 +1,110 @@
+"""What is left in texts of the way they came: control tokens, placeholders, HTML, wrongly decoded bytes."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from instructkit.audit.finding import MARKS, NO_MARKS
+from instructkit.audit.texts import without_code
+
+CONTROL: tuple[str, ...] = (
+    r"<\|[a-zA-Z_]\w{1,30}\|>",
+    r"<｜[^｜\n]{1,40}｜>",
+    r"\[/?INST\]|<</?SYS>>",
+    r"</s>|<s>\s*\[INST|<(?:start|end)_of_turn>|<(?:eos|bos|unk|pad)>|\[(?:CLS|SEP|PAD|MASK)\]",
+    r"(?m)^#{2,3} ?(?:Response|Instruction|Input|Output|Assistant|Human|User)\s*:",
+)
+TURNS = r"(?m)^\s*(?:Human|User|Assistant|ASSISTANT|USER|HUMAN|GPT)\s?: "
+"""A line of somebody else's turn. In prompts it may be meant: a dialogue to go on with."""
+PLACEHOLDER: tuple[str, ...] = (
+    r"\{\{\s*[A-Za-z_][\w.]{0,40}\s*\}\}",
+    r"(?i)\blorem ipsum\b",
+    r"(?i)[\[<](?:insert|add|enter|put|your) [^\]>\n]{1,40} here[\]>]",
+    r"(?i)<no ?input>|\[object Object\]",
+)
+NOTHING = (
+    r"(?i)^\s*(?:nan|none|null|n/?a|nil|undefined|\[object object\]|<no ?output>|no output\.?|todo|tbd|\[\]|\{\}|"
+    r"[.…\-–—_*]+)\s*$"
+)
+"""An answer that says nothing."""
+HTML = (
+    r"(?i)</?(?:p|div|span|br|a|li|ul|ol|b|i|em|strong|table|tr|td|th|font|h[1-6]|img|hr|script|style)(?:\s[^<>]{0,200})?/?>"
+    r"|&(?:nbsp|amp|lt|gt|quot|apos|ldquo|rdquo|hellip|mdash|#\d{2,5}|#x[0-9a-f]{2,5});"
+)
+ABOUT_CODE = (
+    r"(?i)html|xml|\bcss\b|javascript|\bjs\b|react|web ?(?:page|site)|\btag|<\w|markup|markdown|svg|code|网页|标签|代码"
+)
+SUSPECTS = "[ÂÃâäåæçèéãðÐÑ][\u0080-¿ŒœŠšŸŽžƒˆ˜–-›€™]"
+"""Two characters that UTF-8 read as Latin-1 or Windows-1252 gives."""
+REPLACEMENT = "\ufffd"
+AROUND = 24
+
+
+def control_token(rows: pl.DataFrame) -> pl.DataFrame:
+    """Marks messages with control tokens: rules `token`, `turn` (somebody else's turn inside an answer)."""
+    pattern = "|".join(CONTROL)
+    token = pl.coalesce(
+        around(without_code(pl.col("prompt")), pattern),
+        around(without_code(pl.col("response")), pattern),
+    )
+    # A story may have a line of Human's; two speakers in turn are a conversation that was not cut apart.
+    turns = pl.col("prose").str.count_matches(TURNS) >= 2
+    return _first(rows, {"token": token, "turn": pl.when(turns).then(around(pl.col("prose"), TURNS))})
+
+
+def placeholder(rows: pl.DataFrame) -> pl.DataFrame:
+    """Marks what nobody filled in: rules `placeholder`, `says nothing`."""
+    pattern = "|".join(PLACEHOLDER)
+    # A prompt about templates asks for them, and an answer to it has them.
+    asked = without_code(pl.col("prompt"))
+    left = pl.coalesce(around(pl.col("prose"), pattern), around(asked, pattern))
+    left = pl.when(pl.col("answer").str.contains("```", literal=True)).then(None).otherwise(left)
+    nothing = pl.when(pl.col("answer").str.contains(NOTHING)).then(pl.col("answer").str.head(AROUND))
+    return _first(rows, {"says nothing": nothing, "placeholder": left})
+
+
+def html(rows: pl.DataFrame) -> pl.DataFrame:
+    """Marks answers with tags or entities: rule `html`."""
+    asked = pl.col("prompt").str.contains(ABOUT_CODE) | pl.col("answer").str.contains("```", literal=True)
+    return _first(rows, {"html": pl.when(~asked).then(around(pl.col("prose"), HTML))})
+
+
+def mojibake(rows: pl.DataFrame) -> pl.DataFrame:
+    """Marks wrongly decoded text: rules `decoded wrongly` (it can be mended), `U+FFFD` (it cannot)."""
+    suspects = rows.filter(pl.col("whole").str.contains(f"{SUSPECTS}|{REPLACEMENT}")).select("row", "whole")
+    found = []
+    for row, text in suspects.iter_rows():
+        place = text.find(REPLACEMENT)
+        mended = _mended(text)
+        if mended is not None:
+            found.append((row, "decoded wrongly", mended))
+        elif place >= 0:
+            found.append((row, "U+FFFD", " ".join(text[max(0, place - AROUND) : place + AROUND].split())))
+    return pl.DataFrame(found, schema=MARKS, orient="row") if found else NO_MARKS
+
+
+def _mended(text: str) -> str | None:
+    """The first line that decoding it anew changes, before and after; None where nothing does."""
+    from ftfy import fix_encoding
+
+    for line in text.splitlines():
+        if (new := fix_encoding(line)) != line:
+            place = next((i for i, (a, b) in enumerate(zip(line, new, strict=False)) if a != b), 0)
+            start = max(0, place - AROUND // 2)
+            return f"{line[start : place + AROUND]} → {new[start : place + AROUND]}"
+    return None
+
+
+def around(text: pl.Expr, pattern: str) -> pl.Expr:
+    """What a pattern finds first, with a few characters on both sides; null where it finds nothing."""
+    flags = "".join(flag for flag in ("(?i)", "(?m)") if flag in pattern)
+    bare = pattern.replace("(?i)", "").replace("(?m)", "")
+    return text.str.extract(rf"{flags}([^\n]{{0,{AROUND}}}(?:{bare})[^\n]{{0,{AROUND}}})", 1)
+
+
+def _first(rows: pl.DataFrame, said: dict[str, pl.Expr]) -> pl.DataFrame:
+    """The first of several rules that has something to say of each row."""
+    names = [f"_{i}" for i in range(len(said))]
+    found = rows.select("row", **dict(zip(names, said.values(), strict=True)))
+    rule = pl.coalesce(*(pl.when(pl.col(n).is_not_null()).then(pl.lit(r)) for n, r in zip(names, said, strict=True)))
+    return found.select("row", rule=rule, said=pl.coalesce(*names)).drop_nulls("rule").cast(MARKS)
