@@ -18,7 +18,7 @@ from instructkit.audit.overlap import (
     SAME_CONVERSATION,
     SAME_PROMPT,
 )
-from instructkit.audit.verify import COMMON_ANSWER, Evidence, Side, Verified
+from instructkit.audit.verify import COMMON_ANSWER, CONTAMINATED, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
 
 WORDS = {
@@ -31,6 +31,7 @@ WORDS = {
     SAME_DOCUMENT: "same document",
     SAME_GROUP: "same group",
     COMMON_ANSWER: "(common long answer)",
+    CONTAMINATED: "holds a row of an evaluation",
 }
 MOST_PAIRS = 6
 """Pairs of splits in one table; of more, those that cross."""
@@ -46,21 +47,34 @@ def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
     yield f"{click.style(name, bold=True)}  ({files}, {sum(found.rows.values()):,} rows: {rows})"
     yield from _verdict(found)
     yield ""
-    yield from _table(found)
-    yield ""
+    if found.pairs:
+        yield from _table(found)
+        yield ""
+    if found.evaluations:
+        yield from _evaluations(found)
+        yield ""
     yield from _notes(found)
     yield from _examples(found.evidence, examples)
 
 
 def _verdict(found: Verified) -> Iterator[str]:
+    looked = ["nothing of one split stands in another"] if found.pairs else []
+    looked += ["no row of an evaluation is held"] if found.evaluations else []
     if found.clean:
-        yield click.style("CLEAN", fg="green", bold=True) + "  nothing of one split stands in another"
+        yield click.style("CLEAN", fg="green", bold=True) + f"  {', and '.join(looked)}"
         return
-    crossing = [pair for pair in found.pairs if pair.crossing]
-    for number, pair in enumerate(crossing[:MOST_PAIRS]):
-        said = f"{pair.crossing:,} of {pair.rows:,} rows of {pair.later} ({_share(pair.crossing, pair.rows)})"
-        word = "     " if number else click.style("LEAKS", fg="red", bold=True)
-        yield f"{word}  {said} stand in {pair.earlier}"
+    said = [
+        f"{pair.crossing:,} of {pair.rows:,} rows of {pair.later} ({_share(pair.crossing, pair.rows)}) stand in "
+        f"{pair.earlier}"
+        for pair in [pair for pair in found.pairs if pair.crossing][:MOST_PAIRS]
+    ]
+    said += [
+        f"{each.found:,} of {each.rows:,} rows of {each.file} ({_share(each.found, each.rows)}) stand here"
+        for each in found.evaluations
+        if each.found
+    ]
+    for number, line in enumerate(said):
+        yield f"{'     ' if number else click.style('LEAKS', fg='red', bold=True)}  {line}"
 
 
 def _table(found: Verified) -> Iterator[str]:
@@ -68,7 +82,8 @@ def _table(found: Verified) -> Iterator[str]:
     shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair.crossing][:MOST_PAIRS]
     if not shown:
         shown = pairs[:MOST_PAIRS]
-    left_out = {COMMON_ANSWER} if not any(pair.counts[COMMON_ANSWER] for pair in shown) else set()
+    left_out = {CONTAMINATED}
+    left_out |= {COMMON_ANSWER} if not any(pair.counts[COMMON_ANSWER] for pair in shown) else set()
     left_out |= set() if found.ours else set(IDENTITIES)
     kinds = [kind for kind in WORDS if kind not in left_out]
     head = [("rows of", *(pair.later for pair in shown)), ("  that stand in", *(pair.earlier for pair in shown))]
@@ -88,8 +103,40 @@ def _table(found: Verified) -> Iterator[str]:
         yield f"  ({len(pairs) - len(shown):,} pairs of splits more; --json has them all)"
 
 
+def _evaluations(found: Verified) -> Iterator[str]:
+    """How many rows of each split hold one of an evaluation."""
+    splits = list(found.rows)
+    table = [("rows that hold one of", "", *splits)]
+    table += [
+        (f"  {each.file}", f"({each.rows:,} rows)", *(f"{each.counts[split]:,}" for split in splits))
+        for each in found.evaluations
+    ]
+    widths = [max(len(row[column]) for row in table) for column in range(len(splits) + 2)]
+    for number, row in enumerate(table):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        styled = [
+            click.style(cell, fg="red", bold=True) if number and place and cell.strip() != "0" else cell
+            for place, cell in enumerate(cells)
+        ]
+        yield ("  " + "   ".join([row[0].ljust(widths[0]), *styled])).rstrip()
+
+
 def _notes(found: Verified) -> Iterator[str]:
     """How it was looked for, and what was not looked at."""
+    for line in found.said:
+        yield click.style(f"  {line}", fg="yellow")
+    if found.pairs:
+        yield from _how(found)
+    if found.evaluations:
+        yield "  Rows of evaluations are looked for as the stage `decontaminate` does; passages alone do not count."
+    if found.unsplit:
+        yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
+    if found.not_read:
+        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
+        yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")
+
+
+def _how(found: Verified) -> Iterator[str]:
     apart = "; ids, documents and groups apart" if found.ours else ""
     yield f"  A row counts once, under the first line that holds{apart}. Near-duplicates share"
     yield (
@@ -107,11 +154,6 @@ def _notes(found: Verified) -> Iterator[str]:
             f"  Common answers ({ANSWER_WORDS} words and more, under {COMMON_ANSWERS} prompts and more: refusals, "
             "phrases) are no leak."
         )
-    if found.unsplit:
-        yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
-    if found.not_read:
-        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
-        yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")
 
 
 def _examples(evidence: Sequence[Evidence], examples: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from instructkit.audit.evaluations import named
 from instructkit.audit.lineage import Lineage
 from instructkit.audit.overlap import Settings
 from instructkit.audit.verify import datasets_of, verify
@@ -54,10 +55,10 @@ def folder(tmp_path):
 def verified():
     """`verified(path, threshold=…)`: what is found in the one dataset there."""
 
-    def run(path, step=None, given=None, **settings):
+    def run(path, step=None, given=None, against=(), **settings):
         ((dataset, lineage),) = datasets_of(str(path), step)
         assert isinstance(lineage, Lineage)
-        return verify(dataset, lineage, Settings(**settings), given)
+        return verify(dataset, lineage, Settings(**settings), given, named(against))
 
     return run
 

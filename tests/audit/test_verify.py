@@ -245,7 +245,7 @@ def test_columns_of_any_name_are_compared_when_they_are_named(folder, verified, 
         name: [{"ask": row["prompt"], "reply": row["completion"]} for row in rows]
         for name, rows in (("train", train), ("test", test))
     }
-    with pytest.raises(UsageFault, match=r"no row with a text to compare \(80 unrecognised\).*--prompt"):
+    with pytest.raises(UsageFault, match=r"no row with a text to compare \(80 unrecognised\).*--column prompt="):
         verified(folder(**named))
     found = verified(folder(**named), given={"prompt": "ask", "answer": "reply"})
     assert crossing(found) == {("same_conversation", "test", 4, "train", 9)}
