@@ -12,25 +12,13 @@ from instructkit.dedupe.corpus import Corpus
 from instructkit.dedupe.parquet import ParquetTable
 from instructkit.minhash.duplicates import RowNumbers
 
-COLUMNS = (
-    "row",
-    "file",
-    "line",
-    "split",
-    "id",
-    "fault",
-    "format",
-    "messages",
-    "tools",
-    "prompt",
-    "response",
-    "answer",
-    "whole",
-)
-"""Of a spooled row; those of a row that is no conversation are null behind `fault`."""
+PLACE = ("row", "file", "line", "split", "id", "format", "fault")
+"""Columns of every row."""
+TEXTS = ("messages", "tools", "prompt", "response", "answer", "whole")
+"""Columns that are null where a row is no conversation."""
 
 
-class Spool:
+class Blocks:
     """Blocks of rows; `row` counts through all of them from 0."""
 
     def __init__(self, folder: Path) -> None:
@@ -41,14 +29,9 @@ class Spool:
 
     def add(self, rows: pl.DataFrame, texts: pl.DataFrame) -> None:
         """Keep a block: all its rows, and the columns of `texts.with_texts` for those that are conversations."""
-        block = rows.select("row", "file", "line", "split", "id", "fault", "format").join(
-            texts.select("row", "messages", "tools", "prompt", "response", "answer", "whole"),
-            on="row",
-            how="left",
-            maintain_order="left",
-        )
+        block = rows.select(PLACE).join(texts.select("row", *TEXTS), on="row", how="left", maintain_order="left")
         path = self._folder / f"{len(self._paths):06}.parquet"
-        block.select(COLUMNS).write_parquet(path, compression="lz4", statistics=False)
+        block.write_parquet(path, compression="lz4", statistics=False)
         self._paths.append(path)
         self._firsts.append(self.rows)
         self.rows += block.height
@@ -68,11 +51,8 @@ class Spool:
             if wanted.is_between(first, end - 1).any():
                 read = pl.read_parquet(path, columns=list(dict.fromkeys(["row", *columns])), glob=False)
                 found.append(read.filter(pl.col("row").is_in(wanted.implode())))
-        return (
-            pl.concat(found)
-            if found
-            else pl.DataFrame(schema={"row": pl.UInt32(), **dict.fromkeys(columns, pl.String())})
-        )
+        nothing = pl.DataFrame(schema={"row": pl.UInt32(), **dict.fromkeys(columns, pl.String())})
+        return pl.concat(found) if found else nothing
 
     def texts(self, column: str, wanted: RowNumbers) -> Iterator[tuple[RowNumbers, pl.Series]]:
         """A column of some rows (sorted), block by block."""

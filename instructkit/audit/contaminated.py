@@ -40,7 +40,7 @@ def check_contaminated(ground: Ground, against: Sequence[str], root: Path) -> No
 
     def turns_of(wanted: list[int]) -> pl.DataFrame:
         rows = ground.disk.some(wanted, "messages")
-        return rows.select(pl.col("row").cast(pl.Int64).alias("record"), turns(rows).alias("turns"))
+        return rows.select(record=pl.col("row").cast(pl.Int64), turns=turns(rows))
 
     found = judged(index, matches(index, hits, weighed, settings.threshold), settings, turns_of)
     held = found.filter(pl.col("part") != "passage")
@@ -74,7 +74,7 @@ def _say(ground: Ground, index: Index, held: pl.DataFrame, found: pl.DataFrame, 
     passages = found.join(held, on="record", how="anti")["record"].n_unique()
     if passages:
         ground.said.append(
-            f"{passages:,} rows hold the passage of an evaluation row, but neither its question nor its answer; not counted"
+            f"{passages:,} rows hold the passage of an evaluation row, but neither question nor answer; not counted"
         )
     if own:
         ground.said.append(f"not compared, being evaluations themselves: {', '.join(sorted(own))}")

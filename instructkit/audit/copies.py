@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from instructkit.audit.blocks import RowsOnDisk
+from instructkit.audit.blocks import Blocks
 from instructkit.audit.ground import Ground
 from instructkit.audit.known import SEEDS
 from instructkit.dedupe.find import search
@@ -99,7 +99,7 @@ def repeats_of(members: Members, copies: pl.DataFrame) -> pl.DataFrame:
     return found.filter(pl.Series(members.row != members.cluster)).join(copies, on="row", how="anti").sort("row")
 
 
-def largest(members: Members, disk: RowsOnDisk) -> list[Cluster]:
+def largest(members: Members, disk: Blocks) -> list[Cluster]:
     """The clusters with most rows."""
     firsts, sizes = np.unique(members.cluster, return_counts=True)
     order = np.lexsort((firsts, -sizes))[:CLUSTERS]
@@ -128,7 +128,7 @@ def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.
     return ruled.select("row", "rule", said=like + other)
 
 
-def places(disk: RowsOnDisk, rows: list[int]) -> dict[int, str]:
+def places(disk: Blocks, rows: list[int]) -> dict[int, str]:
     """`file:line` of a few rows."""
     found = disk.some(rows, "file", "line")
     return {row: f"{file}:{line}" if line is not None else file for row, file, line in found.iter_rows()}

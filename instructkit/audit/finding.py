@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
-from instructkit.audit.blocks import RowsOnDisk
+from instructkit.audit.blocks import Blocks
 from instructkit.audit.checks import CHECKS, SEVERITIES, Severity
 
 MARKS = pl.Schema({"row": pl.UInt32(), "rule": pl.String(), "said": pl.String()})
@@ -92,13 +92,13 @@ class Tally:
         return counts
 
 
-def findings_of(tally: Tally, disk: RowsOnDisk) -> list[Finding]:
+def findings_of(tally: Tally, disk: Blocks) -> list[Finding]:
     """All that was marked, the worst first: by severity, then by rows."""
     found = [_finding(check, tally.of(check), tally.named, disk) for check in tally.checks()]
     return sorted(found, key=lambda each: (SEVERITIES.index(each.severity), -each.count, each.check))
 
 
-def _finding(check: str, marks: pl.DataFrame, named: int, disk: RowsOnDisk) -> Finding:
+def _finding(check: str, marks: pl.DataFrame, named: int, disk: Blocks) -> Finding:
     # Rules are mixed in what a row was marked by first, but each rule's first rows are the ones with words.
     first = marks.filter(pl.int_range(pl.len()).over("rule") < named)
     places = disk.some(first["row"].to_list(), "file", "line", "id", "split")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from instructkit.audit.blocks import RowsOnDisk
+from instructkit.audit.blocks import Blocks
 from instructkit.audit.finding import Tally
 from instructkit.audit.known import known
+from instructkit.audit.lineage import Lineage
 from instructkit.audit.rows import ROWS
+from instructkit.audit.spool import RowSpool
 from instructkit.audit.texts import with_texts
 from instructkit.minhash.threads import in_threads
 
@@ -21,6 +23,7 @@ Observer = Callable[[str, int, int], None]
 RowCheck = Callable[[pl.DataFrame], pl.DataFrame]
 """A check that sees one row at a time: texts (see `with_texts`) to marks."""
 BLOCK_ROWS = 4096
+NO_LINEAGE = Lineage()
 EMPTY = ("empty_answer", "empty_prompt")
 """Rules of rows that are no conversation because nothing is said."""
 
@@ -41,16 +44,28 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.named)
-        self.disk = RowsOnDisk(self.folder)
+        self.disk = Blocks(self.folder)
         self.counted = {name: Counter() for name in ("file", "format", "split")}
-        self.known = pl.DataFrame()
+        (self.folder / "splits").mkdir()
+        self.splits = RowSpool(self.folder / "splits")
+        """The rows again, by split, as they are compared across splits."""
+        self.literals: list[str] = []
+        """Texts of templates, which are no row's own."""
+        self.paths: dict[str, Path] = {}
+        """Where the files lie, by the names that rows have for them."""
+        self.known = known(with_texts(pl.DataFrame(schema=ROWS)))
         """See `known.known`: a row for each conversation."""
 
-    def read(self, blocks: Iterable[pl.DataFrame], checks: dict[str, RowCheck]) -> None:
-        """RowsOnDisk the rows (schema ROWS) and do the checks of single rows."""
-        found = []
+    def read(self, blocks: Iterable[pl.DataFrame], checks: dict[str, RowCheck], lineage: Lineage = NO_LINEAGE) -> None:
+        """Take in the rows of a dataset (schema ROWS), and do the checks of single rows."""
+        found = [self.known]
+        self.literals += lineage.literals
         for rows, texts, held, marks in in_threads(lambda block: _looked_at(block, checks), self._numbered(blocks)):
             self.disk.add(rows, texts)
+            said = rows.filter(pl.col("split").is_not_null(), pl.col("messages").list.len() > 0)
+            ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
+            if said.height:
+                self.splits.add(lineage.own(lineage.known(said)).with_columns(ours=ours))
             found.append(held)
             for check, marked in marks.items():
                 self.tally.add(check, marked)
@@ -58,14 +73,18 @@ class Ground:
                 column = rows[name].fill_null("").value_counts()
                 counter.update(dict(column.rows()))
             self.observe("reading", self.disk.rows, 0)
-        self.known = pl.concat(found) if found else known(with_texts(pl.DataFrame(schema=ROWS)))
+        self.known = pl.concat(found)
 
     def ranked(self, name: str) -> dict[str, int]:
         """Rows by file, format or split, most first; `""` for those without one."""
         return dict(sorted(self.counted[name].items(), key=lambda item: (-item[1], item[0])))
 
+    def names_of(self, paths: set[Path]) -> set[str]:
+        """The names that rows have for some of the files."""
+        return {name for name, path in self.paths.items() if path.resolve() in paths}
+
     def _numbered(self, blocks: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
-        row = 0
+        row = self.disk.rows
         for block in blocks:
             for part in block.iter_slices(BLOCK_ROWS):
                 numbers = pl.int_range(row, row + part.height, dtype=pl.UInt32, eager=True)

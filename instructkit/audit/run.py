@@ -7,24 +7,27 @@ marks ──▶ findings, the worst first
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import polars as pl
-
 from instructkit.audit import answers, refusals, remnants
+from instructkit.audit.contaminated import check_contaminated
 from instructkit.audit.copies import check_copies
 from instructkit.audit.endings import check_endings
 from instructkit.audit.finding import findings_of
 from instructkit.audit.ground import Ground, Observer, RowCheck
 from instructkit.audit.labels import Labelling, check_labels
 from instructkit.audit.languages import check_languages
+from instructkit.audit.leaks import check_leaks
+from instructkit.audit.lineage import Lineage
 from instructkit.audit.profile import profile
 from instructkit.audit.result import Audit, verdict
 from instructkit.audit.rows import read
 from instructkit.audit.wordings import check_wordings
+from instructkit.build.manifest import Build
 from instructkit.stages.ingest.dataset import Dataset, open_dataset
+from instructkit.store.builds import is_build
 
 ROW_CHECKS: dict[str, RowCheck] = {
     "cut": answers.cut,
@@ -44,49 +47,46 @@ def audit(
     *,
     root: Path = Path(),
     given: Mapping[str, str] | None = None,
+    against: Sequence[str] = (),
     labels: Labelling | None = None,
     named: int = NAMED,
     observe: Observer = lambda what, done, of: None,
 ) -> Audit:
-    """Audit the rows of files, globs and folders, which are read as one dataset; see `open_dataset` and `audit_rows`.
+    """Audit the rows of files, globs, folders and builds, which are read as one dataset; see `open_dataset`.
 
-    `given`: columns that hold prompt, answer and passage, see `rows.read`. Raises InputError where nothing is there, or
-    a file is damaged or of no known kind.
+    `given`: columns that hold prompt and answer, see `rows.read`. `against`: evaluations, see `check_contaminated`.
+    `labels`: see `check_labels`. `named`: rows that each finding names of each rule.
+
+    Memory: some 200 bytes a row, and what a block of rows takes. Disk: the texts two or three times, in the system's
+    temporary folder. Raises InputError where nothing is there, or a file is damaged or of no known kind.
     """
     datasets = [open_dataset(path, root) for path in paths]
-    return audit_rows(_blocks(datasets, given), paths=paths, labels=labels, named=named, observe=observe)
-
-
-def _blocks(datasets: Sequence[Dataset], given: Mapping[str, str] | None) -> Iterator[pl.DataFrame]:
-    first = 0
-    for dataset in datasets:
-        for block in read(dataset, given, first):
-            first += block.height
-            yield block
-
-
-def audit_rows(
-    blocks: Iterable[pl.DataFrame],
-    *,
-    paths: Sequence[str] = (),
-    labels: Labelling | None = None,
-    named: int = NAMED,
-    observe: Observer = lambda what, done, of: None,
-) -> Audit:
-    """Audit rows, given in blocks of schema ROWS. `named`: rows that each finding names; `labels`: see `check_labels`.
-
-    Memory: some 50 bytes a row and what a block takes. Disk: the texts, twice, in the system's temporary folder.
-    """
     with TemporaryDirectory(prefix="instructkit-audit-") as name:
         ground = Ground(Path(name), named, observe)
-        ground.read(blocks, ROW_CHECKS)
-        if labels is not None:
-            check_labels(ground, labels)
-        check_endings(ground)
-        clusters = check_copies(ground)
-        wordings = check_wordings(ground)
-        languages = check_languages(ground)
-        found = findings_of(ground.tally, ground.disk)
+        for dataset in datasets:
+            ground.paths |= {file.name: file.path for file in dataset.files}
+            ground.read(read(dataset, given), ROW_CHECKS, _lineage(dataset, root))
+        return concluded(ground, paths, root, against, labels)
+
+
+def concluded(
+    ground: Ground,
+    paths: Sequence[str] = (),
+    root: Path = Path(),
+    against: Sequence[str] = (),
+    labels: Labelling | None = None,
+) -> Audit:
+    """The audit of rows that have been read: the checks of the whole, and everything put together."""
+    if labels is not None:
+        check_labels(ground, labels)
+    check_leaks(ground)
+    if against:
+        check_contaminated(ground, against, root)
+    check_endings(ground)
+    clusters = check_copies(ground)
+    wordings = check_wordings(ground)
+    languages = check_languages(ground)
+    found = findings_of(ground.tally, ground.disk)
     return Audit(
         paths=list(paths),
         verdict=verdict(found),
@@ -101,3 +101,9 @@ def audit_rows(
         clusters=clusters,
         said=ground.said,
     )
+
+
+def _lineage(dataset: Dataset, root: Path) -> Lineage:
+    """What a build tells about its rows; of other datasets nothing."""
+    place = root / Path(dataset.path).expanduser()
+    return Lineage(Build.open(place), dataset.step) if is_build(place) else Lineage()

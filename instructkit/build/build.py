@@ -118,7 +118,6 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
             waits = any(steps[each].unknown for each in above)
-            stage = located(stage, recipe.root)
             said[name] = stage.outlook(None if waits else pl.concat([build.rows(each) for each in above]))
     return said
 

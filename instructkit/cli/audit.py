@@ -23,13 +23,13 @@ from instructkit.cli.progress import line_progress
     help="A chat template (.jinja, or `chatml`) in place of the model's; alone, it says which rows train nothing.",
 )
 @click.option(
-    "--column",
-    "columns",
-    metavar="WHAT=COLUMN",
+    "--against",
+    metavar="EVAL",
     multiple=True,
-    help="Column that holds the prompt, answer or passage, where neither format nor name says so: "
-    "--column prompt=riddle --column answer=solution.",
+    help="An evaluation (file, glob or folder): rows that hold its questions or answers are errors. May be repeated.",
 )
+@click.option("--prompt", metavar="COLUMN", help="Column that asks, where its name does not say so.")
+@click.option("--answer", metavar="COLUMN", help="Column that answers.")
 @click.option(
     "--rows", "named", type=click.IntRange(min=1), default=3, show_default=True, help="Rows to name of each kind."
 )
@@ -45,7 +45,9 @@ def audit(
     paths: tuple[str, ...],
     model: str | None,
     chat_template: str | None,
-    columns: tuple[str, ...],
+    against: tuple[str, ...],
+    prompt: str | None,
+    answer: str | None,
     named: int,
     json_file: Path | None,
     strict: bool,
@@ -55,8 +57,8 @@ def audit(
     Alpaca, ShareGPT, OpenAI messages, prompt and completion, question and answer, plain texts; JSON Lines, JSON, CSV,
     Parquet, Arrow, and folders of the Hugging Face hub. The format is detected. Several PATHs are one dataset.
 
-    Exit 0 without errors, 1 with errors (rows that are no conversation, that say nothing, that train nothing, or that
-    stand in two splits), 2 where a path cannot be read.
+    Exit 0 without errors, 1 with errors (rows that are no conversation, that say nothing, that train nothing, that
+    stand in two splits or hold a row of an evaluation), 2 where a path cannot be read.
 
     \b
       instructkit audit data/alpaca.json
@@ -64,16 +66,13 @@ def audit(
     """  # noqa: D301 (\b keeps click from filling the lines)
     from instructkit.audit.labels import labelling
     from instructkit.audit.run import audit as run
-    from instructkit.cli.templates.options import read_from
     from instructkit.errors import InputError, UsageFault
 
-    given = read_from(columns)
-    if wrong := sorted(given.keys() - {"prompt", "answer", "passage"}):
-        raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
+    given = {what: column for what, column in (("prompt", prompt), ("answer", answer)) if column}
     labels = labelling(model, chat_template) if model or chat_template else None
     with line_progress() as observe:
         try:
-            found = run(paths, given=given, labels=labels, named=named, observe=observe)
+            found = run(paths, given=given or None, against=against, labels=labels, named=named, observe=observe)
         except InputError as error:
             raise UsageFault(str(error)) from error
     text = json.dumps(found.as_json(), indent=1, ensure_ascii=False)

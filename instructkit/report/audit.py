@@ -172,8 +172,8 @@ def _look(audit: Audit) -> Iterator[str]:
     rules = next((finding.rules for finding in audit.findings if finding.check == "format"), {})
     if rules.get("no_assistant", 0) + rules.get("unrecognised", 0) > audit.rows / 2:
         yield (
-            "most rows have no answer: these are questions alone, or their columns have other names, which --column "
-            "prompt=NAME --column answer=NAME tells"
+            "most rows have no answer: these are questions alone, or their columns have other names, which --prompt "
+            "COLUMN --answer COLUMN tell"
         )
     checks = {finding.check for finding in audit.findings}
     yield from islice((text for helped, text in LOOK.items() if checks & set(helped)), ADVICE)
