@@ -24,6 +24,9 @@ from instructkit.errors import InputError
 from instructkit.stages.ingest.evaluations import Evaluation, evaluation_files, evaluation_rows, listed
 
 STAGE = "decontaminate"
+MARGIN = 0.05
+"""Words weigh by how rare they are in the corpus, and what is left of it at a build's end is another corpus than the
+one that was decontaminated: a score just below the threshold there may come out just above it here."""
 FOUND = pl.Schema(
     {"place": pl.Int64(), "row": pl.Int64(), "part": pl.String(), "score": pl.Float64(), "file": pl.String()}
 )
@@ -39,6 +42,8 @@ class Against:
     settings: Settings = field(default_factory=Settings)
     root: Path = Path()
     """What their paths are relative to."""
+    margin: float = 0
+    """How far above the threshold a score must be to count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,8 @@ class Held:
     """The rows of the evaluations, as `contamination.rows.EVALUATION`."""
     found: pl.DataFrame
     """As `FOUND`; all that is found, passages apart."""
+    nearly: pl.DataFrame
+    """As `FOUND`; what is above the threshold, but within the margin, of rows that hold nothing else."""
 
 
 def named(paths: Sequence[str]) -> list[Against]:
@@ -72,7 +79,10 @@ def of_build(build: Build) -> tuple[list[Against], list[str]]:
         given = msgspec.convert(steps[name]["against"], str | Evaluation | list[str | Evaluation])
         told = {key: value for key, value in entry.settings.items() if key in names}
         against = Against(
-            evaluations=tuple(listed(given)), settings=msgspec.convert(told, Settings, strict=False), root=root
+            evaluations=tuple(listed(given)),
+            settings=msgspec.convert(told, Settings, strict=False),
+            root=root,
+            margin=MARGIN,
         )
         try:
             evaluation_files(against.evaluations, root)
@@ -118,7 +128,9 @@ def held(spool: RowSpool, against: Against, own: dict[Path, str], literals: list
     found = judged(index, matches(index, hits, weighed, settings.threshold, void), settings, turns_of)
     there = index.rows.select("file").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     said = found.filter(pl.col("part") != "passage").join(there, on="row", maintain_order="left")
-    return Held(rows=index.rows, found=said.select(place="record", row="row", part="part", score="score", file="file"))
+    said = said.select(place="record", row="row", part="part", score="score", file="file")
+    sure = said.filter(pl.col("score") >= min(settings.threshold + against.margin, 1))
+    return Held(rows=index.rows, found=sure, nearly=said.join(sure, on="place", how="anti", maintain_order="left"))
 
 
 def evaluation_side(row: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ EXCERPT = 300
 """Characters of a text that evidence holds."""
 MOST_EVIDENCE = 1_000
 """Pairs of rows of each kind and pair of splits that are named."""
-COMMON_ANSWER, CONTAMINATED = "common_answer", "contaminated"
+COMMON_ANSWER, CONTAMINATED, NEARLY = "common_answer", "contaminated", "nearly_contaminated"
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
 
 
@@ -81,6 +81,9 @@ class Contamination(msgspec.Struct, frozen=True, kw_only=True):
     """Of these, how many stand in the dataset."""
     counts: dict[str, int]
     """Rows of the dataset that hold one of them, by split."""
+    nearly: int
+    """Rows of the dataset whose score is above the threshold of a build's own step by so little that another mix of
+    rows explains it; they are no leak."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,12 +291,14 @@ def _contamination(spool: RowSpool, rows: Held) -> list[Contamination]:
     counted = places.group_by("file", "split").agg(pl.col("place").n_unique())
     counts = {(file, split): n for file, split, n in counted.iter_rows()}
     found = dict(places.group_by("file").agg(pl.col("row").n_unique()).iter_rows())
+    nearly = dict(rows.nearly.group_by("file").agg(pl.col("place").n_unique()).iter_rows())
     return [
         Contamination(
             file=file,
             rows=count,
             found=found.get(file, 0),
             counts={split: counts.get((file, split), 0) for split in spool.splits},
+            nearly=nearly.get(file, 0),
         )
         for file, count in rows.rows.group_by("file", maintain_order=True).len().iter_rows()
     ]
@@ -306,12 +311,15 @@ def _split_of(spool: RowSpool, places: pl.Series) -> pl.Series:
 
 def _held_evidence(spool: RowSpool, rows: Held) -> list[Evidence]:
     """The first rows that hold one of an evaluation, each with the one that is found best."""
-    best = rows.found.sort("place", -pl.col("score"), "row").unique("place", keep="first", maintain_order=True)
-    chosen = best.sort(-pl.col("score"), "place").head(MOST_EVIDENCE)
+    every = pl.concat(
+        [rows.found.with_columns(kind=pl.lit(CONTAMINATED)), rows.nearly.with_columns(kind=pl.lit(NEARLY))]
+    )
+    best = every.sort("place", -pl.col("score"), "row").unique("place", keep="first", maintain_order=True)
+    chosen = best.sort("kind", -pl.col("score"), "place").head(MOST_EVIDENCE)
     sides = {row["place"]: _side(row) for row in spool.at(chosen["place"].to_list(), SHOWN).iter_rows(named=True)}
     return [
         Evidence(
-            kind=CONTAMINATED,
+            kind=row["kind"],
             similarity=round(row["score"], 4),
             earlier=_side(evaluation_side(rows.rows.row(row["row"], named=True))),
             later=sides[row["place"]],

@@ -7,6 +7,7 @@ from unicodedata import east_asian_width
 
 import click
 
+from instructkit.audit.evaluations import MARGIN
 from instructkit.audit.identities import IDENTITIES, SAME_DOCUMENT, SAME_GROUP, SAME_ID
 from instructkit.audit.overlap import (
     ANSWER_WORDS,
@@ -18,7 +19,7 @@ from instructkit.audit.overlap import (
     SAME_CONVERSATION,
     SAME_PROMPT,
 )
-from instructkit.audit.verify import COMMON_ANSWER, CONTAMINATED, Evidence, Side, Verified
+from instructkit.audit.verify import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
 
 WORDS = {
@@ -32,6 +33,7 @@ WORDS = {
     SAME_GROUP: "same group",
     COMMON_ANSWER: "(common long answer)",
     CONTAMINATED: "holds a row of an evaluation",
+    NEARLY: "holds one nearly",
 }
 MOST_PAIRS = 6
 """Pairs of splits in one table; of more, those that cross."""
@@ -82,7 +84,7 @@ def _table(found: Verified) -> Iterator[str]:
     shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair.crossing][:MOST_PAIRS]
     if not shown:
         shown = pairs[:MOST_PAIRS]
-    left_out = {CONTAMINATED}
+    left_out = {CONTAMINATED, NEARLY}
     left_out |= {COMMON_ANSWER} if not any(pair.counts[COMMON_ANSWER] for pair in shown) else set()
     left_out |= set() if found.ours else set(IDENTITIES)
     kinds = [kind for kind in WORDS if kind not in left_out]
@@ -129,6 +131,12 @@ def _notes(found: Verified) -> Iterator[str]:
         yield from _how(found)
     if found.evaluations:
         yield "  Rows of evaluations are looked for as the stage `decontaminate` does; passages alone do not count."
+    if nearly := sum(each.nearly for each in found.evaluations):
+        yield (
+            f"  {nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most: it "
+            "weighed words by"
+        )
+        yield "  other rows than are left. They are no leak; --json names them."
     if found.unsplit:
         yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
     if found.not_read:

@@ -1,10 +1,15 @@
 """Rows of evaluations that stand in a dataset are found, whatever was said about them when it was built."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from instructkit.audit.evaluations import Against
+from instructkit.audit.overlap import Settings
+from instructkit.audit.verify import datasets_of, verify
 from instructkit.errors import InputError, UsageFault
+from instructkit.stages.ingest.evaluations import Evaluation
 
 
 @pytest.fixture
@@ -53,6 +58,20 @@ def test_an_evaluation_that_is_part_of_the_dataset_is_not_compared_with_itself(f
     splits["train"][3] = splits["test"][5]
     found = verified(folder(**splits), against=[f"{place}/test.jsonl"])
     assert found.evaluations[0].counts == {"train": 1, "test": 0}
+
+
+def test_a_score_within_the_margin_is_told_apart_and_no_leak(folder, splits, evaluation):
+    path, rows = evaluation
+    said = rows[7]["prompt"].split()
+    said[10] = "otherwise"
+    splits["train"][4]["prompt"] = " ".join(said)
+    ((dataset, lineage),) = datasets_of(folder(**splits))
+    exam = Against(evaluations=(Evaluation(path=path),))
+    sure, unsure = (verify(dataset, lineage, Settings(), against=[replace(exam, margin=margin)]) for margin in (0, 0.2))
+    assert (sure.clean, sure.evaluations[0].found, sure.evaluations[0].nearly) == (False, 1, 0)
+    assert (unsure.clean, unsure.evaluations[0].found, unsure.evaluations[0].nearly) == (True, 0, 1)
+    assert [(e.kind, e.later.line) for e in unsure.evidence] == [("nearly_contaminated", 5)]
+    assert 0.8 <= unsure.evidence[0].similarity < 1
 
 
 def test_an_evaluation_that_is_not_there_is_an_error(folder, verified, splits):
