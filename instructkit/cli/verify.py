@@ -71,7 +71,8 @@ def verify(
     """  # noqa: D301 (\b keeps click from filling the lines)
     from instructkit.audit.evaluations import named
     from instructkit.audit.overlap import Settings
-    from instructkit.audit.verify import datasets_of, verified_json
+    from instructkit.audit.verified import verified_json
+    from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run
     from instructkit.cli.options import open_build
     from instructkit.cli.templates.options import read_from

@@ -19,7 +19,7 @@ from instructkit.audit.overlap import (
     SAME_CONVERSATION,
     SAME_PROMPT,
 )
-from instructkit.audit.verify import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
+from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
 
 WORDS = {
@@ -132,11 +132,8 @@ def _notes(found: Verified) -> Iterator[str]:
     if found.evaluations:
         yield "  Rows of evaluations are looked for as the stage `decontaminate` does; passages alone do not count."
     if nearly := sum(each.nearly for each in found.evaluations):
-        yield (
-            f"  {nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most: it "
-            "weighed words by"
-        )
-        yield "  other rows than are left. They are no leak; --json names them."
+        yield f"  {nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most:"
+        yield "  it weighed words by other rows than are left. They are no leak; --json names them."
     if found.unsplit:
         yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
     if found.not_read:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructkit.audit.overlap import Settings
-from instructkit.audit.verify import datasets_of, verified_json, verify
+from instructkit.audit.verified import verified_json
+from instructkit.audit.verify import datasets_of, verify
 from instructkit.errors import InputError, UsageFault
 from instructkit.schema import Example, Message, Origin, frame
 
