@@ -127,7 +127,7 @@ CHECKS: dict[str, Check] = {
         "answer in another language",
         "Answers in another language than all parts of their prompt, both told with a probability of 0.8 or more.",
         "Prompts that ask for a translation or name a language do not count, nor do code and texts of fewer than 40 "
-        "letters (20 in scripts without spaces).",
+        "letters (10 in scripts without spaces).",
     ),
     "one_template": Check(
         "warning",

@@ -19,7 +19,7 @@ from instructkit.text.detectors import Detect, DetectorName, detector, missing_p
 SEED = 0
 SURE = 0.8
 """Least probability of a language that is believed."""
-LETTERS, LETTERS_UNSPACED = 40, 20
+LETTERS, LETTERS_UNSPACED = 40, 10
 """Fewest letters by which a language is told, and where a character is a word."""
 MOST_CHARACTERS = 600
 LINES = 6
