@@ -28,8 +28,8 @@ HEAD_WORDS, TAIL_WORDS = 200, 60
 """Of a long prompt only its two ends are looked at: instructions stand there."""
 BITS = 22
 BUCKETS = 1 << BITS
-"""Counters of runs of words, in each of two tables, 32 MB in all. The smaller counter counts: two runs are taken for one
-where they share both. Source: Cormode and Muthukrishnan, the count-min sketch, 2005."""
+"""Counters of runs of words, in each of two tables, 32 MB in all. The smaller counter counts: two runs are taken for
+one where they share both. Source: Cormode and Muthukrishnan, the count-min sketch, 2005."""
 GAP = "…"
 _BEFORE, _AFTER = "\x02", "\x03"
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
