@@ -77,15 +77,15 @@ def audit_page() -> str:
         "# Checks of an audit",
         "",
         "What `instructkit audit PATH` looks for in instruction data from anywhere. It exits 1 when there are errors, "
-        "or with `--strict` warnings, and 2 when a path cannot be read. A row counts once in each check, by the rule of "
-        "it that marks it first; rows that are no conversation are looked at no further.",
+        "or with `--strict` warnings, and 2 when a path cannot be read. A row counts once in each check, by the rule "
+        "of it that marks it first; rows that are no conversation are looked at no further.",
         "",
         *table(("what its rows are", "name in the JSON", "severity", "finds", "why, and what does not count"), rows),
         "",
         "Beside that it says what the rows are like. *Lengths* are characters, and with `--model` tokens. *Wordings* "
         "are what is left of prompts when all that differs from row to row is masked: a stretch of words belongs to a "
         "wording where it stands in 1% of the prompts at their beginning or end, or in 5% elsewhere. *Languages* are "
-        "those of answers, told by the fastest detector that is installed: with langdetect alone on 2,000 rows that are "
+        "those of answers, told by the fastest detector that is installed: with langdetect alone on 2,000 rows, "
         "spread over all.",
     ]
     return "\n".join(lines) + "\n"

@@ -51,7 +51,8 @@ class Index:
     """As `EVALUATION`."""
     sketcher: Sketcher
     uses: pl.DataFrame
-    """As `USES`: which segment is which part (prompt, answer, passage) of which row."""
+    """As `USES`: which segment is which part of which row: `prompt`, `answer` or `passage`; `extract` is an answer that
+    stands in its row's own passage or prompt, and so says nothing by itself."""
     texts: pl.Series
     """The segments' texts."""
     units: I64s
@@ -79,7 +80,7 @@ class Index:
         return Index(
             rows=rows,
             sketcher=sketcher,
-            uses=uses,
+            uses=_with_extracts(uses, runs.starts, sequence, len(grams)),
             texts=texts,
             units=runs.units.astype(np.int64),
             starts=runs.starts,
@@ -189,6 +190,30 @@ def _segments(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     return texts, uses.select([pl.col(name).cast(dtype) for name, dtype in USES.items()])
 
 
+def _with_extracts(uses: pl.DataFrame, starts: I64s, sequence: I64s, grams: int) -> pl.DataFrame:
+    """The uses, with answers all of whose n-grams stand in the passage or prompt of their row as `extract`."""
+    answers = (uses["part"] == "answer").to_numpy()
+    row, segment = uses["row"].to_numpy(), uses["segment"].to_numpy()
+    held = np.unique(_keyed(row[~answers], segment[~answers], starts, sequence, grams))
+    each = _keyed(row[answers], segment[answers], starts, sequence, grams)
+    sizes = (starts[1:] - starts[:-1])[segment[answers]]
+    if not len(held) or not len(each):
+        return uses
+    known = held[np.minimum(np.searchsorted(held, each), len(held) - 1)] == each
+    counts = np.bincount(np.repeat(np.arange(len(sizes)), sizes), weights=known, minlength=len(sizes))
+    part = uses["part"].to_numpy().astype(object)
+    part[np.flatnonzero(answers)[counts == sizes]] = "extract"
+    return uses.with_columns(part=pl.Series(part, dtype=pl.String))
+
+
+def _keyed(row: I64s, segment: I64s, starts: I64s, sequence: I64s, grams: int) -> I64s:
+    """Keys of each n-gram of each segment of a row: the row times the number of n-grams, and the n-gram."""
+    sizes = (starts[1:] - starts[:-1])[segment]
+    places = np.repeat(starts[:-1][segment] - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+    keys: I64s = np.repeat(row, sizes) * grams + sequence[places]
+    return keys
+
+
 def _frequency(uses: pl.DataFrame, rows: int, starts: I64s, sequence: I64s, grams: int) -> I64s:
     """In how many rows, equal ones counted once, and in how many passages each n-gram stands."""
     asked = uses.filter(pl.col("part") != "passage")
@@ -200,7 +225,5 @@ def _frequency(uses: pl.DataFrame, rows: int, starts: I64s, sequence: I64s, gram
     )
     holders = pl.concat([asked, passages.select("row", "segment")]).unique()
     row, segment = holders["row"].to_numpy(), holders["segment"].to_numpy()
-    sizes = (starts[1:] - starts[:-1])[segment]
-    places = np.repeat(starts[:-1][segment] - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-    both = np.unique(np.repeat(row, sizes) * grams + sequence[places])
+    both = np.unique(_keyed(row, segment, starts, sequence, grams))
     return np.bincount(both % max(grams, 1), minlength=grams).astype(np.int64)

@@ -6,6 +6,7 @@
     answer alone                              20 words or more of it were found, or 8 that are all that somebody says
     a prompt of fewer words, or less rare     its answer, however short, stands near it
 
+An answer that stands in its row's own passage or prompt is no evidence by itself: whoever has the passage has it too.
 Words without weight count for nothing here. Numbers are `min_prompt_words` and `min_answer_words`.
 """
 

@@ -98,7 +98,8 @@ def token_lines(example: Example, tokens: Sequence[tuple[str, float]]) -> Iterat
 
 
 def _head(record: Document | Example) -> str:
-    facts = [place(record.origin), record.language, record.split]
+    repeats = f"repeats {record.repeats:g}" if isinstance(record, Example) and record.repeats != 1 else None
+    facts = [place(record.origin), record.language, record.split, repeats]
     return click.style(record.id, bold=True) + "  " + "  ".join(fact for fact in facts if fact)
 
 

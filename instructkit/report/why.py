@@ -130,6 +130,8 @@ def trace_lines(trace: Trace, indent: str = "") -> list[str]:
             lines.append(f"  template  {record.template}{at} at {record.template_hash}")
         if record.variant:
             lines.append(f"  variant   {record.variant}")
+        if record.repeats != 1:
+            lines.append(f"  repeats   {record.repeats:g}")
         lines.append(f"  content   {record.content_hash}")
     if not trace.documents:
         lines.append(f"  from      {place(trace.origin)}  in {' '.join(trace.location) or trace.source}")

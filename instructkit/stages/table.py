@@ -35,7 +35,7 @@ STAGES: dict[str, str] = {
     "decontaminate": "instructkit.stages.decontaminate:Decontaminate",
     "render": "instructkit.stages.render.render:Render",
     "mix": "instructkit.stages.mix.mix:Mix",
-    "split": "instructkit.stages.split:Split",
+    "split": "instructkit.stages.split.split:Split",
     "export.openai": "instructkit.stages.export.openai:ExportOpenai",
     "export.alpaca": "instructkit.stages.export.alpaca:ExportAlpaca",
     "export.sharegpt": "instructkit.stages.export.sharegpt:ExportSharegpt",

@@ -10,6 +10,8 @@ from instructkit.errors import InputError, did_you_mean
 from instructkit.store.store import ShardRef, Store
 
 FILE = "manifest.json"
+SPLIT = "split"
+"""Name of the stage that divides rows."""
 
 
 class _Call(msgspec.Struct, frozen=True):
@@ -33,6 +35,7 @@ class ExportedFile(msgspec.Struct, frozen=True):
 
 
 class _Step(msgspec.Struct, frozen=True):
+    stage: str
     noun: str | None
     runs: list[_Run]
     files: list[ExportedFile] = []
@@ -83,6 +86,13 @@ def exported_files(folder: Path, step: str) -> list[ExportedFile]:
         if not (folder / step / file.name).is_file():
             raise InputError(f"{folder / step / file.name}: written by the last build, but not there; build again")
     return files
+
+
+def split_steps(folder: Path) -> list[str]:
+    """The steps of the build in a folder that divided its rows, in order."""
+    manifest = _manifest(folder)
+    assert manifest is not None, "is_build() has been asked"
+    return [name for name, each in manifest.steps.items() if each.stage == SPLIT]
 
 
 def _manifest(folder: Path) -> _Manifest | None:

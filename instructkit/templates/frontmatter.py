@@ -112,7 +112,8 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Several wordings of the same instruction, by name or numbered from 1. One is drawn for each row, and stands where
     the body says `{{ phrasing }}`; its name is the variable `phrasing_name`."""
     weights: dict[str, Weight] = {}
-    """Weight of the loss of a turn, by block name; 0 is not trained on. Left out: 1 for the assistant, else 0."""
+    """Weight of the loss of a turn, by block name; 0 is not trained on. Left out: 1 for the assistant and for a
+    plain text, else 0."""
     tools: list[dict[str, Any]] | Text | None = None
     """Functions that the assistant can call: definitions `{name, description, parameters}`, bare or under `{type,
     function}`, or the name of an input that holds such a list. `tool_call(name, arguments)` calls one."""

@@ -61,7 +61,7 @@ class DedupeAgainst:
     To keep training prompts clear of an evaluation set: `{against: eval/*.jsonl, of: prompt, text: question}`.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = (Document, Example)
     yields: ClassVar[None] = None
     packages: ClassVar[tuple[str, ...]] = ("numpy", "xxhash", "orjson", "pyarrow")

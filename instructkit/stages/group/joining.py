@@ -52,7 +52,7 @@ def document_ties(records: pl.LazyFrame) -> pl.DataFrame:
     """
     ties = records.select(tie="documents", group="group").explode("tie", empty_as_null=False)
     ties = ties.unique().filter(pl.len().over("tie") > 1)
-    return ties.collect().cast(TIES)  # type: ignore[arg-type]
+    return ties.collect().cast(TIES)
 
 
 def united(groups: pl.Series, *ties: pl.DataFrame) -> pl.DataFrame:

@@ -42,10 +42,11 @@ class IngestChat:
     (`role_order`, `no_assistant`, `no_final_answer`), a tool call or tool cannot be read (`bad_tool_call`,
     `bad_tools`), a message holds an image or the like (`media`), a weight is no number from 0 up (`bad_weight`), what
     belongs to the prompt is no text (`content_not_text`), or both `input` and `context` stand beside an instruction
-    (`two_inputs`).
+    (`two_inputs`). A single message of the role `text` is a plain text, as our own exports write it; an empty one is
+    dropped (`empty_text`).
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reads: ClassVar[tuple[Noun, ...]] = ()
     yields: ClassVar[Noun] = Example
     packages: ClassVar[tuple[str, ...]] = ("pyarrow", "orjson", "xxhash")

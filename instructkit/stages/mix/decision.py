@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from instructkit.stages.mix.drawn import repeats_by_tokens, repeats_of_rows, wit
 from instructkit.stages.mix.targets import divided, most, proportional, weighted
 
 Column = Literal["source", "task", "template", "language"]
+COLUMNS: tuple[Column, ...] = get_args(Column)
 Unit = Literal["rows", "tokens"]
 SHOWN = 10
 """Values that a message lists."""

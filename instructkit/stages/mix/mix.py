@@ -15,7 +15,7 @@ from instructkit.schema import Example, Noun
 from instructkit.stages.contract import InputPath, Outcome
 from instructkit.stages.dedupe.decision import check_ids
 from instructkit.stages.drops import sort_out
-from instructkit.stages.mix.decision import MIXED, Column, Plan, Unit, mixed
+from instructkit.stages.mix.decision import COLUMNS, MIXED, Column, Plan, Unit, mixed
 from instructkit.stages.mix.outlook import beforehand, table
 from instructkit.stages.mix.tokens import token_counts, tokenizer_files
 
@@ -64,7 +64,8 @@ class Mix:
     either: as many as keep the weights without any row coming up more than `epochs` times."""
     tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """The same in tokens, prompts and chat template included. Each value gets at most its part and falls short of it by
-    less than one row. Rows that a training would leave out as unlabelled have no tokens."""
+    less than one row. Rows that a training would leave out as unlabelled have no tokens. `plan` counts tokens too,
+    which takes as long as a training takes to tokenise."""
     tokenizer: InputPath | None = None
     """With `tokens`: the folder of the model or tokenizer that counts, relative to the project."""
     epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
@@ -104,8 +105,10 @@ class Mix:
         """Exactly what the build will make of these rows; of rows that are not there yet, what the recipe fixes."""
         if records is None:
             return beforehand(self._plan)
-        batches = [self.sketch(batch) for batch in records.collect_batches(maintain_order=False)]
-        sketches = pl.concat(batches) if batches else self.sketch(records.head(0).collect())
+        # Texts are read only where their tokens count, and a batch at a time.
+        read = records if self.tokens is not None else records.select("id", "split", *COLUMNS)
+        batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
+        sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
         try:
             found = mixed(sketches, self._plan)
         except InstructkitError as error:
@@ -118,7 +121,7 @@ class Mix:
         rows = shard.filter(pl.col("split").is_in(SEEN, nulls_equal=True))
         draws = [uniform(self.seed, "mix", each) for each in rows["id"]]
         tokens = [] if self.tokens is None else [token_counts(rows, str(self.tokenizer)).alias("tokens")]
-        values = [pl.col(name).fill_null(NONE) for name in ("source", "task", "template", "language")]
+        values = [pl.col(name).fill_null(NONE) for name in COLUMNS]
         return rows.select("id", *values, draw=pl.Series(draws, dtype=pl.Float64)).with_columns(tokens)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.splits`: real sets, mixed and divided by group, and the same rows divided at random."""

@@ -1,0 +1,1 @@
+"""The stage that divides the data into training, validation and test, in whole groups."""
