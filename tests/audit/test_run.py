@@ -273,6 +273,29 @@ def test_questions_about_one_passage_are_no_near_duplicates(audited):
     assert set(said(audited(*rows))) == {"near_prompt"}
 
 
+def test_rows_of_one_template_are_no_near_duplicates(audited):
+    says = sentences("instruction", 6)
+    rows = [
+        clean(n, instruction=f"{says} {sentences(f'x{n}', 1)}", output=("positive", "negative")[n % 2])
+        for n in range(90)
+    ]
+    assert set(said(audited(*rows))) == {"one_template"}
+
+
+def test_what_the_system_says_in_every_row_makes_no_rows_alike(audited):
+    system = sentences("system", 30)
+    rows = [{"system": system, **clean(n, output=("positive", "negative")[n % 2])} for n in range(30)]
+    found = audited(*rows * 4, *rows[:0])
+    assert set(said(found)) == {"duplicate"}
+    assert said(audited(*rows)) == {}
+    assert found.profile.wordings.free == 120
+
+
+def test_a_long_label_is_no_answer_that_was_cut(audited):
+    labels = ("Sports and recreation in the open air", "Politics", "Business")
+    assert said(audited(*(clean(n, output=labels[n % 3]) for n in range(90)))) == {}
+
+
 def test_rows_in_two_splits_are_errors(folder):
     train = BASE[:30]
     near = train[4]["instruction"].split()
@@ -303,7 +326,7 @@ def test_rows_of_an_evaluation_are_errors(folder):
     found = audit([place], against=[evaluation])
     (hit,) = (finding for finding in found.findings if finding.check == "contaminated")
     assert {row.line: row.rule for row in hit.rows} == {41: "prompt", 42: "answer"}
-    assert next(row for row in hit.rows if row.line == 41).said.endswith("exam/questions.jsonl:4")
+    assert next(row for row in hit.rows if row.line == 41).said.endswith("exam/questions.jsonl:4, score 1.0")
     assert "of 20 evaluation rows 2 were found here" in found.said
 
 
@@ -374,6 +397,12 @@ def test_a_chat_template_that_cannot_be_trained_on_is_the_callers_fault(tmp_path
 def test_plain_texts_are_rows_too(audited):
     found = audited(*({"text": sentences(f"t{n}", 6)} for n in range(20)), labels=labelling(None, "chatml"))
     assert (found.verdict, found.formats) == ("clean", {"text": 20})
+
+
+def test_of_a_build_its_export_is_read_and_nothing_leaks(built):
+    found = audit([str(built.folder)])
+    assert (found.formats.keys(), set(found.splits)) == ({"openai"}, {"train", "validation", "test"})
+    assert "leak" not in said(found)
 
 
 def test_several_paths_are_one_dataset(folder, tmp_path):
