@@ -78,11 +78,14 @@ CASES = (
     Case(name="dedupe.exact", step="{stage: dedupe.exact}"),
     Case(name="dedupe.minhash", step="{stage: dedupe.minhash, threshold: 0.8}"),
     Case(name="dedupe.against", step="{stage: dedupe.against, against: against, threshold: 0.8}"),
+    Case(name="group.near", step="{stage: group.near, threshold: 0.7}"),
+    Case(name="group.by", step="{stage: group.by, keys: [fields.title, [source, fields.kind, fields.title]]}"),
     Case(name="decontaminate", step="{stage: decontaminate, against: evaluation}"),
     Case(name="dedupe.lines", step="{stage: dedupe.lines}"),
     # Another seed than above, or the rows that were built beforehand would be found.
     Case(name="render", step="{stage: render, templates: [bench/*], seed: 1}"),
     Case(name="split", step="{stage: split, seed: 1}", before=RAW + PAIRS),
+    Case(name="mix", step="{stage: mix, by: template, temperature: 2, epochs: 4}", before=RAW + PAIRS + FINAL),
     *(
         Case(name=f"export.{name}", step=f"{{stage: export.{name}}}", before=RAW + PAIRS + FINAL)
         for name in ("openai", "alpaca", "sharegpt", "trl", "huggingface", "parquet")
