@@ -15,7 +15,7 @@ import polars as pl
 
 from benchmarks.decontaminate.thirteen import found_in, known_runs
 from instructkit.contamination.index import Index
-from instructkit.stages.decontaminate import Decontaminate
+from instructkit.stages.decontaminate.decontaminate import Decontaminate
 from instructkit.stages.ingest.evaluations import evaluation_files, evaluation_rows, listed
 from instructkit.store.shards import read_shard, write_shard
 
