@@ -1,7 +1,7 @@
 """Write every generated file of the repository: `python -m docs.generate`, or `make docs`.
 
     docs/templates.md                    the templates that come with instructkit, a rendered sample of each
-    docs/reference/*.md                  stages, heads of templates, lint rules, trainings and commands
+    docs/reference/*.md                  stages, heads of templates, lint rules, audits, trainings and commands
     instructkit/share/schemas/*.json     JSON Schemas of recipes and of template heads; they travel in the wheel
     tests/house/stage_versions.json      which source each version of a stage was recorded with
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs.command_page import commands_page
-from docs.reference_pages import lint_page, schemas, stages_page, trainings_page
+from docs.reference_pages import audit_page, lint_page, schemas, stages_page, trainings_page
 from docs.stage_versions import RECORD, changed_without_a_version, stage_versions, versions_text
 from docs.template_pages import catalogue_page, format_page
 
@@ -28,6 +28,7 @@ def generated() -> dict[str, str]:
         "docs/templates.md": catalogue_page(ROOT / "templates"),
         "docs/reference/templates.md": format_page(),
         "docs/reference/lint.md": lint_page(),
+        "docs/reference/audit.md": audit_page(),
         "docs/reference/trainings.md": trainings_page(),
         "docs/reference/commands.md": commands_page(),
         **{f"instructkit/share/schemas/{name}": text for name, text in schemas().items()},

@@ -16,10 +16,9 @@ FINISHED = r"""[^\p{L}\p{N}\p{M},，、;；:：(（\[{「『【《“‘=+\-–�
 """A sentence's end, in any script: punctuation that closes, a symbol, an emoji, a hashtag."""
 OPEN_END = r"(?:[,，、;；(（\[{「『【《“‘=+]|\s[-–—]|\b(?:and|or|the|of|to|with|for|und|der|die|et|de|la|的是))$"
 """What no text ends with: a comma, an opening bracket, a word that wants another one."""
-NO_SENTENCE = (
-    r"^\s*(?:[-*+•·●–—#>|]|\d+[.)、]|[(（]?[a-zA-Z\d]{1,2}[)）.]|[A-Za-z]+:\s)|\||https?://\S*$|[:：=]|[`$}\])>]$"
-)
-"""A line that need not end with a full stop: an item, a heading, a row of a table, a link, an assignment."""
+NO_SENTENCE = r"^\s*(?:[-*+•·●–—#>|]|\d+[.)、]|[(（]?[a-zA-Z\d]{1,2}[)）.]|[A-Za-z]+:\s)|\||[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]$|https?://\S*$|[:：=]|[`$}\])>]$"
+"""A line that need not end with a full stop: an item, a heading, a row of a table, a link, an assignment, a
+script that ends sentences without a sign."""
 PAIRS = ("()", "[]", "{}", "（）", "【】", "「」", "『』", "《》", "“”")
 LONG_WORDS = 20
 """An answer of fewer words need be no sentence: a name, a number, a label."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from instructkit.minhash.duplicates import RowNumbers
 
 PLACE = ("row", "file", "line", "split", "id", "format", "fault")
 """Columns of every row."""
-TEXTS = ("messages", "tools", "prompt", "response", "answer", "whole")
+TEXTS = ("messages", "tools", "prompt", "opening", "asked", "replied", "answer")
 """Columns that are null where a row is no conversation."""
+DERIVED = ".derived"
 
 
 class Blocks:
@@ -61,6 +62,12 @@ class Blocks:
             if len(here):
                 yield here, pl.read_parquet(path, columns=[column], glob=False)[column].gather(here - first)
 
+    def derive(self, columns: Callable[[pl.DataFrame], pl.DataFrame], *of: str) -> None:
+        """Keep columns that are made `of` others, null where a row is no conversation; for `corpus`."""
+        for path in self._paths:
+            made = columns(pl.read_parquet(path, columns=list(of), glob=False))
+            made.write_parquet(path.with_suffix(DERIVED), compression="lz4", statistics=False)
+
     def corpus(self, column: str) -> Corpus:
-        """All rows as what the engine of `instructkit dedupe` reads; rows without the column have no text."""
-        return Corpus([ParquetTable(path) for path in self._paths], column)
+        """A derived column as what the engine of `instructkit dedupe` reads; rows without it have no text."""
+        return Corpus([ParquetTable(path.with_suffix(DERIVED)) for path in self._paths], column)

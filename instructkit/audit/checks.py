@@ -72,10 +72,12 @@ CHECKS: dict[str, Check] = {
     "near_duplicate": Check(
         "warning",
         "near-duplicate",
-        "Rows whose prompt and answer together nearly repeat an earlier row: 5-word shingles of a Jaccard similarity "
-        "of 0.8 or more, and their answers of 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
+        "Rows whose question and answer together nearly repeat an earlier row: 5-word shingles of a Jaccard similarity "
+        "of 0.8 or more, and of their answers 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
         "probability 0.99. Exact copies are counted apart.",
-        "As for copies; two questions about one passage are none. `instructkit dedupe` and `dedupe.minhash` drop them.",
+        "As for copies; two questions about one passage are none. What the system says, and words that stand in 50 "
+        "different rows, as a template's do, are not compared; a row with fewer than 10 words of its own is like none. "
+        "`dedupe.minhash` drops them.",
     ),
     "cut": Check(
         "warning",
@@ -127,7 +129,7 @@ CHECKS: dict[str, Check] = {
         "answer in another language",
         "Answers in another language than all parts of their prompt, both told with a probability of 0.8 or more.",
         "Prompts that ask for a translation or name a language do not count, nor do code and texts of fewer than 40 "
-        "letters (20 in scripts without spaces).",
+        "letters (10 in scripts without spaces).",
     ),
     "one_template": Check(
         "warning",
@@ -152,6 +154,6 @@ CHECKS: dict[str, Check] = {
         "note",
         "nearly the same prompt",
         "Rows whose prompt nearly repeats that of an earlier row, as for near-duplicates, but not the answer.",
-        "Split at random, they leak in part. Prompts of one template with little in it are found too.",
+        "Split at random, they leak in part. Questions about one passage are among them.",
     ),
 }

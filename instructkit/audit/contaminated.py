@@ -50,7 +50,7 @@ def check_contaminated(ground: Ground, against: Sequence[str], root: Path) -> No
     marks = best.select(
         row="record",
         rule=pl.col("part").replace_strict(RULES, return_dtype=pl.String),
-        said=pl.format("{} of {}", pl.col("score").round(2), place),
+        said=pl.format("{}, score {}", place, pl.col("score").round(2)),
     )
     ground.tally.add("contaminated", marks.cast(MARKS))
     _say(ground, index, held, found, own)

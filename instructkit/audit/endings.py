@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.audit.answers import limit, without_full_stop
+from instructkit.audit.answers import Ending, limit, without_full_stop
 from instructkit.audit.finding import MARKS, excerpt
 from instructkit.audit.ground import Ground
 
@@ -22,10 +22,16 @@ def check_endings(ground: Ground) -> None:
     for column, unit in UNITS.items():
         lengths = known[column].drop_nulls().to_numpy() if column in known.columns else np.zeros(0, dtype=np.uint32)
         found = limit(lengths)
-        if found is not None:
-            there = known.filter(pl.col(column) == found.length)["row"].to_numpy()
-            _mark(ground, there, f"all at {found.length:,} {unit}")
+        there = known.filter(pl.col(column) == found.length) if found is not None else known.clear()
+        if found is not None and _were_cut(there):
+            _mark(ground, there["row"].to_numpy(), f"all at {found.length:,} {unit}")
     _mark(ground, without_full_stop(row, known["ending"].to_numpy()), "no full stop")
+
+
+def _were_cut(rows: pl.DataFrame) -> bool:
+    """Whether answers of one length look cut: mostly other texts each, so no label, and mostly no whole sentences."""
+    different = rows["replied"].n_unique() >= rows.height / 2
+    return different and rows.filter(pl.col("ending") == Ending.FINISHED).height < rows.height / 2
 
 
 def _mark(ground: Ground, rows: npt.NDArray[np.uint32], rule: str) -> None:

@@ -1,4 +1,4 @@
-"""What an audit holds of each conversation in memory: some 50 bytes, the texts being on disk."""
+"""What an audit holds of each conversation in memory: some 70 bytes, the texts being on disk."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SEEDS = (0, 1)
 
 
 def known(texts: pl.DataFrame) -> pl.DataFrame:
-    """One row a conversation of `texts.with_texts`: row, hashes of all that is said and of the prompt, lengths in
-    characters and words, number of the assistant's turns, whether there is a system message, how the answer ends
-    (codes of `Ending`), whether anything has weight.
+    """One row a conversation of `texts.with_texts`: row, hashes of all that is said, of the prompt and of what is asked
+    and replied, lengths in characters and words, number of the assistant's turns, whether there is a system message,
+    how the answer ends (codes of `Ending`), whether anything has weight.
     """
     message = pl.element()
     role = message.struct.field("role")
@@ -24,6 +24,8 @@ def known(texts: pl.DataFrame) -> pl.DataFrame:
         "row",
         *(pl.col("said").hash(seed).alias(f"said_{seed}") for seed in SEEDS),
         *(pl.col("prompt").hash(seed).alias(f"prompt_{seed}") for seed in SEEDS),
+        asked=pl.col("asked").hash(0),
+        replied=pl.col("replied").hash(0),
         prompt_characters=pl.col("prompt").str.len_chars(),
         response_characters=pl.col("response").str.len_chars(),
         answer_characters=pl.col("answer").str.len_chars(),

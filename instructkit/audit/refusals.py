@@ -72,7 +72,7 @@ _MAKERS_ZH = r"(?:openai|anthropic|谷歌|google|百度|阿里|腾讯|微软|字
 IDENTITIES: tuple[str, ...] = (
     r"\b(?:i am|i'm|my name is|you can call me|known as) (?:an? |the )?(?:ai |assistant |model )?(?:called |named )?"
     + _MODELS,
-    rf"\b(?:i am|i'm|i was|model) [^.!?\n]{{0,60}}(?:developed|created|trained|made|built|designed) by {_MAKERS}\b",
+    rf"\b(?:i am|i'm|i was) [^.!?\n]{{0,60}}(?:developed|created|trained|made|built|designed) by {_MAKERS}\b",
     rf"(?:我是|我叫|我的名字是|我的名字叫)[^。！？\n]{{0,12}}{_MODELS_ZH}",
     rf"我[^。！？\n]{{0,20}}(?:由|是){_MAKERS_ZH}[^。！？\n]{{0,16}}(?:开发|训练|研发|创建|推出|打造|设计)",
 )

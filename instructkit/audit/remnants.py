@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import polars as pl
 
 from instructkit.audit.finding import MARKS, NO_MARKS
 from instructkit.audit.texts import without_code
+from instructkit.text.view import BETWEEN
 
 CONTROL: tuple[str, ...] = (
     r"<\|[a-zA-Z_]\w{1,30}\|>",
@@ -38,35 +41,46 @@ SUSPECTS = "[ÂÃâäåæçèéãðÐÑ][\u0080-¿ŒœŠšŸŽžƒˆ˜–-›€
 """Two characters that UTF-8 read as Latin-1 or Windows-1252 gives."""
 REPLACEMENT = "\ufffd"
 AROUND = 24
+_NEVER = pl.lit(False)
+_PROSE = pl.concat_str(without_code(pl.col("prompt")), without_code(pl.col("response")), separator=BETWEEN)
+
+
+class _Sign(NamedTuple):
+    """What a rule looks for, and where."""
+
+    rule: str
+    text: pl.Expr
+    pattern: str
+    unless: pl.Expr = _NEVER
+    """Rows that do not count."""
 
 
 def control_token(rows: pl.DataFrame) -> pl.DataFrame:
     """Marks messages with control tokens: rules `token`, `turn` (somebody else's turn inside an answer)."""
     pattern = "|".join(CONTROL)
-    token = pl.coalesce(
-        around(without_code(pl.col("prompt")), pattern),
-        around(without_code(pl.col("response")), pattern),
-    )
     # A story may have a line of Human's; two speakers in turn are a conversation that was not cut apart.
-    turns = pl.col("prose").str.count_matches(TURNS) >= 2
-    return _first(rows, {"token": token, "turn": pl.when(turns).then(around(pl.col("prose"), TURNS))})
+    alone = pl.col("prose").str.count_matches(TURNS) < 2
+    return _marks(
+        rows,
+        _Sign("token", _PROSE, pattern),
+        _Sign("turn", pl.col("prose"), TURNS, unless=alone),
+    )
 
 
 def placeholder(rows: pl.DataFrame) -> pl.DataFrame:
     """Marks what nobody filled in: rules `placeholder`, `says nothing`."""
-    pattern = "|".join(PLACEHOLDER)
-    # A prompt about templates asks for them, and an answer to it has them.
-    asked = without_code(pl.col("prompt"))
-    left = pl.coalesce(around(pl.col("prose"), pattern), around(asked, pattern))
-    left = pl.when(pl.col("answer").str.contains("```", literal=True)).then(None).otherwise(left)
-    nothing = pl.when(pl.col("answer").str.contains(NOTHING)).then(pl.col("answer").str.head(AROUND))
-    return _first(rows, {"says nothing": nothing, "placeholder": left})
+    in_code = pl.col("answer").str.contains("```", literal=True)
+    return _marks(
+        rows,
+        _Sign("says nothing", pl.col("answer"), NOTHING),
+        _Sign("placeholder", _PROSE, "|".join(PLACEHOLDER), unless=in_code),
+    )
 
 
 def html(rows: pl.DataFrame) -> pl.DataFrame:
     """Marks answers with tags or entities: rule `html`."""
     asked = pl.col("prompt").str.contains(ABOUT_CODE) | pl.col("answer").str.contains("```", literal=True)
-    return _first(rows, {"html": pl.when(~asked).then(around(pl.col("prose"), HTML))})
+    return _marks(rows, _Sign("html", pl.col("prose"), HTML, unless=asked))
 
 
 def mojibake(rows: pl.DataFrame) -> pl.DataFrame:
@@ -95,16 +109,15 @@ def _mended(text: str) -> str | None:
     return None
 
 
-def around(text: pl.Expr, pattern: str) -> pl.Expr:
-    """What a pattern finds first, with a few characters on both sides; null where it finds nothing."""
-    flags = "".join(flag for flag in ("(?i)", "(?m)") if flag in pattern)
-    bare = pattern.replace("(?i)", "").replace("(?m)", "")
-    return text.str.extract(rf"{flags}([^\n]{{0,{AROUND}}}(?:{bare})[^\n]{{0,{AROUND}}})", 1)
-
-
-def _first(rows: pl.DataFrame, said: dict[str, pl.Expr]) -> pl.DataFrame:
-    """The first of several rules that has something to say of each row."""
-    names = [f"_{i}" for i in range(len(said))]
-    found = rows.select("row", **dict(zip(names, said.values(), strict=True)))
-    rule = pl.coalesce(*(pl.when(pl.col(n).is_not_null()).then(pl.lit(r)) for n, r in zip(names, said, strict=True)))
-    return found.select("row", rule=rule, said=pl.coalesce(*names)).drop_nulls("rule").cast(MARKS)
+def _marks(rows: pl.DataFrame, *signs: _Sign) -> pl.DataFrame:
+    """MARKS of the first sign that each row has, with a few characters on both sides of it."""
+    left, found = rows, [NO_MARKS]
+    for rule, text, pattern, unless in signs:
+        # Looking for the surroundings as well takes ten times as long as looking whether it is there.
+        there = left.filter(text.str.contains(pattern)).filter(~unless)
+        flags = "".join(flag for flag in ("(?i)", "(?m)") if flag in pattern)
+        bare = pattern.replace("(?i)", "").replace("(?m)", "")
+        around = text.str.extract(rf"{flags}([^\n]{{0,{AROUND}}}(?:{bare})[^\n]{{0,{AROUND}}})", 1)
+        found.append(there.select("row", rule=pl.lit(rule), said=around.fill_null("")).cast(MARKS))
+        left = left.join(there, on="row", how="anti", maintain_order="left") if there.height else left
+    return pl.concat(found)

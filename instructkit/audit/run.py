@@ -26,6 +26,7 @@ from instructkit.audit.result import Audit, verdict
 from instructkit.audit.rows import read
 from instructkit.audit.wordings import check_wordings
 from instructkit.build.manifest import Build
+from instructkit.errors import InputError
 from instructkit.stages.ingest.dataset import Dataset, open_dataset
 from instructkit.store.builds import is_build
 
@@ -66,6 +67,8 @@ def audit(
         for dataset in datasets:
             ground.paths |= {file.name: file.path for file in dataset.files}
             ground.read(read(dataset, given), ROW_CHECKS, _lineage(dataset, root))
+        if not ground.disk.rows:
+            raise InputError(f"{', '.join(paths)}: no rows; name a file or folder that holds some")
         return concluded(ground, paths, root, against, labels)
 
 

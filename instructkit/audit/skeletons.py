@@ -23,11 +23,13 @@ RUN_WORDS = 4
 EDGE_SHARE, INNER_SHARE = 0.01, 0.05
 """Shares of the rows that a run of words at the edge of a prompt, or inside it, must stand in to be its wording."""
 LEAST_ROWS = 5
+STEADY = 0.5
 HEAD_WORDS, TAIL_WORDS = 200, 60
 """Of a long prompt only its two ends are looked at: instructions stand there."""
-BUCKETS = 1 << 22
-"""Counters of runs of words, 16 MB. Runs that share one are counted together, which is rare beside a hundredth of the
-rows."""
+BITS = 22
+BUCKETS = 1 << BITS
+"""Counters of runs of words, in each of two tables, 32 MB in all. The smaller counter counts: two runs are taken for
+one where they share both. Source: Cormode and Muthukrishnan, the count-min sketch, 2005."""
 GAP = "…"
 _BEFORE, _AFTER = "\x02", "\x03"
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -39,7 +41,7 @@ class _Grams(NamedTuple):
     words: pl.DataFrame
     """[n] row (of the prompt), word."""
     buckets: npt.NDArray[np.int64]
-    """[n - 3] Which counter a run has."""
+    """[2, n - 3] Which counters a run has."""
     inside: npt.NDArray[np.bool_]
     """[n - 3] Whether a run lies in one prompt."""
 
@@ -48,22 +50,25 @@ class Skeletons:
     """Counts what prompts share; then gives the skeleton of each."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(BUCKETS, dtype=np.uint32)
+        self._counts = np.zeros((2, BUCKETS), dtype=np.uint32)
         self._rows = 0
 
     def count(self, prompts: pl.Series) -> None:
         """Take note of the prompts of some rows."""
         words, buckets, inside = _grams(prompts)
         self._rows += len(prompts)
-        rows = words["row"].to_numpy()[: len(buckets)]
-        # A run counts once a row, however often it stands there.
-        pairs = np.unique((rows * BUCKETS + buckets)[inside])
-        self._counts += np.bincount(pairs % BUCKETS, minlength=BUCKETS).astype(np.uint32)
+        rows = words["row"].to_numpy()[: len(inside)]
+        for counts, bucket in zip(self._counts, buckets, strict=True):
+            # A run counts once a row, however often it stands there.
+            pairs = np.unique((rows * BUCKETS + bucket)[inside])
+            found, times = np.unique(pairs % BUCKETS, return_counts=True)
+            counts[found] += times.astype(np.uint32)
 
     def of(self, prompts: pl.Series) -> pl.Series:
         """The skeleton of each prompt, `…` where nothing of it is shared."""
         words, buckets, inside = _grams(prompts)
-        counts = np.where(inside, self._counts[buckets], 0)
+        first, second = buckets
+        counts = _steady(np.where(inside, np.minimum(self._counts[0, first], self._counts[1, second]), 0))
         edge, inner = (max(LEAST_ROWS, ceil(share * self._rows)) for share in (EDGE_SHARE, INNER_SHARE))
         padding = pl.col("word").is_in([_BEFORE, _AFTER])
         marked = words.with_columns(
@@ -102,7 +107,20 @@ def _grams(prompts: pl.Series) -> _Grams:
     for place in range(RUN_WORDS):
         mixed = (mixed ^ hashes[place : place + count]) * _FACTOR
         mixed ^= mixed >> np.uint64(29)
-    return _Grams(table, (mixed % np.uint64(BUCKETS)).astype(np.int64), row[:count] == row[pad:])
+    buckets = np.stack([mixed >> np.uint64(64 - BITS), (mixed >> np.uint64(8)) % np.uint64(BUCKETS)]).astype(np.int64)
+    return _Grams(table, buckets, row[:count] == row[pad:])
+
+
+def _steady(counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The counts of runs that are at least half as frequent as those around them, 0 for others.
+
+    Behind "Sum up:" stands "the" often, but a wording of its own it is only where it mostly does. Between two prompts
+    are three runs that are in neither, so none is measured by its neighbour's.
+    """
+    around = np.pad(counts, RUN_WORDS - 1)
+    most = np.max([around[place : place + len(counts)] for place in range(2 * RUN_WORDS - 1)], axis=0, initial=0)
+    steady: npt.NDArray[np.uint32] = np.where(counts >= STEADY * most, counts, 0).astype(np.uint32)
+    return steady
 
 
 def _covered(found: npt.NDArray[np.bool_], words: int) -> npt.NDArray[np.bool_]:

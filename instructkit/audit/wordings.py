@@ -25,7 +25,7 @@ _UNSPACED_GAP = re.compile("(?<=[\u3000-\u9fff\uff00-\uffef…]) (?=[\u3000-\u9f
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
-    """One wording of prompts."""
+    """One wording of what the user says first."""
 
     text: str
     """Its words in lower case, `…` for what differs from row to row."""
@@ -52,11 +52,11 @@ class Wordings(msgspec.Struct, frozen=True, kw_only=True):
 def check_wordings(ground: Ground) -> Wordings:
     """Count the wordings; marks the rows of one that carries most (check `one_template`, rule `wording`)."""
     skeletons = Skeletons()
-    for block in ground.disk.blocks("prompt"):
-        skeletons.count(block["prompt"])
+    for block in ground.disk.blocks("opening"):
+        skeletons.count(block["opening"])
     parts = [
-        block.select("row", hash=(text := skeletons.of(block["prompt"])).hash(0), words=text.str.count_matches(_WORDS))
-        for block in ground.disk.blocks("row", "prompt")
+        block.select("row", hash=(text := skeletons.of(block["opening"])).hash(0), words=text.str.count_matches(_WORDS))
+        for block in ground.disk.blocks("row", "opening")
     ]
     rows = pl.concat(parts) if parts else pl.DataFrame()
     if rows.is_empty():
@@ -82,7 +82,7 @@ def check_wordings(ground: Ground) -> Wordings:
 
 def _most(ground: Ground, skeletons: Skeletons, shared: pl.DataFrame) -> list[Wording]:
     firsts = shared["first"].to_list()
-    prompts = dict(ground.disk.some(firsts, "prompt").rows())
+    prompts = dict(ground.disk.some(firsts, "opening").rows())
     where = places(ground.disk, firsts)
     texts = skeletons.of(pl.Series([prompts[row] for row in firsts], dtype=pl.String)).to_list()
     return [
@@ -93,8 +93,8 @@ def _most(ground: Ground, skeletons: Skeletons, shared: pl.DataFrame) -> list[Wo
 
 def _mark(ground: Ground, skeletons: Skeletons, rows: pl.DataFrame) -> None:
     named = rows["row"].head(ground.named).to_list()
-    texts = ground.disk.some(named, "prompt")
-    shown = [_shown(text) for text in skeletons.of(texts["prompt"])]
+    texts = ground.disk.some(named, "opening")
+    shown = [_shown(text) for text in skeletons.of(texts["opening"])]
     said = dict(zip(texts["row"].to_list(), shown, strict=True))
     words = pl.col("row").replace_strict(said, default=None, return_dtype=pl.String)
     ground.tally.add("one_template", rows.select("row", rule=pl.lit("wording"), said=words).cast(MARKS))

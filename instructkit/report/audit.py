@@ -66,7 +66,7 @@ def _verdict(audit: Audit) -> str:
     wrong, doubtful = audit.rows_with["error"], audit.rows_with["warning"]
     rows = f"{audit.rows:,} {_plural(audit.rows, 'row')}"
     if audit.verdict == "errors":
-        more = f"; {doubtful:,} more are worth a look" if doubtful else ""
+        more = f"; {doubtful:,} more {_are(doubtful)} worth a look" if doubtful else ""
         return f"ERRORS    {wrong:,} of {rows} ({_share(wrong / audit.rows)}) {_are(wrong)} wrong{more}"
     if audit.verdict == "warnings":
         return (
@@ -219,7 +219,7 @@ def _wrapped(text: str, columns: int, indent: int) -> list[str]:
     from rich.text import Text
 
     first = len(text) - len(text.lstrip())
-    room = max(20, columns - indent)
+    room = max(10, columns - indent)
     console = Console(width=max(20, columns), legacy_windows=False)
     lines = Text(text).wrap(console, max(20, columns))
     if len(lines) <= 1:

@@ -1,0 +1,64 @@
+import json
+
+import click
+import pytest
+from rich.cells import cell_len
+
+from instructkit.audit.run import audit
+from instructkit.report.audit import audit_lines
+
+ENDS = "The boat came back to the harbour in the evening, and all the children of the village ran down to see {} land"
+ROWS = [
+    {"instruction": "描述一下春天的景色。", "output": "nan"},
+    *(
+        {"instruction": f"Tell story number {n}.", "output": ENDS.format(f"captain{n} and crew{n}") + "."}
+        for n in range(30)
+    ),
+    {"instruction": "Tell another story.", "output": ENDS.format("the old captain") + " with a"},
+    {"instruction": "What is this?", "output": "很抱歉，我无法回答这个问题，请您换一个问题再试一次，谢谢您的理解。"},
+    {"messages": [{"role": "narrator", "content": "Once."}]},
+    {"instruction": "Say nothing.", "output": ""},
+]
+
+
+@pytest.fixture
+def found(tmp_path):
+    """An audit with errors, warnings and texts of wide characters."""
+    (tmp_path / "stories.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return audit([str(tmp_path / "stories.jsonl")])
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(found, width):
+    lines = audit_lines(found, width)
+    assert max(cell_len(line) for line in lines) <= width, lines
+
+
+def test_the_worst_comes_first_and_says_where_to_look(found):
+    lines = audit_lines(found, 120)
+    assert lines[0].startswith("ERRORS    2 of 35 rows (5.7%) are wrong; ")
+    kinds = [line.split()[0] for line in lines if line.startswith(("  error", "  warning", "  note"))]
+    assert kinds == sorted(kinds, key=["error", "warning", "note"].index)
+    assert any("unknown_role, row 34" in line for line in lines)
+
+
+def test_of_an_answer_cut_off_the_end_is_shown(found):
+    (line,) = (line for line in audit_lines(found, 100) if "answer cut off" in line)
+    assert line.endswith("with a")
+
+
+def test_a_narrow_terminal_loses_evidence_before_counts(found):
+    wide, narrow = (" ".join(audit_lines(found, width)) for width in (120, 40))
+    assert "row 34" in wide
+    assert "row 34" not in narrow
+    assert "no conversation" in narrow
+
+
+def test_colours_change_nothing_but_colours(found):
+    plain, coloured = audit_lines(found, 100), audit_lines(found, 100, colour=True)
+    assert plain != coloured
+    assert [click.unstyle(line) for line in coloured] == plain
+
+
+def test_a_summary_fits_a_screen(found):
+    assert len(audit_lines(found, 100)) <= 24
