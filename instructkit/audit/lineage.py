@@ -40,7 +40,7 @@ class Lineage:
     """What is known of a dataset's rows beside themselves: of a build's export all, of others nothing."""
 
     def __init__(self, build: Build | None = None, step: str | None = None) -> None:
-        """`step`: the export, or the step of rows, that is looked at."""
+        """`step`: the export that is looked at, or the step of rows, or the one that files elsewhere were made of."""
         self.build, self._step = build, step
 
     @cached_property
@@ -76,9 +76,10 @@ class Lineage:
 
     @cached_property
     def _rows(self) -> pl.DataFrame | None:
-        if self.build is None or self._step is None or self.build.step(self._step).noun is not None:
+        if self.build is None or self._step is None:
             return None
-        steps = self.build.step(self._step).upstream
+        step = self.build.step(self._step)
+        steps = step.upstream if step.noun is None else [self._step]
         return pl.concat([self.build.rows(name).select("id", *KNOWN) for name in steps]).collect()
 
     @property

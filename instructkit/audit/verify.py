@@ -43,14 +43,15 @@ MOST_EVIDENCE = 1_000
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
 
 
-def datasets_of(path: str, step: str | None = None) -> list[tuple[Dataset, Lineage]]:
+def datasets_of(path: str, step: str | None = None, build: Build | None = None) -> list[tuple[Dataset, Lineage]]:
     """The datasets that a path stands for: of a build each of its exports, or else its last rows; of others the one.
 
-    Raises InputError where there is none, UsageFault for a build of another version.
+    `build`: that files elsewhere were exported from; what it knows of a row is found by the row's id.
+    Raises InputError where there is none, UsageFault for a build of another version, or without examples.
     """
     place = Path(path).expanduser()
     if not is_build(place):
-        return [(open_dataset(path, step=step), Lineage())]
+        return [(open_dataset(path, step=step), Lineage(build, build.last_examples()) if build else Lineage())]
     build = Build.open(place)
     steps = [step] if step else exports(place)
     if not steps:

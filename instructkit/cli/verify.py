@@ -28,6 +28,13 @@ from instructkit.cli.progress import line_progress
     help="Different texts from which on a sequence of words is template text, and nobody's own.",
 )
 @click.option(
+    "--build",
+    "-b",
+    "build_path",
+    type=click.Path(path_type=Path),
+    help="The build (folder or recipe) that files elsewhere were exported from: it knows exemplars and template text.",
+)
+@click.option(
     "--against",
     metavar="EVALUATION",
     multiple=True,
@@ -51,6 +58,7 @@ def verify(
     step: str | None,
     threshold: float,
     common: int,
+    build_path: Path | None,
     against: tuple[str, ...],
     columns: tuple[str, ...],
     rows: int,
@@ -87,7 +95,8 @@ def verify(
         path = str(open_build(Path(path)).folder)
     found = []
     try:
-        for dataset, lineage in datasets_of(path, step):
+        build = open_build(build_path) if build_path else None
+        for dataset, lineage in datasets_of(path, step, build):
             with line_progress() as observe:
                 found.append(run(dataset, lineage, settings, given, named(against), observe))
             if json_file != "-":

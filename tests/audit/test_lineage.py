@@ -1,6 +1,7 @@
 """Builds of ours verify clean, by what each row has of its own; a leak in what they wrote is found."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -74,8 +75,11 @@ def test_shared_exemplars_and_template_text_are_nobodys_own(few_shot, verified, 
 
 def test_without_its_build_such_an_export_would_be_taken_for_leaking(few_shot, verified, tmp_path):
     folder = few_shot("text")
-    (folder / "chat").rename(tmp_path / "elsewhere")
+    shutil.copytree(folder / "chat", tmp_path / "elsewhere")
     assert not verified(tmp_path / "elsewhere").clean
+    found = verified(tmp_path / "elsewhere", build=Build.open(folder))
+    assert found.clean
+    assert found.ours
 
 
 @pytest.mark.parametrize("form", ["turns", "text"])
