@@ -16,6 +16,7 @@ from jinja2 import Environment, TemplateError, nodes
 
 from instructkit.audit.common_text import SEQUENCE
 from instructkit.build.manifest import Build
+from instructkit.schema import Example, columns
 from instructkit.stages.render.exemplars import POOL, read_pool
 from instructkit.templates.head import read_head
 from instructkit.templates.phrasings import MARK
@@ -80,7 +81,7 @@ class Lineage:
             return None
         step = self.build.step(self._step)
         steps = step.upstream if step.noun is None else [self._step]
-        return pl.concat([self.build.rows(name).select("id", *KNOWN) for name in steps]).collect()
+        return pl.concat([_known(self.build.rows(name)) for name in steps]).collect()
 
     @property
     def is_ours(self) -> bool:
@@ -141,6 +142,13 @@ class Lineage:
                     rest = [{**rest[0], "content": rest[0]["content"][len(text) :]}, *rest[1:]]
                     break
         return system + rest
+
+
+def _known(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The columns of `KNOWN`, null where the rows (of documents) have none of the name."""
+    there = rows.collect_schema().names()
+    missing = [pl.lit(None, dtype=columns(Example)[name]).alias(name) for name in KNOWN if name not in there]
+    return rows.with_columns(missing).select("id", *KNOWN)
 
 
 def _literals(name: str, source: str) -> Iterator[str]:

@@ -206,15 +206,16 @@ def _contamination(spool: RowSpool, rows: Held) -> list[Contamination]:
     counts = {(file, split): n for file, split, n in counted.iter_rows()}
     found = dict(places.group_by("file").agg(pl.col("row").n_unique()).iter_rows())
     nearly = dict(rows.nearly.group_by("file").agg(pl.col("place").n_unique()).iter_rows())
+    sizes = dict(rows.rows.group_by("file").len().iter_rows())
     return [
         Contamination(
             file=file,
-            rows=count,
+            rows=sizes.get(file, 0),
             found=found.get(file, 0),
             counts={split: counts.get((file, split), 0) for split in spool.splits},
             nearly=nearly.get(file, 0),
         )
-        for file, count in rows.rows.group_by("file", maintain_order=True).len().iter_rows()
+        for file in rows.files
     ]
 
 

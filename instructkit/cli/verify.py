@@ -82,7 +82,7 @@ def verify(
     from instructkit.audit.verified import verified_json
     from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run
-    from instructkit.cli.options import open_build
+    from instructkit.cli.options import open_build, shown
     from instructkit.cli.templates.options import read_from
     from instructkit.errors import InputError, UsageFault
     from instructkit.report.verified import verified_lines
@@ -92,7 +92,7 @@ def verify(
         raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
     settings = Settings(threshold=threshold, common=common)
     if Path(path).suffix in (".yaml", ".yml"):
-        path = str(open_build(Path(path)).folder)
+        path = shown(open_build(Path(path)).folder.resolve())
     found = []
     try:
         build = open_build(build_path) if build_path else None

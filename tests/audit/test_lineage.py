@@ -123,3 +123,10 @@ def test_a_group_on_both_sides_of_a_build_is_found(project, run_build, verified)
     counts = {kind: sum(pair.counts[kind] for pair in found.pairs) for kind in found.pairs[0].counts}
     # The note's other example stayed in train: it shares the document, and so the group.
     assert counts["same_document"] == counts["same_group"] >= 1
+
+
+def test_documents_of_a_build_are_compared_too(few_shot, verified):
+    found = verified(few_shot(), "sets")
+    assert found.clean
+    assert found.ours
+    assert sum(found.rows.values()) == 40
