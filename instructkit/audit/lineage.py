@@ -16,6 +16,7 @@ from jinja2 import Environment, TemplateError, nodes
 
 from instructkit.audit.common_text import SEQUENCE
 from instructkit.build.manifest import Build
+from instructkit.schema import Example, columns
 from instructkit.stages.render.exemplars import POOL, read_pool
 from instructkit.templates.head import read_head
 from instructkit.templates.phrasings import MARK
@@ -40,7 +41,7 @@ class Lineage:
     """What is known of a dataset's rows beside themselves: of a build's export all, of others nothing."""
 
     def __init__(self, build: Build | None = None, step: str | None = None) -> None:
-        """`step`: the export, or the step of rows, that is looked at."""
+        """`step`: the export that is looked at, or the step of rows, or the one that files elsewhere were made of."""
         self.build, self._step = build, step
 
     @cached_property
@@ -76,10 +77,11 @@ class Lineage:
 
     @cached_property
     def _rows(self) -> pl.DataFrame | None:
-        if self.build is None or self._step is None or self.build.step(self._step).noun is not None:
+        if self.build is None or self._step is None:
             return None
-        steps = self.build.step(self._step).upstream
-        return pl.concat([self.build.rows(name).select("id", *KNOWN) for name in steps]).collect()
+        step = self.build.step(self._step)
+        steps = step.upstream if step.noun is None else [self._step]
+        return pl.concat([_known(self.build.rows(name)) for name in steps]).collect()
 
     @property
     def is_ours(self) -> bool:
@@ -140,6 +142,13 @@ class Lineage:
                     rest = [{**rest[0], "content": rest[0]["content"][len(text) :]}, *rest[1:]]
                     break
         return system + rest
+
+
+def _known(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The columns of `KNOWN`, null where the rows (of documents) have none of the name."""
+    there = rows.collect_schema().names()
+    missing = [pl.lit(None, dtype=columns(Example)[name]).alias(name) for name in KNOWN if name not in there]
+    return rows.with_columns(missing).select("id", *KNOWN)
 
 
 def _literals(name: str, source: str) -> Iterator[str]:

@@ -43,14 +43,15 @@ MOST_EVIDENCE = 1_000
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
 
 
-def datasets_of(path: str, step: str | None = None) -> list[tuple[Dataset, Lineage]]:
+def datasets_of(path: str, step: str | None = None, build: Build | None = None) -> list[tuple[Dataset, Lineage]]:
     """The datasets that a path stands for: of a build each of its exports, or else its last rows; of others the one.
 
-    Raises InputError where there is none, UsageFault for a build of another version.
+    `build`: that files elsewhere were exported from; what it knows of a row is found by the row's id.
+    Raises InputError where there is none, UsageFault for a build of another version, or without examples.
     """
     place = Path(path).expanduser()
     if not is_build(place):
-        return [(open_dataset(path, step=step), Lineage())]
+        return [(open_dataset(path, step=step), Lineage(build, build.last_examples()) if build else Lineage())]
     build = Build.open(place)
     steps = [step] if step else exports(place)
     if not steps:
@@ -205,15 +206,16 @@ def _contamination(spool: RowSpool, rows: Held) -> list[Contamination]:
     counts = {(file, split): n for file, split, n in counted.iter_rows()}
     found = dict(places.group_by("file").agg(pl.col("row").n_unique()).iter_rows())
     nearly = dict(rows.nearly.group_by("file").agg(pl.col("place").n_unique()).iter_rows())
+    sizes = dict(rows.rows.group_by("file").len().iter_rows())
     return [
         Contamination(
             file=file,
-            rows=count,
+            rows=sizes.get(file, 0),
             found=found.get(file, 0),
             counts={split: counts.get((file, split), 0) for split in spool.splits},
             nearly=nearly.get(file, 0),
         )
-        for file, count in rows.rows.group_by("file", maintain_order=True).len().iter_rows()
+        for file in rows.files
     ]
 
 
