@@ -277,7 +277,7 @@ def test_rows_of_one_template_are_no_near_duplicates(audited):
     says = sentences("instruction", 6)
     rows = [
         clean(n, instruction=f"{says} {sentences(f'x{n}', 1)}", output=("positive", "negative")[n % 2])
-        for n in range(90)
+        for n in range(120)
     ]
     assert set(said(audited(*rows))) == {"one_template"}
 
