@@ -35,6 +35,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.render
 	$(BIN)/python -m benchmarks.dedupe
+	$(BIN)/python -m benchmarks.decontaminate
+	$(BIN)/python -m benchmarks.splits
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.scale
 

@@ -78,10 +78,14 @@ CASES = (
     Case(name="dedupe.exact", step="{stage: dedupe.exact}"),
     Case(name="dedupe.minhash", step="{stage: dedupe.minhash, threshold: 0.8}"),
     Case(name="dedupe.against", step="{stage: dedupe.against, against: against, threshold: 0.8}"),
+    Case(name="group.near", step="{stage: group.near, threshold: 0.7}"),
+    Case(name="group.by", step="{stage: group.by, keys: [fields.title, [source, fields.kind, fields.title]]}"),
+    Case(name="decontaminate", step="{stage: decontaminate, against: evaluation}"),
     Case(name="dedupe.lines", step="{stage: dedupe.lines}"),
     # Another seed than above, or the rows that were built beforehand would be found.
     Case(name="render", step="{stage: render, templates: [bench/*], seed: 1}"),
     Case(name="split", step="{stage: split, seed: 1}", before=RAW + PAIRS),
+    Case(name="mix", step="{stage: mix, by: template, temperature: 2, epochs: 4}", before=RAW + PAIRS + FINAL),
     *(
         Case(name=f"export.{name}", step=f"{{stage: export.{name}}}", before=RAW + PAIRS + FINAL)
         for name in ("openai", "alpaca", "sharegpt", "trl", "huggingface", "parquet")
@@ -102,7 +106,7 @@ steps:
 def write_project(folder: Path, pieces: list[Piece]) -> None:
     """A project with the corpus in every form that an ingest reads."""
     rows = [{"number": p.number, "title": p.title, "kind": p.kind, "body": p.body} for p in pieces]
-    for name in ("data", "json", "chat", "csv", "parquet", "text", "python", "against", "recipes"):
+    for name in ("data", "json", "chat", "csv", "parquet", "text", "python", "against", "evaluation", "recipes"):
         (folder / name).mkdir(parents=True)
     (folder / "data/corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     (folder / "json/corpus.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -115,6 +119,9 @@ def write_project(folder: Path, pieces: list[Piece]) -> None:
     # Every second text without its first word: near-duplicates, so that pairs are looked for and verified.
     earlier = [{"text": p.body.partition(" ")[2]} for p in pieces[::2]]
     (folder / "against/earlier.jsonl").write_text("".join(json.dumps(row) + "\n" for row in earlier), encoding="utf-8")
+    # Of every fiftieth text some words from its middle: records that hold a row, and common phrases everywhere.
+    asked = [{"prompt": " ".join(p.body.split()[20:60])} for p in pieces[::50]]
+    (folder / "evaluation/rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked), encoding="utf-8")
     for piece in pieces:
         (folder / f"text/{piece.number:06}.txt").write_text(piece.body, encoding="utf-8")
     for name, data in library_sources(sum(len(piece.body) for piece in pieces)):

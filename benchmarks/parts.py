@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ORDER = ("stages", "render", "dedupe", "train", "scale")
+ORDER = ("stages", "render", "dedupe", "decontaminate", "splits", "train", "scale")
 """Of the parts on the page."""
 HEAD = """# Benchmarks
 
-What each stage costs, and how rendering, removing near-duplicates and training compare. Measured by `make bench`,
-never by hand.
+What each stage costs; how rendering, removing near-duplicates, decontamination and training compare; what leaks when
+real sets are divided at random. Measured by `make bench`, never by hand.
 """
 
 

@@ -6,6 +6,7 @@ and without its template's literal text, and its own words are compared whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,11 +18,15 @@ from instructkit.audit.common_text import SEQUENCE
 from instructkit.build.manifest import Build
 from instructkit.stages.render.exemplars import POOL, read_pool
 from instructkit.templates.head import read_head
+from instructkit.templates.phrasings import MARK
 from instructkit.text.view import BETWEEN
 from instructkit.text.words import word_count
 
 KNOWN = ("group", "source", "template", "template_hash", "task", "language", "document_ids", "exemplar_ids")
 """Columns that a row of an export may lack, and that the step it was exported from has."""
+
+
+PHRASING = re.compile(r"\{\{[-+]?\s*" + MARK + r"\s*[-+]?\}\}")
 
 
 class Shown(NamedTuple):
@@ -36,14 +41,14 @@ class Lineage:
 
     def __init__(self, build: Build | None = None, step: str | None = None) -> None:
         """`step`: the export, or the step of rows, that is looked at."""
-        self._build, self._step = build, step
+        self.build, self._step = build, step
 
     @cached_property
     def literals(self) -> list[str]:
         """Literal texts of the templates that the build's examples were rendered with, long enough to be recognised."""
         sources = {
             (name, source)
-            for entry in (self._build.manifest.steps.values() if self._build else ())
+            for entry in (self.build.manifest.steps.values() if self.build else ())
             for run in entry.runs
             if isinstance(run.fields.get("sources"), dict)
             for name, source in run.fields["sources"].items()
@@ -56,13 +61,13 @@ class Lineage:
     def exemplars(self) -> dict[tuple[str, str], list[Shown]]:
         """By template and document: as what the document was shown, one for each wording."""
         found: dict[tuple[str, str], list[Shown]] = {}
-        for entry in self._build.manifest.steps.values() if self._build else ():
+        for entry in self.build.manifest.steps.values() if self.build else ():
             for run in entry.runs:
                 pools = [ref for call in run.calls if call.verb == "decide" for ref in call.kept]
                 if run.template is None or "shots" not in run.fields:
                     continue
-                assert self._build is not None
-                for pool in (self._build.store.get_shard(ref) for ref in pools):
+                assert self.build is not None
+                for pool in (self.build.store.get_shard(ref) for ref in pools):
                     for exemplar in read_pool(pool) if pool.columns == POOL.names() else ():
                         contents = tuple(t.content for t in exemplar.rendered.turns if t.role != "system")
                         shown = Shown(contents, run.fields.get("separator") or "\n\n")
@@ -71,15 +76,15 @@ class Lineage:
 
     @cached_property
     def _rows(self) -> pl.DataFrame | None:
-        if self._build is None or self._step is None or self._build.step(self._step).noun is not None:
+        if self.build is None or self._step is None or self.build.step(self._step).noun is not None:
             return None
-        steps = self._build.step(self._step).upstream
-        return pl.concat([self._build.rows(name).select("id", *KNOWN) for name in steps]).collect()
+        steps = self.build.step(self._step).upstream
+        return pl.concat([self.build.rows(name).select("id", *KNOWN) for name in steps]).collect()
 
     @property
     def is_ours(self) -> bool:
         """Whether the rows are a build's, which give the ids of records and documents and their groups."""
-        return self._build is not None
+        return self.build is not None
 
     def known(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows (columns of `ROWS`) with what the build knows of each by its id, where they do not say it."""
@@ -138,9 +143,13 @@ class Lineage:
 
 
 def _literals(name: str, source: str) -> Iterator[str]:
-    """The texts of a template that stand in what it renders: between its expressions, in its strings and wordings."""
+    """The texts of a template that stand in what it renders: between its expressions, and in their strings.
+
+    A wording is set in where it goes, so that the words before and behind it are one text with it.
+    """
     head = read_head(source, name)
-    for text in (head.body, *(wording.text for wording in head.wordings)):
+    for wording in head.wordings or (None,):
+        text = head.body if wording is None else PHRASING.sub(lambda _, w=wording: w.text, head.body)  # type: ignore[misc]
         try:
             tree = Environment().parse(text)
         except TemplateError:  # it was rendered once; of another version's syntax nothing is taken away

@@ -23,19 +23,26 @@ class RowSpool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, list[tuple[Path, int]]] = {}
-        self.unsplit = 0
-        """Rows that belong to no split; they are not kept."""
+        self._others: list[tuple[Path, int]] = []
 
     def add(self, rows: pl.DataFrame) -> None:
         """Keep a frame of rows; `split` says where."""
         for (split,), some in rows.drop(NOT_KEPT, strict=False).group_by("split", maintain_order=True):
-            if split is None:
-                self.unsplit += some.height
-                continue
-            files = self._files.setdefault(str(split), [])
-            path = self._folder / f"{len(self._files)}-{len(files)}-{some['row'][0]}.parquet"
+            files = self._others if split is None else self._files.setdefault(str(split), [])
+            path = self._folder / f"rows-{some['row'][0]}.parquet"  # no row stands in two frames
             some.write_parquet(path, compression="lz4", statistics=False)
             files.append((path, some.height))
+
+    @property
+    def unsplit(self) -> int:
+        """Rows that belong to no split; they have no place."""
+        return sum(count for _, count in self._others)
+
+    def name_others(self, split: str) -> None:
+        """Give the rows that belong to no split one of their own."""
+        if self._others:
+            self._files.setdefault(split, []).extend(self._others)
+            self._others = []
 
     @property
     def splits(self) -> list[str]:

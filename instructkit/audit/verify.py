@@ -11,14 +11,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import numpy as np
 import polars as pl
 
+from instructkit.audit.evaluations import Against, Held, evaluation_side, held, of_build
 from instructkit.audit.identities import IDENTITIES, identities
 from instructkit.audit.lineage import Lineage
 from instructkit.audit.overlap import KINDS, RECALL, SHINGLE, Observer, Overlap, Settings, overlap
 from instructkit.audit.rows import read
 from instructkit.audit.spool import RowSpool
+from instructkit.audit.verified import (
+    COMMON_ANSWER,
+    CONTAMINATED,
+    NEARLY,
+    Contamination,
+    Evidence,
+    Pair,
+    Side,
+    Verified,
+)
 from instructkit.build.manifest import Build
+from instructkit.contamination.rows import turns
 from instructkit.errors import UsageFault
 from instructkit.stages.ingest.dataset import Dataset, open_dataset
 from instructkit.store.builds import exports, is_build
@@ -27,75 +40,7 @@ EXCERPT = 300
 """Characters of a text that evidence holds."""
 MOST_EVIDENCE = 1_000
 """Pairs of rows of each kind and pair of splits that are named."""
-COMMON_ANSWER = "common_answer"
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
-
-
-class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of two rows that are alike."""
-
-    file: str
-    line: int | None
-    id: str | None
-    split: str
-    prompt: str
-    """Its beginning, without exemplars."""
-    answer: str
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that stands in an earlier split too."""
-
-    kind: str
-    similarity: float | None
-    """Jaccard similarity of word 5-grams; 1 for the same text; null where it is an id or group that is the same."""
-    earlier: Side
-    later: Side
-
-
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two splits."""
-
-    earlier: str
-    later: str
-    rows: int
-    """Of the later one."""
-    crossing: int
-    """Of these, the rows that cross in any way but by a common answer."""
-    counts: dict[str, int]
-    """Rows of the later split by kind; of kinds of likeness each row counts under the strongest only."""
-
-
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found in a dataset."""
-
-    path: str
-    step: str | None
-    """Of a build, the export or step that was read."""
-    files: int
-    rows: dict[str, int]
-    """By split."""
-    unsplit: int
-    """Rows that belong to no split; compared with nothing."""
-    not_read: dict[str, int]
-    """Rows without a text that could be compared, by what is wrong with them."""
-    threshold: float
-    shingle: int
-    recall: float
-    """Least probability that a pair exactly at the threshold is compared; more alike pairs fare better."""
-    common: int
-    """Texts from which on a sequence of words counts as nobody's own."""
-    short: int
-    """Rows with too few words of their own to be near-duplicates; compared as a whole."""
-    candidates: int
-    """Pairs that were compared shingle by shingle."""
-    pairs: list[Pair]
-    evidence: list[Evidence]
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing crosses."""
-        return all(pair.crossing == 0 for pair in self.pairs)
 
 
 def datasets_of(path: str, step: str | None = None) -> list[tuple[Dataset, Lineage]]:
@@ -119,25 +64,35 @@ def verify(
     lineage: Lineage,
     settings: Settings,
     given: Mapping[str, str] | None = None,
+    against: Sequence[Against] = (),
     observe: Observer = lambda what, done, of: None,
     folder: Path | None = None,
 ) -> Verified:
-    """Compare the dataset's splits. `given`: as in `rows.read`. `folder`: where there is room for temporary files.
+    """Compare the dataset's splits with one another, and its rows with evaluations.
 
-    Raises InputError for a file that cannot be read, UsageFault where there are no two splits, or no text.
+    `given`: as in `rows.read`. `against`: evaluations beside those that the build's own recipe names. `folder`: where
+    there is room for temporary files. Raises InputError for a file that cannot be read, UsageFault where there is no
+    text, or neither a second split nor an evaluation.
     """
+    ours, said = of_build(lineage.build) if lineage.build else ([], [])
+    against = [*ours, *against]
     with TemporaryDirectory(prefix="instructkit-verify-", dir=folder) as temporary:
         place = Path(temporary)
         spool, not_read = _spooled(dataset, lineage, given, place, observe)
-        _check(dataset, spool, not_read)
+        if against and not spool.splits:
+            spool.name_others("all")
+        _check(dataset, spool, not_read, compared=bool(against))
         found = overlap(spool, settings, place, lineage.literals, observe)
         same = identities(spool)
         crossings = pl.concat([found.crossings, same])
+        own = {file.path.resolve(): file.name for file in dataset.files}
+        holds = [held(spool, each, own, lineage.literals, observe) for each in against]
         return Verified(
             path=dataset.path,
             step=dataset.step,
             files=len(dataset.files),
             rows=dict(zip(spool.splits, spool.counts, strict=True)),
+            ours=spool.scan().select(pl.col("ours").any()).collect().item(),
             unsplit=spool.unsplit,
             not_read=dict(sorted(not_read.items())),
             threshold=settings.threshold,
@@ -147,15 +102,10 @@ def verify(
             short=found.short,
             candidates=found.compared,
             pairs=_pairs(spool, crossings, found),
-            evidence=_evidence(spool, crossings),
+            evaluations=[each for held_rows in holds for each in _contamination(spool, held_rows)],
+            evidence=[*_evidence(spool, crossings), *(each for rows in holds for each in _held_evidence(spool, rows))],
+            said=said,
         )
-
-
-def verified_json(found: Sequence[Verified]) -> str:
-    """All that was found, as JSON text."""
-    datasets = [{"clean": each.clean, **msgspec.to_builtins(each)} for each in found]
-    value = {"clean": all(each.clean for each in found), "datasets": datasets}
-    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
 
 
 def _spooled(
@@ -167,21 +117,24 @@ def _spooled(
         empty = (rows["messages"].list.len() == 0) | rows["messages"].is_null()
         for fault in rows.filter(empty)["fault"].fill_null("empty"):
             not_read[fault] = not_read.get(fault, 0) + 1
-        rows = lineage.own(lineage.known(rows.filter(~empty)))
+        rows = lineage.known(rows.filter(~empty))
+        rows = lineage.own(rows.with_columns(turns(rows).alias("turns")))
         ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
         spool.add(rows.with_columns(ours=ours))
         observe("reading", done, 0)
     return spool, not_read
 
 
-def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int]) -> None:
-    if len(spool.splits) > 1:
+def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], compared: bool) -> None:
+    """Raises UsageFault where there is nothing to compare; `compared`: rows are compared with evaluations anyway."""
+    if len(spool.splits) > 1 or (compared and spool.splits):
         return
     read = sum(spool.counts) + spool.unsplit
     if not read:
         reasons = ", ".join(f"{count:,} {rule}" for rule, count in sorted(not_read.items())) or "no rows"
         raise UsageFault(
-            f"{dataset.path}: no row with a text to compare ({reasons}); name the columns by --prompt and --answer"
+            f"{dataset.path}: no row with a text to compare ({reasons}); name the columns: --column prompt=… "
+            "--column answer=…"
         )
     if spool.splits:
         found = f"only the split '{spool.splits[0]}' ({spool.counts[0]:,} rows)"
@@ -240,6 +193,49 @@ def _evidence(spool: RowSpool, crossings: pl.DataFrame) -> list[Evidence]:
             similarity=None if row["similarity"] is None else round(row["similarity"], 4),
             earlier=sides[row["left"]],
             later=sides[row["right"]],
+        )
+        for row in chosen.iter_rows(named=True)
+    ]
+
+
+def _contamination(spool: RowSpool, rows: Held) -> list[Contamination]:
+    """A count for each file of the evaluations, also of those of which nothing is held."""
+    places = rows.found.with_columns(split=_split_of(spool, rows.found["place"]))
+    counted = places.group_by("file", "split").agg(pl.col("place").n_unique())
+    counts = {(file, split): n for file, split, n in counted.iter_rows()}
+    found = dict(places.group_by("file").agg(pl.col("row").n_unique()).iter_rows())
+    nearly = dict(rows.nearly.group_by("file").agg(pl.col("place").n_unique()).iter_rows())
+    return [
+        Contamination(
+            file=file,
+            rows=count,
+            found=found.get(file, 0),
+            counts={split: counts.get((file, split), 0) for split in spool.splits},
+            nearly=nearly.get(file, 0),
+        )
+        for file, count in rows.rows.group_by("file", maintain_order=True).len().iter_rows()
+    ]
+
+
+def _split_of(spool: RowSpool, places: pl.Series) -> pl.Series:
+    ends = pl.Series(np.cumsum(spool.counts), dtype=pl.Int64)
+    return pl.Series(spool.splits, dtype=pl.String).gather(ends.search_sorted(places, side="right"))
+
+
+def _held_evidence(spool: RowSpool, rows: Held) -> list[Evidence]:
+    """The first rows that hold one of an evaluation, each with the one that is found best."""
+    every = pl.concat(
+        [rows.found.with_columns(kind=pl.lit(CONTAMINATED)), rows.nearly.with_columns(kind=pl.lit(NEARLY))]
+    )
+    best = every.sort("place", -pl.col("score"), "row").unique("place", keep="first", maintain_order=True)
+    chosen = best.sort("kind", -pl.col("score"), "place").head(MOST_EVIDENCE)
+    sides = {row["place"]: _side(row) for row in spool.at(chosen["place"].to_list(), SHOWN).iter_rows(named=True)}
+    return [
+        Evidence(
+            kind=row["kind"],
+            similarity=round(row["score"], 4),
+            earlier=_side(evaluation_side(rows.rows.row(row["row"], named=True))),
+            later=sides[row["place"]],
         )
         for row in chosen.iter_rows(named=True)
     ]

@@ -25,7 +25,8 @@ from instructkit import __version__
 from instructkit.build.call import Call, Done, perform
 from instructkit.build.keys import KeyedStage, input_entries, location_of
 from instructkit.build.manifest import CallEntry, InputEntry, Manifest, RunEntry, StepEntry
-from instructkit.errors import InputError, InstructkitError, StageError
+from instructkit.build.meeting import refuse_divided, refuse_repeated_ids
+from instructkit.errors import InstructkitError
 from instructkit.executors.local import Executor
 from instructkit.recipe.recipe import Recipe
 from instructkit.recipe.steps import Step
@@ -87,7 +88,9 @@ class Runner:
         self._entries: dict[str, StepEntry] = {}
 
     def run(self) -> Manifest:
-        """Every step in order. Raises what `perform` raises, and StageError for ids that stand twice."""
+        """Every step in order. Raises what `perform` raises, and StageError for ids that stand twice and groups that
+        branches have divided.
+        """
         for step in self.recipe.steps.values():
             self.progress[step.name] = now = StepProgress(step.name, step.stage_name)
             try:
@@ -136,7 +139,7 @@ class Runner:
         now.rows_dropped = sum(ref.rows for ref in entry.dropped)
         if not step.upstream:
             now.rows_in = now.rows_kept + now.rows_dropped
-        self._refuse_repeated_ids(step, entry)
+        self._check_meeting(step, entry)
         return msgspec.structs.replace(
             entry, rows_in=now.rows_in, rows_kept=now.rows_kept, rows_dropped=now.rows_dropped
         )
@@ -225,35 +228,24 @@ class Runner:
             for call in calls
         ]
 
-    def _refuse_repeated_ids(self, step: Step, entry: StepEntry) -> None:
-        """Ids can only collide where rows of several origins meet: at an ingest, and where a step reads several."""
+    def _check_meeting(self, step: Step, entry: StepEntry) -> None:
+        """Rows of several origins meet at an ingest and where a step reads several: ids may collide there, and what
+        belongs together may have been divided by each for itself.
+        """
         if len(step.upstream) == 1 and len(step.runs) == 1:
             return
         if not entry.kept:
             return
         if step.name in self.before and self.before[step.name].digest == entry.digest:
             return  # the same rows were checked by the build before
-        shards = (
-            [ref for name in step.upstream for ref in self._entries[name].kept] if step.noun is None else entry.kept
-        )
-        rows = scan_shards(self.store.paths(shards), pl.Schema())
-        twice = (
-            rows.select("id", pl.col("origin"))
-            .filter(pl.len().over("id") > 1)
-            .sort("id", pl.col("origin").struct.field("file"), pl.col("origin").struct.field("line"))
-            .head(2)
-            .collect()
-        )
-        if twice.height:
-            places = " and ".join(
-                f"{o['file']}:{o['line']}" if o["line"] is not None else o["file"] for o in twice["origin"].to_list()
-            )
-            fault, way_out = (
-                (StageError, "read each step once, and give each ingest a `source` of its own")
-                if step.upstream
-                else (InputError, "let `key` name what tells records apart, leave it out, or take the repeats out")
-            )
-            raise fault(f"step '{step.name}': id '{twice['id'][0]}' stands twice, from {places}; {way_out}")
+        above = [self._entries[name].kept for name in step.upstream]
+        shards = [ref for refs in above for ref in refs] if step.noun is None else entry.kept
+        refuse_repeated_ids(step.name, self._scan(shards), ingest=not step.upstream)
+        if len(step.upstream) > 1:
+            refuse_divided(step.name, [self._scan(refs) for refs in above if refs])
+
+    def _scan(self, shards: Sequence[ShardRef]) -> pl.LazyFrame:
+        return scan_shards(self.store.paths(list(shards)), pl.Schema())
 
 
 def timed(store_root: Path, call: Call) -> Done:

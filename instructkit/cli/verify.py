@@ -27,8 +27,21 @@ from instructkit.cli.progress import line_progress
     show_default=True,
     help="Different texts from which on a sequence of words is template text, and nobody's own.",
 )
-@click.option("--prompt", metavar="COLUMN", help="Column that asks, where its name does not say so.")
-@click.option("--answer", metavar="COLUMN", help="Column that answers.")
+@click.option(
+    "--against",
+    metavar="EVALUATION",
+    multiple=True,
+    help="File, folder or glob of an evaluation whose rows must not stand here; may be given several times. Those "
+    "that a build was decontaminated against are looked for anyway.",
+)
+@click.option(
+    "--column",
+    "columns",
+    metavar="WHAT=COLUMN",
+    multiple=True,
+    help="Column that holds the prompt, answer or passage, where neither format nor name says so: "
+    "--column prompt=riddle --column answer=solution.",
+)
 @click.option(
     "--rows", "-n", type=click.IntRange(min=0), default=1, show_default=True, help="Pairs shown of each kind."
 )
@@ -38,12 +51,12 @@ def verify(
     step: str | None,
     threshold: float,
     common: int,
-    prompt: str | None,
-    answer: str | None,
+    against: tuple[str, ...],
+    columns: tuple[str, ...],
     rows: int,
     json_file: str | None,
 ) -> None:
-    """Look for leaks: what of one split of PATH stands in another.
+    """Look for leaks: what of one split of PATH stands in another, and what of evaluations stands in any.
 
     PATH is the folder of a build, a recipe that was built, or any dataset: a file, a folder or a glob of JSON Lines,
     JSON, CSV, Parquet or Arrow. Splits are told by names of files and folders (train, validation, test and the like),
@@ -52,18 +65,23 @@ def verify(
     \b
       instructkit verify build/mix
       instructkit verify downloads/some-dataset --json leaks.json
-      instructkit verify 'data/*.csv' --prompt ask --answer reply
+      instructkit verify data/train.jsonl --against eval/gsm8k.jsonl --against eval/squad/
 
     Exit code: 0 nothing crosses, 1 something does, 2 it cannot be told (no splits, a file that cannot be read).
     """  # noqa: D301 (\b keeps click from filling the lines)
+    from instructkit.audit.evaluations import named
     from instructkit.audit.overlap import Settings
-    from instructkit.audit.verify import datasets_of, verified_json
+    from instructkit.audit.verified import verified_json
+    from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run
     from instructkit.cli.options import open_build
+    from instructkit.cli.templates.options import read_from
     from instructkit.errors import InputError, UsageFault
     from instructkit.report.verified import verified_lines
 
-    given = {what: column for what, column in (("prompt", prompt), ("answer", answer)) if column}
+    given = read_from(columns)
+    if wrong := sorted(given.keys() - {"prompt", "answer", "passage"}):
+        raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
     settings = Settings(threshold=threshold, common=common)
     if Path(path).suffix in (".yaml", ".yml"):
         path = str(open_build(Path(path)).folder)
@@ -71,7 +89,7 @@ def verify(
     try:
         for dataset, lineage in datasets_of(path, step):
             with line_progress() as observe:
-                found.append(run(dataset, lineage, settings, given or None, observe))
+                found.append(run(dataset, lineage, settings, given, named(against), observe))
             if json_file != "-":
                 click.echo("\n".join(verified_lines(found[-1], rows)))
     except InputError as error:

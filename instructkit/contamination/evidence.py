@@ -44,8 +44,9 @@ def place(index: Index, turns: list[str], first: int, last: int) -> str:
         spans = spans_of(index.sketcher, turn)
         count = len(spans.words)
         if first < count and last > 0:
-            begin = int(spans.starts[max(first, 0)])
-            found.append(spans.text[begin : int(spans.ends[min(last, count) - 1])])
+            # With what follows the last word up to the next: its full stop, most often.
+            end = int(spans.starts[last]) if last < count else len(spans.text)
+            found.append(spans.text[int(spans.starts[max(first, 0)]) : end].rstrip())
         first, last = first - count, last - count
         if last <= 0:
             break

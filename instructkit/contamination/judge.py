@@ -101,8 +101,8 @@ def _scored(both: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     near = pl.max_horizontal("last", "last_a") - pl.min_horizontal("first", "first_a") <= room
     together = pl.when(near).then((c("found") + c("found_a")) / (c("weight") + c("weight_a")))
     together = pl.when(c("words") + c("words_a") >= settings.min_prompt_words).then(together)
-    whole = (c("units") >= settings.threshold * c("turn")) & (c("units") >= WHOLE_WORDS)
-    whole_answer = (c("units_a") >= settings.threshold * c("turn_a")) & (c("words_a") >= settings.min_prompt_words)
+    whole = (c("words") >= settings.threshold * c("turn")) & (c("words") >= WHOLE_WORDS)
+    whole_answer = (c("words_a") >= settings.threshold * c("turn_a")) & (c("words_a") >= settings.min_prompt_words)
     prompt = pl.when((c("words") >= settings.min_prompt_words) | whole).then(c("share"))
     answer = pl.when((c("words_a") >= settings.min_answer_words) | whole_answer).then(c("share_a"))
     scores = both.with_columns(
@@ -134,6 +134,11 @@ def _scored(both: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 def _with_answers(index: Index, short: pl.DataFrame, settings: Settings, turns_of: Turns) -> pl.DataFrame:
     """Short prompts that stand near their answers, as `FINDING`."""
     result = []
+    # A longer answer that stands there has n-grams of its own, and has been found already.
+    few = pl.Series(index.units < index.ngram)
+    uses = index.uses.filter(pl.col("part").is_in(["answer", "extract"]))
+    uses = uses.filter(few.gather(uses["segment"]))
+    short = short.filter(pl.col("row").is_in(uses["row"].implode()))
     if short.height:
         wanted = short["record"].unique().sort().to_list()
         texts = dict(turns_of(wanted).select("record", "turns").iter_rows())
@@ -148,7 +153,7 @@ def _with_answers(index: Index, short: pl.DataFrame, settings: Settings, turns_o
                 low, high = max(row["first"] - room, 0), row["last"] + room
                 # Not within the prompt itself: "Is it yes or no?" holds both answers.
                 before, after = words[record][low : row["first"]], words[record][row["last"] : high]
-                if cut and (holds(after, cut) or holds(before, cut)):
+                if 0 < len(cut) < index.ngram and (holds(after, cut) or holds(before, cut)):
                     share = (row["found"] + len(cut)) / (row["weight"] + len(cut))
                     result.append(
                         {name: row[name] for name in FINDING}

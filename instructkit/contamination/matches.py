@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.contamination.index import Hits, Index
+from instructkit.minhash.sketcher import kernels
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,6 +40,15 @@ MATCH = pl.Schema(
 how many that have any weight were found. `first`, `last`: first word in the record, and one past the last. `turn`:
 words of the longest turn that has part in it."""
 
+RESULTS: dict[str, type[np.generic]] = {
+    "found": np.float64,
+    "weight": np.float64,
+    "words": np.int64,
+    "first": np.int64,
+    "last": np.int64,
+}
+"""What `cover` writes."""
+
 STRETCH = 2
 """Length of record, as a multiple of the evaluation row's, in which n-grams are looked for together: between two turns
 of a row there may be a long answer."""
@@ -46,6 +56,7 @@ SLACK = 10
 """Words more: a short segment is not torn by one remark."""
 LEAST = 0.5
 """Of the threshold: what must be found of a segment for a closer look. Half a prompt may have its whole answer."""
+ROUNDING = 1e-6
 PLACES_AT_ONCE = 2_000_000
 """Places of n-grams in segments that are looked at together; one record is always looked at whole."""
 
@@ -77,7 +88,8 @@ def matches(index: Index, hits: Hits, weights: Floats, threshold: float, void: V
     if void is not None:
         kept &= ~_is_void(void, hits.record, hits.gram, len(index.grams))
     hits = Hits(*(column[kept] for column in hits))
-    found = [_matches(index, some, weights, threshold * LEAST, void) for some in _chunks(index, hits)]
+    sums, each = _sums(index, weights), weights[index.sequence]
+    found = [_matches(index, some, weights, each, sums, threshold * LEAST, void) for some in _chunks(index, hits)]
     return pl.concat([pl.DataFrame(schema=MATCH), *found])
 
 
@@ -107,98 +119,79 @@ def _chunks(index: Index, hits: Hits) -> Iterator[Hits]:
         at = end
 
 
-def _matches(index: Index, hits: Hits, weights: Floats, least: float, void: Void | None) -> pl.DataFrame:
-    bounds, occurrences = index.occurrences
-    counts = (bounds[1:] - bounds[:-1])[hits.gram]
-    hit = np.repeat(np.arange(len(counts)), counts)
-    place = occurrences[_ranges(bounds[hits.gram], counts)]
-    segments = len(index.units)
-    segment = index.segment_of[place]
-    pair = hits.record[hit] * segments + segment
-
-    # First by number alone: each n-gram found covers n words at most.
-    names, number, times = np.unique(pair, return_inverse=True, return_counts=True)
-    worth = _per_segment(index, weights)[names % segments]
-    if void is not None:
-        worth = np.maximum(worth - void.sizes[void.template[names // segments]], 1)
-    enough = times * index.ngram >= least * worth
-    kept = enough[number]
-    pair, hit, place, segment = pair[kept], hit[kept], place[kept], segment[kept]
-    position = hits.position[hit]
-    order = np.lexsort((position, pair))
-    pair, hit, place, position = pair[order], hit[order], place[order], position[order]
-    kept = _in_best_window(pair, position, index.reach[pair % segments] * STRETCH + SLACK)
-    pair, hit, place, position = pair[kept], hit[kept], place[kept], position[kept]
-    if not len(pair):
-        return pl.DataFrame(schema=MATCH)
-
-    begin = np.flatnonzero(np.diff(pair, prepend=-1))
-    names = pair[begin]
-    record, segment = names // segments, names % segments
-    units = index.units[segment]
-    offsets = np.concatenate([[0], np.cumsum(units)])
-    owner = np.repeat(np.arange(len(names)), np.diff(np.append(begin, len(pair))))
-
-    # Weights of the segments' words, and of those that lie under n-grams that were found.
-    grams_of = np.diff(index.starts)[segment]
-    own = np.repeat(np.arange(len(names)), grams_of)
-    gram = index.sequence[_ranges(index.starts[segment], grams_of)]
-    weight = weights[gram]
-    if void is not None:
-        weight = np.where(_is_void(void, record[own], gram, len(index.grams)), 0.0, weight)
-    length = np.minimum(units, index.ngram)
-    whole = _spread(offsets, own, _ranges(np.zeros(len(names), np.int64), grams_of), weight, length)
-    found = _spread(offsets, owner, place - index.starts[segment[owner]], weights[hits.gram[hit]], length)
-    turn = np.maximum.reduceat(hits.turn[hit], begin)
-    result = pl.DataFrame(
-        {
-            "record": record,
-            "segment": segment,
-            "found": np.add.reduceat(found, offsets[:-1]),
-            "weight": np.add.reduceat(whole, offsets[:-1]),
-            "words": np.add.reduceat(found > 0, offsets[:-1]).astype(np.int64),
-            "first": np.minimum.reduceat(position, begin),
-            "last": np.maximum.reduceat(position, begin) + length,
-            "turn": turn,
-        },
-        schema=MATCH,
+def _matches(
+    index: Index, hits: Hits, weights: Floats, each: Floats, sums: Floats, least: float, void: Void | None
+) -> pl.DataFrame:
+    """`matches` for some records, found of at least `least` of their weight. `each`: the weight of each place in
+    `index.sequence`, `sums` of each segment together.
+    """
+    records, numbers = _numbered(hits.record)
+    room = int(np.diff(index.occurrences[0])[hits.gram].sum())
+    pair_record, hit, place = (np.empty(room, dtype=np.int64) for _ in range(3))
+    spared = np.zeros(len(numbers), dtype=np.int64) if void is None else void.sizes[void.template[numbers]]
+    # A word weighs 1 at most, and a segment's words at least as much as the n-grams that begin at them.
+    needed = np.ceil(sums * least - ROUNDING).astype(np.int64)
+    count = kernels().candidates(
+        records, hits.gram, *index.occurrences, index.segment_of, index.ngram, needed, spared, pair_record, hit, place
     )
-    return result.filter(pl.col("found") >= least * pl.col("weight"))
+    if not count:
+        return pl.DataFrame(schema=MATCH)
+    segments = len(index.units)
+    segment = index.segment_of[place[:count]]
+    order = np.argsort(pair_record[:count] * segments + segment, kind="stable")
+    hit, place = hit[:count][order], place[:count][order]
+    pairs, names = _numbered((pair_record[:count] * segments + segment)[order])
+    record, segment = numbers[names // segments], names % segments
+    result = {name: np.empty(len(names), dtype) for name, dtype in RESULTS.items()}
+    begin, end, own = _own_weights(index, record, segment, each, void)
+    if void is not None:
+        # The segments' n-grams lie on end there, pair by pair.
+        place = place - np.repeat(index.starts[segment] - begin, np.diff(pairs))
+    kernels().cover(
+        pairs,
+        hits.position[hit],
+        place,
+        weights[hits.gram[hit]],
+        begin,
+        end,
+        index.reach[segment] * STRETCH + SLACK,
+        np.minimum(index.units[segment], index.ngram),
+        own,
+        *result.values(),
+    )
+    turn = np.maximum.reduceat(hits.turn[hit], pairs[:-1])
+    found = pl.DataFrame({"record": record, "segment": segment, **result, "turn": turn}, schema=MATCH)
+    return found.filter(pl.col("found") >= least * pl.col("weight"))
+
+
+def _numbered(sorted_names: Ints) -> tuple[Ints, Ints]:
+    """(where each name's entries begin, and one more; the names)."""
+    begins = np.flatnonzero(np.diff(sorted_names, prepend=-1))
+    return np.append(begins, len(sorted_names)), sorted_names[begins]
+
+
+def _own_weights(
+    index: Index, record: Ints, segment: Ints, each: Floats, void: Void | None
+) -> tuple[Ints, Ints, Floats]:
+    """(where the n-grams of each pair's segment begin, where they end, the weights of all n-grams there)."""
+    if void is None:
+        return index.starts[segment], index.starts[segment + 1], each
+    counts = np.diff(index.starts)[segment]
+    ends = np.cumsum(counts)
+    places = _ranges(index.starts[segment], counts)
+    away = _is_void(void, np.repeat(record, counts), index.sequence[places], len(index.grams))
+    own = np.where(away, 0.0, each[places])
+    return ends - counts, ends, own
+
+
+def _sums(index: Index, weights: Floats) -> Floats:
+    """What the n-grams of each segment weigh together."""
+    sums = np.concatenate([[0.0], np.cumsum(weights[index.sequence])])
+    result: Floats = sums[index.starts[1:]] - sums[index.starts[:-1]]
+    return result
 
 
 def _ranges(starts: Ints, counts: Ints) -> Ints:
     """starts[0], starts[0] + 1, ... `counts[0]` of them, then those from starts[1] on."""
     result: Ints = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-    return result
-
-
-def _per_segment(index: Index, weights: Floats) -> Floats:
-    """How many words of each segment an n-gram with weight begins at: at least as many have weight."""
-    useful = np.concatenate([[0], np.cumsum(weights[index.sequence] > 0)])
-    counts: Floats = (useful[index.starts[1:]] - useful[index.starts[:-1]]).astype(np.float64)
-    return counts
-
-
-def _in_best_window(pair: Ints, position: Ints, room: Ints) -> npt.NDArray[np.bool_]:
-    """Which entries (in the order of pairs and positions) lie in the window of their pair that holds the most."""
-    far = int(position.max(initial=0)) + int(room.max(initial=0)) + 1
-    number = np.cumsum(np.diff(pair, prepend=-1) != 0)
-    key = number * far + position
-    end = np.searchsorted(key, key + room, side="right")
-    held = end - np.arange(len(key))
-    # The first of the fullest windows of each pair.
-    order = np.lexsort((np.arange(len(key)), -held, number))
-    best = order[np.flatnonzero(np.diff(number[order], prepend=0))]
-    sizes = np.bincount(number, minlength=1)[1:]
-    at = np.arange(len(key))
-    result: npt.NDArray[np.bool_] = (at >= np.repeat(best, sizes)) & (at < np.repeat(end[best], sizes))
-    return result
-
-
-def _spread(offsets: Ints, owner: Ints, first: Ints, weight: Floats, length: Ints) -> Floats:
-    """The largest weight over each word of the owners' segments, which lie on end from `offsets`."""
-    result = np.zeros(offsets[-1])
-    for step in range(int(length.max(initial=0))):
-        inside = step < length[owner]
-        np.maximum.at(result, (offsets[owner] + first + step)[inside], weight[inside])
     return result

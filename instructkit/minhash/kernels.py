@@ -434,6 +434,84 @@ def look_up(hashes: Any, keys: Any, seen: Any, shift: Any, starts: Any, narrow: 
 
 
 @kept_on_disk
+def candidates(
+    records: Any, gram: Any, bounds: Any, occurrences: Any, segment_of: Any, size: Any, needed: Any, spared: Any,
+    record_out: Any, hit_out: Any, place_out: Any,
+) -> Any:  # fmt: skip
+    """Places of n-grams in segments of which enough may stand in a record; see `numpy_kernels.candidates`."""
+    stamps = np.full(len(needed), -1, dtype=np.int64)
+    before = np.empty(len(needed), dtype=np.int64)
+    covered = np.empty(len(needed), dtype=np.int64)
+    count = 0
+    for r in range(len(records) - 1):
+        for i in range(records[r], records[r + 1]):
+            for o in range(bounds[gram[i]], bounds[gram[i] + 1]):
+                place = occurrences[o]
+                s = segment_of[place]
+                if stamps[s] != r:
+                    stamps[s] = r
+                    covered[s] = 0
+                    before[s] = place - size
+                covered[s] += min(abs(place - before[s]), size)
+                before[s] = place
+        for i in range(records[r], records[r + 1]):
+            for o in range(bounds[gram[i]], bounds[gram[i] + 1]):
+                place = occurrences[o]
+                s = segment_of[place]
+                if covered[s] >= max(needed[s] - spared[r], 1):
+                    record_out[count] = r
+                    hit_out[count] = i
+                    place_out[count] = place
+                    count += 1
+    return count
+
+
+@kept_on_disk
+def cover(
+    pairs: Any, position: Any, place: Any, weight: Any, begin: Any, end: Any, room: Any, size: Any, own: Any,
+    found: Any, whole: Any, words: Any, first: Any, last: Any,
+) -> None:  # fmt: skip
+    """How much of a segment stands in a record, in one place; see `numpy_kernels.cover`."""
+    best = np.zeros(64, dtype=np.float64)
+    for p in range(len(pairs) - 1):
+        low = pairs[p]
+        most = 0
+        right = low
+        for left in range(pairs[p], pairs[p + 1]):
+            while right < pairs[p + 1] and position[right] <= position[left] + room[p]:
+                right += 1
+            if right - left > most:
+                most = right - left
+                low = left
+        length = end[p] - begin[p]
+        units = length + size[p] - 1
+        if len(best) < units:
+            best = np.zeros(2 * units, dtype=np.float64)
+        best[:units] = 0.0
+        for j in range(length):
+            for k in range(j, j + size[p]):
+                best[k] = max(best[k], own[begin[p] + j])
+        total = 0.0
+        for k in range(units):
+            total += best[k]
+        best[:units] = 0.0
+        for e in range(low, low + most):
+            at = place[e] - begin[p]
+            for k in range(at, at + size[p]):
+                best[k] = max(best[k], weight[e])
+        part = 0.0
+        number = 0
+        for k in range(units):
+            part += best[k]
+            number += best[k] > 0
+        found[p] = part
+        whole[p] = total
+        words[p] = number
+        first[p] = position[low]
+        last[p] = position[low + most - 1] + size[p]
+
+
+@kept_on_disk
 def plausible(bits: Any, left: Any, right: Any, most: Any, result: Any) -> None:
     """Whether rows left[p] and right[p] differ in `most` of their bits or fewer."""
     for p in range(len(left)):

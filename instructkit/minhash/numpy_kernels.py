@@ -39,6 +39,7 @@ U8s = npt.NDArray[np.uint8]
 U32s = npt.NDArray[np.uint32]
 U64s = npt.NDArray[np.uint64]
 I64s = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 BYTES_AT_ONCE = 1 << 18
@@ -157,6 +158,83 @@ def look_up(
     places[: len(known)] = known
     found[: len(known)] = at[known]
     return len(known)
+
+
+def candidates(
+    records: I64s, gram: I64s, bounds: I64s, occurrences: I64s, segment_of: I64s, size: int, needed: I64s, spared: I64s,
+    record_out: I64s, hit_out: I64s, place_out: I64s,
+) -> int:  # fmt: skip
+    """Places of n-grams in segments of which enough may stand in a record; returns how many.
+
+    Read, all int64: the hits of record i are records[i]:records[i + 1]. `gram` (hits,), numbers of n-grams. An n-gram
+    stands at the places occurrences[bounds[gram]:bounds[gram + 1]], and a place in segment_of[place]. `size` units in
+    an n-gram. Of segment s that stands in record i, needed[s] - spared[i] units must be covered by n-grams, 1 at least;
+    each n-gram covers `size`, or as many as it lies behind or before the one that comes before it in the record, which
+    is as many as it may add or more.
+
+    Written, with room for each place of each hit: `record_out`, `hit_out` (numbers of both) and `place_out`, in the
+    order of hits.
+    """
+    counts = (bounds[1:] - bounds[:-1])[gram]
+    hit = np.repeat(np.arange(len(counts)), counts)
+    place = occurrences[np.repeat(bounds[gram] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())]
+    record = np.repeat(np.arange(len(records) - 1), np.diff(records))[hit]
+    pair = record * len(needed) + segment_of[place]
+    order = np.argsort(pair, kind="stable")
+    covered = np.minimum(np.abs(np.diff(place[order], prepend=-size)), size)
+    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
+    covered[starts] = size
+    if not len(starts):
+        return 0
+    sums = np.add.reduceat(covered, starts)
+    first = order[starts]
+    enough = sums >= np.maximum(needed[segment_of[place[first]]] - spared[record[first]], 1)
+    kept = np.empty(len(pair), dtype=np.bool_)
+    kept[order] = np.repeat(enough, np.diff(np.append(starts, len(pair))))
+    count = int(kept.sum())
+    record_out[:count], hit_out[:count], place_out[:count] = record[kept], hit[kept], place[kept]
+    return count
+
+
+def cover(
+    pairs: I64s, position: I64s, place: I64s, weight: Floats, begin: I64s, end: I64s, room: I64s, size: I64s,
+    own: Floats, found: Floats, whole: Floats, words: I64s, first: I64s, last: I64s,
+) -> None:  # fmt: skip
+    """How much of a segment stands in a record, in one place: for pairs of a record and a segment.
+
+    Read: the entries of pair p are pairs[p]:pairs[p + 1], one at least: an n-gram that both have, of float64 `weight`,
+    at int64 `position` in the record (ascending) and `place` in the segment. The segment's n-grams are
+    begin[p]:end[p], with the weights own[begin[p]:end[p]], each over size[p] units. `room`: units of the record, behind
+    the first n-gram, in which the others may begin. Of all such windows the first of those that hold the most entries
+    is taken. A unit weighs as the heaviest n-gram over it.
+
+    Written, of each pair: `found` and `whole` float64, weight of the units under entries and of all; `words` int64,
+    units with weight under entries; `first` and `last`, first unit in the record, and one past the last.
+    """
+    counts = np.diff(pairs)
+    pair = np.repeat(np.arange(len(counts)), counts)
+    far = int(position.max(initial=0)) + int(room.max(initial=0)) + 1
+    key = pair * far + position
+    stop = np.searchsorted(key, key + room[pair], side="right")
+    held = stop - np.arange(len(key))
+    order = np.lexsort((np.arange(len(key)), -held, pair))
+    best = order[pairs[:-1]]
+    at = np.arange(len(key))
+    kept = (at >= best[pair]) & (at < stop[best][pair])
+    units = end - begin + size - 1
+    offsets = np.concatenate([[0], np.cumsum(units)])
+    lengths = end - begin
+    holder = np.repeat(np.arange(len(counts)), lengths)
+    inside = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    all_of = _spread(offsets, holder, inside, own[begin[holder] + inside], size)
+    some = _spread(offsets, pair[kept], (place - begin[pair])[kept], weight[kept], size)
+    for p in range(len(counts)):
+        # Sums one after the other, as the compiled kernel takes them: pairwise ones round otherwise.
+        whole[p] = np.cumsum(all_of[offsets[p] : offsets[p + 1]])[-1]
+        found[p] = np.cumsum(some[offsets[p] : offsets[p + 1]])[-1]
+    words[:] = np.add.reduceat((some > 0).astype(np.int64), offsets[:-1]) if len(counts) else 0
+    first[:] = position[best]
+    last[:] = position[stop[best] - 1] + size
 
 
 def plausible(bits: U64s, left: I64s, right: I64s, most: int, result: Flags) -> None:
@@ -425,6 +503,15 @@ def _minima(shingles: U32s, bounds: I64s, a: U32s, b: U32s) -> U32s:
         np.add(permuted, b[k], out=permuted)
         np.minimum.reduceat(permuted, bounds[:-1], out=minima[k])
     return minima
+
+
+def _spread(offsets: I64s, owner: I64s, first: I64s, weight: Floats, size: I64s) -> Floats:
+    """The largest weight over each unit of the owners' segments, which lie on end from `offsets`."""
+    result = np.zeros(offsets[-1])
+    for step in range(int(size.max(initial=0))):
+        inside = step < size[owner]
+        np.maximum.at(result, (offsets[owner] + first + step)[inside], weight[inside])
+    return result
 
 
 def _popcount(x: U64s) -> U64s:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from unicodedata import east_asian_width
 
 import click
 
-from instructkit.audit.identities import SAME_DOCUMENT, SAME_GROUP, SAME_ID
+from instructkit.audit.evaluations import MARGIN
+from instructkit.audit.identities import IDENTITIES, SAME_DOCUMENT, SAME_GROUP, SAME_ID
 from instructkit.audit.overlap import (
     ANSWER_WORDS,
     COMMON_ANSWERS,
@@ -17,7 +19,7 @@ from instructkit.audit.overlap import (
     SAME_CONVERSATION,
     SAME_PROMPT,
 )
-from instructkit.audit.verify import COMMON_ANSWER, Evidence, Pair, Side, Verified
+from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
 
 WORDS = {
@@ -30,6 +32,8 @@ WORDS = {
     SAME_DOCUMENT: "same document",
     SAME_GROUP: "same group",
     COMMON_ANSWER: "(common long answer)",
+    CONTAMINATED: "holds a row of an evaluation",
+    NEARLY: "holds one nearly",
 }
 MOST_PAIRS = 6
 """Pairs of splits in one table; of more, those that cross."""
@@ -43,32 +47,47 @@ def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
     rows = "  ".join(f"{split} {count:,}" for split, count in found.rows.items())
     files = f"{found.files} file{'s' if found.files > 1 else ''}"
     yield f"{click.style(name, bold=True)}  ({files}, {sum(found.rows.values()):,} rows: {rows})"
-    yield _verdict(found)
+    yield from _verdict(found)
     yield ""
-    yield from _table(found.pairs)
-    yield ""
+    if found.pairs:
+        yield from _table(found)
+        yield ""
+    if found.evaluations:
+        yield from _evaluations(found)
+        yield ""
     yield from _notes(found)
     yield from _examples(found.evidence, examples)
 
 
-def _verdict(found: Verified) -> str:
+def _verdict(found: Verified) -> Iterator[str]:
+    looked = ["nothing of one split stands in another"] if found.pairs else []
+    looked += ["no row of an evaluation is held"] if found.evaluations else []
     if found.clean:
-        return click.style("CLEAN", fg="green", bold=True) + "  nothing of one split stands in another"
-    crossing = [pair for pair in found.pairs if pair.crossing]
-    said = "; ".join(
+        yield click.style("CLEAN", fg="green", bold=True) + f"  {', and '.join(looked)}"
+        return
+    said = [
         f"{pair.crossing:,} of {pair.rows:,} rows of {pair.later} ({_share(pair.crossing, pair.rows)}) stand in "
         f"{pair.earlier}"
-        for pair in crossing[:3]
-    )
-    more = f"; and {len(crossing) - 3} pairs of splits more" if len(crossing) > 3 else ""
-    return click.style("LEAKS", fg="red", bold=True) + f"  {said}{more}"
+        for pair in [pair for pair in found.pairs if pair.crossing][:MOST_PAIRS]
+    ]
+    said += [
+        f"{each.found:,} of {each.rows:,} rows of {each.file} ({_share(each.found, each.rows)}) stand here"
+        for each in found.evaluations
+        if each.found
+    ]
+    for number, line in enumerate(said):
+        yield f"{'     ' if number else click.style('LEAKS', fg='red', bold=True)}  {line}"
 
 
-def _table(pairs: Sequence[Pair]) -> Iterator[str]:
+def _table(found: Verified) -> Iterator[str]:
+    pairs = found.pairs
     shown = pairs if len(pairs) <= MOST_PAIRS else [pair for pair in pairs if pair.crossing][:MOST_PAIRS]
     if not shown:
         shown = pairs[:MOST_PAIRS]
-    kinds = [kind for kind in WORDS if kind != COMMON_ANSWER or any(pair.counts[kind] for pair in shown)]
+    left_out = {CONTAMINATED, NEARLY}
+    left_out |= {COMMON_ANSWER} if not any(pair.counts[COMMON_ANSWER] for pair in shown) else set()
+    left_out |= set() if found.ours else set(IDENTITIES)
+    kinds = [kind for kind in WORDS if kind not in left_out]
     head = [("rows of", *(pair.later for pair in shown)), ("  that stand in", *(pair.earlier for pair in shown))]
     body = [(WORDS[kind], *(f"{pair.counts[kind]:,}" for pair in shown)) for kind in kinds]
     total = ("rows that cross", *(f"{pair.crossing:,} of {pair.rows:,}" for pair in shown))
@@ -86,9 +105,45 @@ def _table(pairs: Sequence[Pair]) -> Iterator[str]:
         yield f"  ({len(pairs) - len(shown):,} pairs of splits more; --json has them all)"
 
 
+def _evaluations(found: Verified) -> Iterator[str]:
+    """How many rows of each split hold one of an evaluation."""
+    splits = list(found.rows)
+    table = [("rows that hold one of", "", *splits)]
+    table += [
+        (f"  {each.file}", f"({each.rows:,} rows)", *(f"{each.counts[split]:,}" for split in splits))
+        for each in found.evaluations
+    ]
+    widths = [max(len(row[column]) for row in table) for column in range(len(splits) + 2)]
+    for number, row in enumerate(table):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        styled = [
+            click.style(cell, fg="red", bold=True) if number and place and cell.strip() != "0" else cell
+            for place, cell in enumerate(cells)
+        ]
+        yield ("  " + "   ".join([row[0].ljust(widths[0]), *styled])).rstrip()
+
+
 def _notes(found: Verified) -> Iterator[str]:
     """How it was looked for, and what was not looked at."""
-    yield "  A row counts once, under the first line that holds; ids, documents and groups apart. Near-duplicates share"
+    for line in found.said:
+        yield click.style(f"  {line}", fg="yellow")
+    if found.pairs:
+        yield from _how(found)
+    if found.evaluations:
+        yield "  Rows of evaluations are looked for as the stage `decontaminate` does; passages alone do not count."
+    if nearly := sum(each.nearly for each in found.evaluations):
+        yield f"  {nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most:"
+        yield "  it weighed words by other rows than are left. They are no leak; --json names them."
+    if found.unsplit:
+        yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
+    if found.not_read:
+        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
+        yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")
+
+
+def _how(found: Verified) -> Iterator[str]:
+    apart = "; ids, documents and groups apart" if found.ours else ""
+    yield f"  A row counts once, under the first line that holds{apart}. Near-duplicates share"
     yield (
         f"  {found.threshold:g} of their sequences of {found.shingle} words or more ({found.candidates:,} pairs were "
         f"measured; one just so alike is found with"
@@ -104,19 +159,14 @@ def _notes(found: Verified) -> Iterator[str]:
             f"  Common answers ({ANSWER_WORDS} words and more, under {COMMON_ANSWERS} prompts and more: refusals, "
             "phrases) are no leak."
         )
-    if found.unsplit:
-        yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
-    if found.not_read:
-        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
-        yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")
 
 
 def _examples(evidence: Sequence[Evidence], examples: int) -> Iterator[str]:
-    shown: dict[tuple[str, str, str], int] = {}
+    shown: dict[str, int] = {}
+    # Of the pair of splits that matters most first; the others where it has none of a kind.
     for each in evidence:
-        key = (each.kind, each.earlier.split, each.later.split)
-        shown[key] = shown.get(key, 0) + 1
-        if shown[key] > examples:
+        shown[each.kind] = shown.get(each.kind, 0) + 1
+        if shown[each.kind] > examples:
             continue
         like = "" if each.similarity in (None, 1) else f" {each.similarity:.3f}"
         yield ""
@@ -139,7 +189,12 @@ def _side(side: Side) -> Iterator[str]:
 
 def _line(text: str) -> str:
     text = " ".join(text.split()).translate(CONTROLS)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    room, end = LONGEST, 0
+    for end, character in enumerate(text):
+        room -= 2 if east_asian_width(character) in "WF" else 1
+        if room < 0:
+            return f"{text[:end]}…"
+    return text
 
 
 def _share(count: int, of: int) -> str:

@@ -17,8 +17,8 @@ from instructkit.contamination.evidence import evidence
 from instructkit.contamination.index import Hits, Index
 from instructkit.contamination.judge import judged
 from instructkit.contamination.literals import literal_texts
-from instructkit.contamination.matches import Void, matches
-from instructkit.contamination.rarity import groups_with, weights
+from instructkit.contamination.matches import MATCH, Void, matches
+from instructkit.contamination.rarity import weights
 from instructkit.contamination.rows import Settings, turns
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import InputPath, Outcome, project_path
@@ -61,6 +61,9 @@ that are found in the record."""
 MOST_EVIDENCE = 50_000
 """Records whose evidence a decision keeps, the first ones by id: 200 million characters at most."""
 TEXTS_AT_ONCE = 2_000
+RECORDS_AT_ONCE = 50_000
+HITS_AT_ONCE = 20_000_000
+"""Whose groups are counted together: some 40 bytes each meanwhile."""
 DETAIL_CHARACTERS = 120
 """Of either text that the detail of a drop shows."""
 
@@ -203,20 +206,14 @@ class Decontaminate:
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """The records that hold rows of an evaluation, as `DECISION`.
 
-        Memory: the evaluation's index, 12 bytes a hit, and the texts of some thousand contaminated records at a time.
+        Memory: the evaluation's index, 8 bytes a record, what some ten thousand records share with the evaluation, and
+        the texts of some thousand contaminated records at a time.
         Raises InputError when an evaluation cannot be read.
         """
         index = self._index()
         groups = sketches.select(pl.col("group").n_unique()).collect().item()
-        held = sketches.filter(pl.col("id").is_not_null()).sort("id").collect()
-        counts = held["grams"].list.len().to_numpy().astype(np.int64)
-        record = np.repeat(np.arange(held.height), counts)
-        columns = [_flat(held[name]) for name in ("positions", "turns", "grams")]
-        hits = Hits(record, *columns)
-        with_gram = groups_with(hits.gram, held["group"].gather(record), len(index.grams))
-        weighed = weights(index, with_gram, groups, self.common)
-        found = matches(index, hits, weighed, self.threshold, self._void(held, index))
-        ids = held["id"]
+        weighed = weights(index, _groups_with(sketches, len(index.grams)), groups, self.common)
+        ids, found = self._matches(index, weighed, sketches)
 
         def turns_of(wanted: list[int]) -> pl.DataFrame:
             named = pl.DataFrame({"record": wanted, "id": ids.gather(wanted)})
@@ -225,6 +222,23 @@ class Decontaminate:
 
         findings = judged(index, found, self.settings, turns_of)
         return self._decision(index, findings, ids, turns_of)
+
+    def _matches(self, index: Index, weighed: Any, sketches: pl.LazyFrame) -> tuple[pl.Series, pl.DataFrame]:
+        """What stands in which record, as `MATCH`, and the ids of those records by their numbers there."""
+        ids, found, count = [pl.Series(dtype=pl.String)], [pl.DataFrame(schema=MATCH)], 0
+        held = sketches.filter(pl.col("id").is_not_null())
+        for some in held.collect_batches(chunk_size=RECORDS_AT_ONCE, maintain_order=False):
+            record = np.repeat(np.arange(some.height), some["grams"].list.len().to_numpy().astype(np.int64))
+            hits = Hits(record, *(_flat(some[name]) for name in ("positions", "turns", "grams")))
+            here = matches(index, hits, weighed, self.threshold, self._void(some, index))
+            holders = here["record"].unique().sort()
+            ids.append(some["id"].gather(holders))
+            numbers = pl.int_range(count, count + len(holders), eager=True)
+            found.append(
+                here.with_columns(record=pl.col("record").replace_strict(holders, numbers, return_dtype=pl.Int64))
+            )
+            count += len(holders)
+        return pl.concat(ids), pl.concat(found)
 
     def _decision(self, index: Index, findings: pl.DataFrame, ids: pl.Series, turns_of: Any) -> pl.DataFrame:
         rows = index.rows.with_row_index("row").select(pl.col("row").cast(pl.Int64), "file", "line", "id")
@@ -325,6 +339,19 @@ def _made_index(
 ) -> Index:
     """The index, once a process for all shards; `states` tell that the files are still the same."""
     return Index.of(evaluation_rows(evaluation_files(evaluations, root)), ngram, ignore)
+
+
+def _groups_with(sketches: pl.LazyFrame, grams: int) -> Any:
+    """Groups that have each n-gram. The n-grams in turns, where there are very many hits."""
+    result = np.zeros(grams, dtype=np.int64)
+    hits = sketches.select(pl.col("grams").list.len().sum()).collect().item()
+    turns_taken = hits // HITS_AT_ONCE + 1
+    pairs = sketches.select("group", "grams").explode("grams").drop_nulls()
+    for turn in range(turns_taken):
+        some = pairs.filter(pl.col("grams") % turns_taken == turn).unique()
+        counted = some.group_by("grams").len().collect(engine="streaming")
+        result[counted["grams"].to_numpy()] = counted["len"].to_numpy()
+    return result
 
 
 def _hashes(groups: pl.Series) -> pl.Series:

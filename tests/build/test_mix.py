@@ -7,7 +7,12 @@ import pytest
 
 from instructkit.build.build import outlook, planned
 from instructkit.recipe.recipe import load_recipe
+from instructkit.report.show import row_lines
+from instructkit.report.why import trace_lines, why
+from instructkit.schema import Example
 from instructkit.stages.ingest import limits
+from instructkit.stages.mix.tokens import token_counts
+from instructkit.train.data.tokenizer import train_tokenizer
 
 ABOVE = """\
 recipe: mixed
@@ -19,7 +24,7 @@ steps:
   pairs:  {stage: render, from: [one, two], templates: [notes/*]}
   final:  {stage: split, from: [texts, pairs], train: 0.8, validation: 0.1, test: 0.1}
 """
-MIX = "  mixed:  {stage: mix, by: task, weights: {%s}, caps: {source: 60}, rows: 100, epochs: 4}\n"
+MIX = "  mixed:  {stage: mix, by: task, weights: {%s}, caps: {source: 60}, rows: 200, epochs: 4}\n"
 
 
 @pytest.fixture
@@ -45,26 +50,43 @@ def test_the_plan_counts_what_the_build_then_makes(project_built, run_build, sna
     result = run_build(project_built, workers=2, recipe="recipes/mixed.yaml")
     kept = result.build.rows("mixed").collect()
     trained = kept.filter(split="train")
-    assert trained["repeats"].sum() == 100
+    assert trained["repeats"].sum() == 200
     counts = trained.group_by("task", "source").agg(pl.len(), pl.col("repeats").sum().cast(int))
     for task, source, rows, times in counts.iter_rows():
         (line,) = [line for line in before if re.match(rf"{task} +{source} ", line)]
         assert re.split(r"\s{2,}", line)[5::2] == [str(rows), str(times)]
-    assert re.split(r"\s{2,}", before[-2])[-1] == "100"
+    assert re.split(r"\s{2,}", before[-2])[-1] == "200"
     others = kept.height - trained.height
     assert before[-1] == f"{others:,} rows of other splits than train pass as they are"
     assert said(project_built) == before
+    repeated = trained.filter(pl.col("repeats") > 1).row(0, named=True)
+    assert f"  repeats   {repeated['repeats']:g}" in trace_lines(why(result.build, repeated["id"]))
+    shown = next(row_lines(Example, kept.filter(id=repeated["id"])))
+    assert shown.endswith(f"train  repeats {repeated['repeats']:g}")
+    gone = result.build.drops("mixed").collect().row(0, named=True)
+    assert any("mix_" in line for line in trace_lines(why(result.build, gone["id"])))
     parallel = snapshot(project_built / "build")
     run_build(project_built, recipe="recipes/mixed.yaml")
     assert snapshot(project_built / "build") == parallel
 
 
+def test_a_budget_in_tokens_is_planned_from_any_folder_and_met(project_built, run_build):
+    train_tokenizer(["Title: a note about the sea. Write it."] * 9, 320, 64).save_pretrained(project_built / "model")
+    recipe = project_built / "recipes/mixed.yaml"
+    recipe.write_text(ABOVE + "  mixed:  {stage: mix, by: task, tokens: 3000, tokenizer: model}\n")
+    before = said(project_built)
+    kept = run_build(project_built, recipe="recipes/mixed.yaml").build.rows("mixed").collect().filter(split="train")
+    tokens = token_counts(kept, str(project_built / "model"))
+    assert re.split(r"\s{2,}", before[-2])[-1] == f"{tokens.sum():,}"
+    assert 3000 - kept["task"].n_unique() * tokens.max() < tokens.sum() <= 3000
+
+
 def test_before_anything_is_built_the_plan_says_what_the_recipe_fixes(project):
     (project / "recipes/mixed.yaml").write_text(ABOVE + MIX % "pretraining: 1, title: 3")
     assert said(project) == [
-        "100 rows, no task's rows more than 4 times",
-        "task 'pretraining': weight 1 of 4, 25 rows",
-        "task 'title': weight 3 of 4, 75 rows",
+        "200 rows, no task's rows more than 4 times",
+        "task 'pretraining': weight 1 of 4, 50 rows",
+        "task 'title': weight 3 of 4, 150 rows",
         "exact counts by source and task are known once the rows above are built",
     ]
 

@@ -71,6 +71,13 @@ def test_a_text_has_its_weight(tokenizer, make_example):
     assert rows["weights"][0].to_list() == [0.0] + [1.5] * (len(rows["input_ids"][0]) - 1)
 
 
+def test_a_model_of_texts_learns_examples_by_their_weight(tokenizer, make_example):
+    rows = frame(Example, [make_example(*CHAT, weight=2.0), make_example(("text", MOON), id="e2", weight=0.5)])
+    found = tokenize(rows, format_for(tokenizer, None, "document", piece_tokens=64)).rows
+    assert [set(weights[1:]) for weights in found["weights"].to_list()] == [{2.0}, {0.5}]
+    assert [tokenizer.decode(ids) for ids in found["input_ids"]] == ["Ping?\n\nPong.</s>", MOON + "</s>"]
+
+
 def test_a_text_beside_other_messages_is_a_drop(tokenizer, rows_of):
     found = tokenize(rows_of([("text", MOON), *CHAT], [("text", MOON)] * 2), chat_format(tokenizer))
     assert found.rows.is_empty()

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from instructkit.contamination.find import find
 from instructkit.contamination.index import Index
 from instructkit.hashing import key_of
 from instructkit.minhash.clusters import clusters
@@ -82,9 +83,21 @@ def test_each_kernel_is_compiled_for_one_kind_of_arguments(sizes, threshold):
     ))  # fmt: skip
     for some in (texts, texts[1:], texts[:0]):
         index.hits(some)
+        find(index, some, pl.Series(range(len(some))))
     data = np.frombuffer(b"a\nb\n", np.uint8)
     kernels.line_starts(data, data[:0].view(np.uint64), np.empty(3, np.uint32))
-    for name in ("sketch", "shingle_sets", "shared", "plausible", "join", "line_starts", "shingle_runs", "look_up"):
+    for name in (
+        "sketch",
+        "shingle_sets",
+        "shared",
+        "plausible",
+        "join",
+        "line_starts",
+        "shingle_runs",
+        "look_up",
+        "candidates",
+        "cover",
+    ):
         assert len(getattr(kernels, name).signatures) <= 1, name
 
 

@@ -53,7 +53,9 @@ def test_a_model_learns_texts_and_conversations_as_often_as_the_mix_says(mixed, 
     assert total["trained"] == total["rows"] > len(rows)  # long notes in pieces, and nothing is lost
     assert result.after.overall.loss < result.before.overall.loss - 1
 
-    found = {part.name: part for part in evaluate(result.model, shards, by=["task"]).slices}
+    measured = evaluate(result.model, shards, by=["task"], generations=4)
+    assert {reply.template for reply in measured.generations} == {None}  # a text asks nothing
+    found = {part.name: part for part in measured.slices}
     assert set(found) == {"pretraining", "-"}
     assert all(part.loss < 3 for part in found.values())
 

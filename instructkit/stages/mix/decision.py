@@ -37,7 +37,7 @@ class Plan(NamedTuple):
 
     by: Column
     weights: Mapping[str, float] | None
-    caps: Mapping[Column, int | dict[str, int]]
+    caps: Mapping[str, int | dict[str, int]]
     temperature: float
     budget: int | None
     unit: Unit
@@ -64,7 +64,7 @@ def mixed(sketches: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     return pl.concat([_over(rows, caps), *parts]).sort("id")
 
 
-def _limits(rows: pl.DataFrame, caps: Mapping[Column, int | dict[str, int]]) -> dict[str, dict[str, int]]:
+def _limits(rows: pl.DataFrame, caps: Mapping[str, int | dict[str, int]]) -> dict[str, dict[str, int]]:
     """Column → value → most rows of it. Raises StageError for a value that no row has."""
     limits: dict[str, dict[str, int]] = {}
     for column, cap in caps.items():

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import polars as pl
 
-from instructkit.errors import InstructkitError
+from instructkit.errors import InstructkitError, did_you_mean
 from instructkit.hashing import uniform
 from instructkit.schema import Example, Noun
 from instructkit.stages.contract import InputPath, Outcome
@@ -34,7 +34,8 @@ class Mix:
     `weights` or by its size; then each of its rows comes up as often as the others, or once more, which is drawn by a
     seeded hash. What comes up never is dropped: by the rule `mix_cap`, with the cap that was full, or `mix_weight`,
     with the number of rows that were drawn. How often a row comes up is a number in `repeats`, which a training
-    multiplies its epochs by; rows are never copied. `plan` shows the exact counts as soon as the rows above are built.
+    multiplies its epochs by; rows are never copied. Repeats that rows bring along are multiplied by it; a budget counts
+    what this step gives. `plan` shows the exact counts as soon as the rows above are built.
 
     Only rows of the split `train` and rows without a split are mixed: validation and test rows pass as they are, so
     that a mix neither thins nor repeats what a model is measured on. Put it behind `split`: a budget that is divided
@@ -52,7 +53,7 @@ class Mix:
     """Value → its weight: `{squad: 3, alpaca: 1}` takes three rows of squad (or tokens, with `tokens`) for each of
     alpaca. Every value that occurs must be named, so that none goes missing by oversight; 0 leaves one out. Left out,
     each value weighs its size, by `temperature`."""
-    caps: dict[Column, Count | dict[str, Count]] = field(default_factory=dict)
+    caps: dict[str, Count | dict[str, Count]] = field(default_factory=dict)
     """Most rows of one value, before anything is weighed: `{task: 10000, source: {squad: 30000}}` is at most 10,000
     rows of each task, and at most 30,000 of the source squad, as FLAN caps its data sets. Rows are taken in drawn
     order while each cap has room, so a row is left out only where one of its own is full."""
@@ -81,8 +82,12 @@ class Mix:
         return ("transformers", "tokenizers", "jinja2") if self.tokens is not None else ()
 
     def faults(self) -> list[str]:
-        """Two budgets, a tokenizer without a use or a use without one, weights that weigh nothing."""
-        found = []
+        """Caps of no column, two budgets, a tokenizer without a use or a use without one, weights that are all 0."""
+        found = [
+            f"caps: no column '{name}'{did_you_mean(name, COLUMNS)} (columns: {', '.join(COLUMNS)})"
+            for name in self.caps
+            if name not in COLUMNS
+        ]
         if self.rows is not None and self.tokens is not None:
             found.append("rows and tokens are two budgets; give one of them")
         if self.tokens is not None and self.tokenizer is None:
@@ -107,9 +112,9 @@ class Mix:
             return beforehand(self._plan)
         # Texts are read only where their tokens count, and a batch at a time.
         read = records if self.tokens is not None else records.select("id", "split", *COLUMNS)
-        batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
-        sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
         try:
+            batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
+            sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
             found = mixed(sketches, self._plan)
         except InstructkitError as error:
             return [f"the build will stop here: {error}"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from instructkit.errors import InputError
+from instructkit.errors import InputError, did_you_mean
 from instructkit.stages.contract import PartFile
 from instructkit.stages.ingest.blocks import lines
 from instructkit.stages.ingest.columns import not_found
@@ -54,9 +54,16 @@ def _of_build(folder: Path, given: str, step: str | None) -> pl.DataFrame:
     if not is_build(folder):
         raise InputError(f"previous: {given}: this folder is no build (it has no manifest.json); name a build's folder")
     names = split_steps(folder)
-    if step is None and len(names) != 1:
-        said = f"{len(names)} split steps ({', '.join(names)}); name one by `step`" if names else "no split step"
-        raise InputError(f"previous: {given}: this build has {said}")
+    if not names:
+        raise InputError(f"previous: {given}: this build has no split step")
+    if step is None and len(names) > 1:
+        raise InputError(
+            f"previous: {given}: this build has several split steps ({', '.join(names)}); name one by `step`"
+        )
+    if step is not None and step not in names:
+        raise InputError(
+            f"previous: {given}: no split step '{step}'{did_you_mean(step, names)} (split steps: {', '.join(names)})"
+        )
     _, shards = step_shards(folder, step or names[0])
     return scan_shards([path for path, _ in shards], STOOD).select(STOOD.names()).collect()
 

@@ -164,6 +164,9 @@ def turns(*roles):
         (turns("user", "assistant", "assistant"), "role_order"),
         (turns("user", "tool", "assistant"), "role_order"),
         (turns("user", "narrator", "assistant"), "unknown_role"),
+        (turns("user", "text", "assistant"), "role_order"),
+        (turns("text", "text"), "no_assistant"),
+        ({"messages": [{"role": "text", "content": " "}]}, "empty_text"),
         ({"messages": [USER, {"content": "x"}]}, "unknown_role"),
         ({"messages": [USER, "x", BOT]}, "bad_turn"),
         ({"messages": [{**USER, "content": [{"type": "image_url"}]}, BOT]}, "media"),
@@ -189,6 +192,12 @@ def test_what_is_no_conversation_is_dropped_with_its_line_and_rule(read, write, 
     assert dropped["rule"].to_list() == [rule]
     assert dropped["origin"].to_list() == [{"file": "a.jsonl", "line": 2}]
     assert dropped["id"].is_not_null().all()
+
+
+def test_a_plain_text_comes_back_from_our_own_exports(read, write):
+    write("a.jsonl", [turns("text")])
+    kept, _ = read("ingest.chat", path="a.jsonl")
+    assert [said(row) for row in kept.rows(named=True)] == [[("text", "x")]]
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("inf")])

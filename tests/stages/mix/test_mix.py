@@ -120,6 +120,7 @@ def test_an_id_that_stands_twice_is_refused(rows_of, mix):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"caps": {"taks": 5}}, "caps: no column 'taks'; did you mean 'task'? (columns: source, task, template,"),
         ({"rows": 5, "tokens": 5, "tokenizer": "t"}, "rows and tokens are two budgets"),
         ({"tokens": 5}, "tokens: needs `tokenizer`"),
         ({"tokenizer": "t"}, "tokenizer is only looked at with `tokens`"),

@@ -7,6 +7,11 @@ def test_the_same_answer_for_all_rows(rules):
     assert "constant_answer" not in rules(above + ask + "{% block assistant %}{{ said[1:] }}{% endblock %}")
 
 
+def test_the_same_text_for_all_rows(rules):
+    assert "constant_answer" in rules("{% block text %}The moon.{% endblock %}{% set x = text ~ title %}")
+    assert rules("{% block text %}{{ title }}\n\n{{ text }}{% endblock %}") == []
+
+
 def test_what_is_drawn_above_or_remembered_in_a_loop_makes_no_constant(rules):
     drawn = "{% set first = [true, false] | choice %}"
     drawn += "{% block user %}Which is better? {% if first %}{{ text }} {{ title }}{% else %}{{ title }} {{ text }}"
