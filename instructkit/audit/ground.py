@@ -79,10 +79,6 @@ class Ground:
         """Rows by file, format or split, most first; `""` for those without one."""
         return dict(sorted(self.counted[name].items(), key=lambda item: (-item[1], item[0])))
 
-    def names_of(self, paths: set[Path]) -> set[str]:
-        """The names that rows have for some of the files."""
-        return {name for name, path in self.paths.items() if path.resolve() in paths}
-
     def _numbered(self, blocks: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
         row = self.disk.rows
         for block in blocks:
