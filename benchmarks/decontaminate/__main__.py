@@ -22,6 +22,7 @@ from benchmarks.parts import put
 from benchmarks.process import ROOT, run
 from instructkit.contamination.find import find
 from instructkit.contamination.index import Index
+from instructkit.schema import Document, Origin, frame
 from instructkit.store.shards import write_shard
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -68,9 +69,11 @@ def write_corpus(folder: Path, documents: int, rows: int) -> None:
     # Of texts that share words with one before, as licences do, an evaluation has the first.
     bodies = [piece.body for piece in make_corpus(documents + 2 * rows).pieces]
     at = len(bodies) * documents // (documents + 2 * rows)
-    shard = pl.DataFrame({"text": bodies[:at]}).with_row_index("number")
-    shard = shard.select(id=pl.format("d{}", "number"), group=pl.format("g{}", "number"), text="text")
-    write_shard(shard, folder / DOCUMENTS)
+    made = (
+        Document(id=f"d{n}", group=f"g{n}", source="bench", origin=Origin(file="corpus", line=n + 1), text=body)
+        for n, body in enumerate(bodies[:at])
+    )
+    write_shard(frame(Document, made), folder / DOCUMENTS)
     with (folder / EVALUATION).open("w", encoding="utf-8") as file:
         beginnings = (" ".join(body.split()[: PROMPT_WORDS + ANSWER_WORDS]) for body in bodies[at:])
         for text in apart(beginnings)[:rows]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.decontaminate.planted import KINDS
-from benchmarks.decontaminate.ways import ENGINE, LOOK_UP, PEER, READ_AND_WRITE, Took
+from benchmarks.decontaminate.ways import LOOK_UP, PEER, READ_AND_WRITE, STAGE, Took
 from benchmarks.page import machine, rate, table
 
 Shares = Mapping[str, tuple[int, int]]
@@ -16,10 +16,10 @@ TARGET_BYTES = 1_800
 TEXT = (
     "Speed: documents of the corpus above against an evaluation made of other texts of the same kind, so that common "
     "phrases are found in about every document, and rows in a few. Each way in a process of its own, the best of "
-    "several runs. *Look up n-grams* is what `decontaminate` does shard by shard; *find rows* is all of it in memory: "
-    "looking up, weighing, scoring. *13-gram set* is the usual way in plain Python. *Read and write* is a shard of the "
-    "documents, from Parquet to Parquet (zstd), for comparison. *Before* is reading and indexing the evaluation, once "
-    "a process. *µs a document* is for 1.8 kB of text."
+    "several runs. *decontaminate* is the stage in memory: looking up n-grams shard by shard, deciding about all, "
+    "dropping; *look up n-grams* is the first part of it alone. *13-gram set* is the usual way in plain Python. *Read "
+    "and write* is a shard of the documents, from Parquet to Parquet (zstd), for comparison. *Before* is reading and "
+    "indexing the evaluation, once a process. *µs a document* is for 1.8 kB of text."
 )
 PLANTED = (
     "Accuracy: rows of an evaluation planted once each in real rows, six ways in turn, among clean rows; a planted row "
@@ -32,7 +32,7 @@ def part(
     command: str, date: str, load: float, took: Mapping[str, Took], planted: Mapping[str, Mapping[str, Shares]]
 ) -> str:
     """The part as Markdown; `took` by way, `planted` by the texts used and then by tool."""
-    one = took[ENGINE]
+    one = took[STAGE]
     lines = [
         "## Decontamination",
         "",
@@ -75,11 +75,11 @@ def _speed(took: Mapping[str, Took]) -> list[str]:
             rate(each.documents, each.cpu_s),
             f"{microseconds(each):,.0f}",
             f"{each.cpu_s / copy.cpu_s:.1f}",
-            f"{each.found:,}" if way in (ENGINE, PEER) else "",
+            f"{each.found:,}" if way in (STAGE, PEER) else "",
         )
         for way, each in took.items()
     ]
-    us = microseconds(took[ENGINE])
+    us = microseconds(took[STAGE])
     said = "met" if us <= TARGET_US else "missed"
     target = f"Target: at most {TARGET_US} µs for all of it: {us:.0f} µs, {said}."
     peer = f"The 13-gram set takes {microseconds(took[PEER]) / us:.0f} times as long."

@@ -1,6 +1,6 @@
 """What looking for an evaluation takes: `python -m benchmarks.decontaminate.ways WAY FOLDER`, in a process of its own.
 
-Documents lie in FOLDER/documents.parquet (id, group, text), the evaluation in FOLDER/eval.jsonl (question, answer).
+A shard of documents lies in FOLDER/documents.parquet, the evaluation in FOLDER/eval.jsonl (question, answer).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 import polars as pl
 
 from benchmarks.decontaminate.thirteen import found_in, known_runs
-from instructkit.contamination.find import find
 from instructkit.contamination.index import Index
+from instructkit.stages.decontaminate.decontaminate import Decontaminate
 from instructkit.stages.ingest.evaluations import evaluation_files, evaluation_rows, listed
 from instructkit.store.shards import read_shard, write_shard
 
-LOOK_UP, ENGINE, PEER, READ_AND_WRITE = "look up n-grams", "find rows", "13-gram set", "read and write"
-WAYS = (LOOK_UP, ENGINE, PEER, READ_AND_WRITE)
+LOOK_UP, STAGE, PEER, READ_AND_WRITE = "look up n-grams", "decontaminate", "13-gram set", "read and write"
+WAYS = (LOOK_UP, STAGE, PEER, READ_AND_WRITE)
 DOCUMENTS, EVALUATION = "documents.parquet", "eval.jsonl"
 
 
@@ -62,11 +62,18 @@ def _way(way: str, folder: Path) -> tuple[int, Callable[[pl.DataFrame], int]]:
     if way == PEER:
         known = known_runs((prompt, *answers) for prompt, answers in rows.select("prompt", "answers").iter_rows())
         return rows.height, lambda documents: sum(bool(found_in([text], known)) for text in documents["text"])
-    index = Index.of(rows)
-    index.hits(pl.Series(["to have its tables made"]))
     if way == LOOK_UP:
+        index = Index.of(rows)
+        index.hits(pl.Series(["to have its tables made"]))
         return rows.height, lambda documents: len(set(index.hits(documents["text"]).record.tolist()))
-    return rows.height, lambda documents: find(index, documents["text"], documents["group"])["record"].n_unique()
+    stage = Decontaminate(against=str(folder / EVALUATION))
+    stage.sketch(read_shard(folder / DOCUMENTS).head(1))  # which has the stage make its index, once a process
+
+    def dropped(documents: pl.DataFrame) -> int:
+        decision = stage.decide(stage.sketch(documents).lazy(), documents.lazy())
+        return stage.apply(documents, decision).dropped.height
+
+    return rows.height, dropped
 
 
 def _written(folder: Path, documents: pl.DataFrame) -> int:

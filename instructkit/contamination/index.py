@@ -209,8 +209,8 @@ def _with_extracts(uses: pl.DataFrame, starts: I64s, sequence: I64s, grams: int)
 def _distinct(values: I64s) -> I64s:
     """The values sorted, each once. `np.unique` of whole numbers goes by hashes, ten times as long for millions."""
     values = np.sort(values)
-    distinct: I64s = values[np.diff(values, prepend=-1) != 0]
-    return distinct
+    result: I64s = values[np.diff(values, prepend=-1) != 0]
+    return result
 
 
 def _keyed(row: I64s, segment: I64s, starts: I64s, sequence: I64s, grams: int) -> I64s:

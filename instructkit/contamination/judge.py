@@ -101,8 +101,9 @@ def _scored(both: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     near = pl.max_horizontal("last", "last_a") - pl.min_horizontal("first", "first_a") <= room
     together = pl.when(near).then((c("found") + c("found_a")) / (c("weight") + c("weight_a")))
     together = pl.when(c("words") + c("words_a") >= settings.min_prompt_words).then(together)
+    # All that somebody says: of a short prompt its own words must be, not those that everybody frames prompts with.
     whole = (c("words") >= settings.threshold * c("turn")) & (c("words") >= WHOLE_WORDS)
-    whole_answer = (c("words_a") >= settings.threshold * c("turn_a")) & (c("words_a") >= settings.min_prompt_words)
+    whole_answer = (c("units_a") >= settings.threshold * c("turn_a")) & (c("words_a") >= settings.min_prompt_words)
     prompt = pl.when((c("words") >= settings.min_prompt_words) | whole).then(c("share"))
     answer = pl.when((c("words_a") >= settings.min_answer_words) | whole_answer).then(c("share_a"))
     scores = both.with_columns(

@@ -27,48 +27,35 @@ class Spans(NamedTuple):
 
 def spans_of(sketcher: Sketcher, text: str) -> Spans:
     """The words of a text. The sketcher's unit must be words."""
-    text = normalize("NFC", text)
+    text = text if text.isascii() else normalize("NFC", text)
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64)
     _, _, properties, folded, _ = sketcher.tables
     known = codes < TABLE_SIZE
     inside = np.where(known, codes, 0)
     seen = np.where(known, properties[inside], ALONE | LETTER)
     read = np.where(known, folded[inside], codes)
-    words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    word, before = "", 0
-    for at, (prop, code) in enumerate(zip(seen.tolist(), read.tolist(), strict=True)):
-        kind = prop & KIND
-        if kind == NOTHING:
-            continue
-        if kind == HYPHEN:
-            joins = before & LETTER and at + 1 < len(seen) and int(seen[at + 1]) & LETTER
-            kind = GAP if joins else WORD
-        elif kind == DIGIT:
-            if before & KIND == DIGIT:
-                if word:
-                    ends[-1] = at + 1
-                continue
-            kind, code = WORD, ord("0")
-        before = prop
-        if kind == WORD:
-            if not word:
-                starts.append(at)
-                ends.append(at + 1)
-            word += chr(code)
-            ends[-1] = at + 1
-            continue
-        if word:
-            words.append(word)
-            word = ""
-        if kind == ALONE:
-            words.append(chr(code))
-            starts.append(at)
-            ends.append(at + 1)
-    if word:
-        words.append(word)
-    return Spans(words, np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64), text)
+    before_letter = np.zeros(len(seen), dtype=np.bool_)  # even where that is passed over
+    before_letter[:-1] = seen[1:] & LETTER != 0
+    at = np.flatnonzero(seen & KIND != NOTHING)
+    seen, before_letter, read = seen[at], before_letter[at], read[at]
+    kind = seen & KIND
+    before = np.concatenate([[0], seen[:-1]]) if len(seen) else seen
+    parts = (kind == HYPHEN) & (before & LETTER != 0) & before_letter
+    digit = kind == DIGIT
+    read[digit] = ord("0")
+    again = digit & (before & KIND == DIGIT)
+    kind[digit | (kind == HYPHEN)] = WORD
+    kind[parts] = GAP
+    word, alone = kind == WORD, kind == ALONE
+    opens, closes = alone.copy(), alone.copy()
+    opens[:1] |= word[:1]
+    opens[1:] |= word[1:] & ~word[:-1]
+    closes[-1:] |= word[-1:]
+    closes[:-1] |= word[:-1] & ~word[1:]
+    said = read[~again].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    places = np.cumsum(~again)
+    begins, ends = (places[opens] - 1).tolist(), places[closes].tolist()
+    return Spans([said[b:e] for b, e in zip(begins, ends, strict=True)], at[opens], at[closes] + 1, text)
 
 
 def holds(words: list[str], run: list[str]) -> bool:

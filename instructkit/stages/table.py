@@ -32,7 +32,7 @@ STAGES: dict[str, str] = {
     "dedupe.lines": "instructkit.stages.dedupe.lines:DedupeLines",
     "group.near": "instructkit.stages.group.near:GroupNear",
     "group.by": "instructkit.stages.group.by:GroupBy",
-    "decontaminate": "instructkit.stages.decontaminate:Decontaminate",
+    "decontaminate": "instructkit.stages.decontaminate.decontaminate:Decontaminate",
     "render": "instructkit.stages.render.render:Render",
     "mix": "instructkit.stages.mix.mix:Mix",
     "split": "instructkit.stages.split.split:Split",

@@ -133,9 +133,11 @@ def test_inputs_that_are_not_there_are_named_with_step_and_line(load):
         "  a: {stage: ingest.jsonl, path: data/one/*.jsonl, text: t}\n"
         "  b: {stage: ingest.jsonl, path: data/nope.jsonl, text: t}\n"
         "  c: {stage: ingest.jsonl, path: [data/two, 'data/*/x*.csv'], text: t}\n"
+        "  d: {stage: decontaminate, against: [data/two, {path: eval/nope.jsonl, prompt: q}]}\n"
     )
     found = [(fault.line, fault.message) for fault in missing_inputs(recipe)]
-    assert [line for line, _ in found] == [3, 4]
+    assert [line for line, _ in found] == [3, 4, 5]
+    assert "against: nothing is called 'eval/nope.jsonl' below" in found[2][1]
     assert "step 'b': path: nothing is called 'data/nope.jsonl' below" in found[0][1]
     assert "data/*/x*.csv" in found[1][1]
 

@@ -12,7 +12,10 @@ from instructkit.contamination.literals import literal_texts
 from instructkit.contamination.rows import turns
 from instructkit.errors import InputError
 from instructkit.schema import Candidate, Message
-from instructkit.stages.decontaminate import DECISION, SKETCH, Decontaminate
+from instructkit.stages.decontaminate import decision
+from instructkit.stages.decontaminate.decision import DECISION
+from instructkit.stages.decontaminate.decontaminate import Decontaminate
+from instructkit.stages.decontaminate.sketched import SKETCH
 from instructkit.stages.ingest.evaluations import Evaluation
 from instructkit.templates.library import library_folder, load_template
 
@@ -210,3 +213,11 @@ def test_what_is_compared_of_a_record(documents, examples):
     assert shard.select(turns(shard).alias("t"))["t"].to_list() == [["a", "c\n\nb"]]
     shard = documents("text")
     assert shard.select(turns(shard).alias("t"))["t"].to_list() == [["text"]]
+
+
+def test_of_very_many_records_the_first_by_id_keep_their_texts(run_corpus_stage, documents, asked, monkeypatch):
+    monkeypatch.setattr(decision, "MOST_EVIDENCE", 1)
+    shard = documents({"text": prose(0), "id": "b"}, {"text": prose(200), "id": "a"})
+    _, dropped = run_corpus_stage(Decontaminate(against=asked), [shard])
+    assert ["here:" in detail for detail in dropped.sort("id")["detail"]] == [True, False]
+    assert dropped["rule"].to_list() == ["contaminated", "contaminated"]

@@ -2,84 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-import numpy as np
 import polars as pl
-import xxhash
 
-from instructkit.contamination.evidence import evidence
-from instructkit.contamination.index import Hits, Index
+from instructkit.contamination.index import Index
 from instructkit.contamination.judge import judged
-from instructkit.contamination.literals import literal_texts
-from instructkit.contamination.matches import MATCH, Void, matches
 from instructkit.contamination.rarity import weights
 from instructkit.contamination.rows import Settings, turns
 from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import InputPath, Outcome, project_path
+from instructkit.stages.decontaminate.decision import decision_of
+from instructkit.stages.decontaminate.sketched import groups_in, matches_in, sketched
 from instructkit.stages.drops import sort_out
 from instructkit.stages.ingest.evaluations import Evaluation, evaluation_files, evaluation_rows, listed, said_columns
 from instructkit.text.normalise import Ignorable
 
-ROW = pl.Struct(
-    {
-        "row": pl.Int64(),
-        "file": pl.String(),
-        "line": pl.Int64(),
-        "id": pl.String(),
-        "part": pl.String(),
-        "score": pl.Float64(),
-    }
-)
-"""A row of an evaluation that a record holds; `row` is its number through all files."""
-
-DECISION = pl.Schema(
-    {
-        "id": pl.String(),
-        "rule": pl.String(),
-        "score": pl.Float64(),
-        "part": pl.String(),
-        "evaluation_file": pl.String(),
-        "evaluation_line": pl.Int64(),
-        "evaluation_id": pl.String(),
-        "here": pl.String(),
-        "there": pl.String(),
-        "cut": pl.Boolean(),
-        "evaluation_rows": pl.List(ROW),
-    }
-)
-"""A row for each record that holds one of an evaluation. `rule`: null for one that holds passages only and may stay.
-`score` to `there` are about the row that is found best; `here` and `there` are the two texts, null where so many
-records are contaminated that to keep them would cost too much, `cut` where one of them goes on. `evaluation_rows`: all
-that are found in the record."""
-
-MOST_EVIDENCE = 50_000
-"""Records whose evidence a decision keeps, the first ones by id: 200 million characters at most."""
-TEXTS_AT_ONCE = 2_000
-RECORDS_AT_ONCE = 50_000
-HITS_AT_ONCE = 20_000_000
-"""Whose groups are counted together: some 40 bytes each meanwhile."""
 DETAIL_CHARACTERS = 120
 """Of either text that the detail of a drop shows."""
-
-SKETCH = pl.Schema(
-    {
-        "group": pl.UInt64(),
-        "id": pl.String(),
-        "template": pl.String(),
-        "template_hash": pl.String(),
-        "grams": pl.List(pl.UInt32()),
-        "positions": pl.List(pl.UInt32()),
-        "turns": pl.List(pl.UInt32()),
-    }
-)
-"""A row for each record; all but `group` (its hash) is null where no n-gram of an evaluation stands in it. `grams`,
-`positions` and `turns` are `Hits` without the record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,30 +122,7 @@ class Decontaminate:
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """The group's hash of each record (8 bytes), and 12 bytes for each n-gram of it that an evaluation has too."""
-        hits = self._index().hits(shard.select(turns(shard).alias("turns")).to_series())
-        per_record = pl.DataFrame(
-            {
-                "record": hits.record,
-                "grams": hits.gram.astype(np.uint32),
-                "positions": hits.position.astype(np.uint32),
-                "turns": hits.turn.astype(np.uint32),
-            }
-        )
-        found = per_record.group_by("record", maintain_order=True).agg("grams", "positions", "turns")
-        names = [name for name in ("template", "template_hash") if name in shard.columns]
-        known = shard.select("id", *names).with_row_index("record").with_columns(pl.col("record").cast(pl.Int64))
-        known = known.join(found, on="record", maintain_order="left").drop("record")
-        groups = shard.select(group=pl.col("group").map_batches(_hashes, return_dtype=pl.UInt64))
-        with_hits = np.unique(hits.record)
-        sketch = pl.concat(
-            [
-                pl.DataFrame(schema=SKETCH),
-                known.with_columns(groups.to_series().gather(with_hits)),
-                groups.with_row_index().filter(~pl.col("index").is_in(with_hits)).select("group"),
-            ],
-            how="diagonal",
-        )
-        return sketch.select(SKETCH.names())
+        return sketched(self._index(), shard)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """The records that hold rows of an evaluation, as `DECISION`.
@@ -211,9 +132,9 @@ class Decontaminate:
         Raises InputError when an evaluation cannot be read.
         """
         index = self._index()
-        groups = sketches.select(pl.col("group").n_unique()).collect().item()
-        weighed = weights(index, _groups_with(sketches, len(index.grams)), groups, self.common)
-        ids, found = self._matches(index, weighed, sketches)
+        _, root = self._evaluations()
+        weighed = weights(index, *groups_in(sketches, len(index.grams)), self.common)
+        found, ids = matches_in(index, weighed, sketches, self.threshold, root)
 
         def turns_of(wanted: list[int]) -> pl.DataFrame:
             named = pl.DataFrame({"record": wanted, "id": ids.gather(wanted)})
@@ -221,68 +142,7 @@ class Decontaminate:
             return rows.select("record", turns(records).alias("turns")).collect()
 
         findings = judged(index, found, self.settings, turns_of)
-        return self._decision(index, findings, ids, turns_of)
-
-    def _matches(self, index: Index, weighed: Any, sketches: pl.LazyFrame) -> tuple[pl.Series, pl.DataFrame]:
-        """What stands in which record, as `MATCH`, and the ids of those records by their numbers there."""
-        ids, found, count = [pl.Series(dtype=pl.String)], [pl.DataFrame(schema=MATCH)], 0
-        held = sketches.filter(pl.col("id").is_not_null())
-        for some in held.collect_batches(chunk_size=RECORDS_AT_ONCE, maintain_order=False):
-            record = np.repeat(np.arange(some.height), some["grams"].list.len().to_numpy().astype(np.int64))
-            hits = Hits(record, *(_flat(some[name]) for name in ("positions", "turns", "grams")))
-            here = matches(index, hits, weighed, self.threshold, self._void(some, index))
-            holders = here["record"].unique().sort()
-            ids.append(some["id"].gather(holders))
-            numbers = pl.int_range(count, count + len(holders), eager=True)
-            found.append(
-                here.with_columns(record=pl.col("record").replace_strict(holders, numbers, return_dtype=pl.Int64))
-            )
-            count += len(holders)
-        return pl.concat(ids), pl.concat(found)
-
-    def _decision(self, index: Index, findings: pl.DataFrame, ids: pl.Series, turns_of: Any) -> pl.DataFrame:
-        rows = index.rows.with_row_index("row").select(pl.col("row").cast(pl.Int64), "file", "line", "id")
-        told = findings.join(rows, on="row", maintain_order="left").with_columns(
-            # Whoever holds more than a passage is contaminated for that, however well the passage is found.
-            only_passage=pl.col("part") == "passage"
-        )
-        told = told.sort("record", "only_passage", maintain_order=True)
-        best = told.unique("record", keep="first", maintain_order=True)
-        everything = told.group_by("record", maintain_order=True).agg(
-            evaluation_rows=pl.struct([pl.col(field.name) for field in ROW.fields])
-        )
-        best = best.join(everything, on="record", maintain_order="left")
-        passage = pl.lit("contaminated_passage" if self.passages else None, dtype=pl.String)
-        shown = pl.DataFrame(
-            list(self._evidence(index, best, turns_of)),
-            schema={"record": pl.Int64, "here": pl.String, "there": pl.String, "cut": pl.Boolean},
-            orient="row",
-        )
-        decision = best.join(shown, on="record", how="left", maintain_order="left").select(
-            id=ids.gather(best["record"]) if best.height else pl.lit(None, dtype=pl.String),
-            rule=pl.when("only_passage").then(passage).otherwise(pl.lit("contaminated")),
-            score="score",
-            part="part",
-            evaluation_file="file",
-            evaluation_line="line",
-            evaluation_id="id",
-            here="here",
-            there="there",
-            cut="cut",
-            evaluation_rows="evaluation_rows",
-        )
-        return decision.select([pl.col(name).cast(dtype) for name, dtype in DECISION.items()]).sort("id")
-
-    def _evidence(self, index: Index, best: pl.DataFrame, turns_of: Any) -> Iterator[tuple[int, str, str, bool]]:
-        for some in best.head(MOST_EVIDENCE).iter_slices(TEXTS_AT_ONCE):
-            texts = dict(turns_of(some["record"].to_list()).iter_rows())
-            for each in some.iter_rows(named=True):
-                found = range(each["first"], each["last"])
-                said = texts[each["record"]]
-                shown = evidence(
-                    index, said, each["row"], each["part"], each["segment"], found, whole=each["score"] == 1
-                )
-                yield each["record"], shown.here, shown.there, shown.cut
+        return decision_of(index, findings, ids, records, self.passages)
 
     def apply(self, shard: pl.DataFrame, decision: pl.DataFrame) -> Outcome:
         """Drops with rule `contaminated` or `contaminated_passage`: the score, where the row of the evaluation stands,
@@ -318,20 +178,6 @@ class Decontaminate:
         states = tuple((str(file.path), (state := file.path.stat()).st_size, state.st_mtime_ns) for _, file in files)
         return _made_index(tuple(evaluations), root, self.ngram, self.ignore, states)
 
-    def _void(self, held: pl.DataFrame, index: Index) -> Void | None:
-        """N-grams of the templates' own text, for the records that they rendered."""
-        _, root = self._evaluations()
-        templates = held.select("template", "template_hash").unique().drop_nulls().sort("template", "template_hash")
-        if not templates.height:
-            return None
-        grams = [
-            index.numbers(pl.Series(literal_texts(name, template_hash, root), dtype=pl.String))
-            for name, template_hash in templates.iter_rows()
-        ]
-        numbers = templates.with_columns(number=pl.int_range(pl.len(), dtype=pl.Int64))
-        own = held.join(numbers, on=["template", "template_hash"], how="left", maintain_order="left")["number"]
-        return Void.of(own.fill_null(-1).to_numpy(), grams, len(index.grams))
-
 
 @lru_cache(maxsize=2)
 def _made_index(
@@ -339,29 +185,6 @@ def _made_index(
 ) -> Index:
     """The index, once a process for all shards; `states` tell that the files are still the same."""
     return Index.of(evaluation_rows(evaluation_files(evaluations, root)), ngram, ignore)
-
-
-def _groups_with(sketches: pl.LazyFrame, grams: int) -> Any:
-    """Groups that have each n-gram. The n-grams in turns, where there are very many hits."""
-    result = np.zeros(grams, dtype=np.int64)
-    hits = sketches.select(pl.col("grams").list.len().sum()).collect().item()
-    turns_taken = hits // HITS_AT_ONCE + 1
-    pairs = sketches.select("group", "grams").explode("grams").drop_nulls()
-    for turn in range(turns_taken):
-        some = pairs.filter(pl.col("grams") % turns_taken == turn).unique()
-        counted = some.group_by("grams").len().collect(engine="streaming")
-        result[counted["grams"].to_numpy()] = counted["len"].to_numpy()
-    return result
-
-
-def _hashes(groups: pl.Series) -> pl.Series:
-    return pl.Series(
-        [xxhash.xxh3_64_intdigest(group.encode("utf-8", "surrogatepass")) for group in groups], dtype=pl.UInt64
-    )
-
-
-def _flat(lists: pl.Series) -> Any:
-    return lists.explode(empty_as_null=False, keep_nulls=False).cast(pl.Int64).to_numpy()
 
 
 def _beginning(name: str) -> pl.Expr:
