@@ -32,6 +32,8 @@ COMMON = 50
 rows: SQuAD asks 5 questions of a passage on average, 25 at most of nearly all of them."""
 TABLE_BITS = 24
 """The count of a sequence stands at the upper bits of its hash: 64 MB."""
+KNOWN = np.iinfo(np.int32).max
+"""Count of a sequence that is known to be nobody's own."""
 MOST_SEQUENCES = 1 << 26
 """Of the texts that are counted; of more texts a part is. So many raise each other's counts by 4 on average."""
 
@@ -45,6 +47,7 @@ class CommonText:
     def __init__(self, common: int = COMMON) -> None:
         """`common`: least number of texts that makes a sequence common."""
         self.common = common
+        self._any_known = False
         self._counts: Counts = np.zeros(1 << TABLE_BITS, dtype=np.uint32)
         self._sketcher = Sketcher(unit="words", shingle=SEQUENCE, ignore=IGNORE, bands=1, rows=1, seed=0)
 
@@ -53,15 +56,29 @@ class CommonText:
         np.add.at(self._counts, _places(self._sketcher.shingle_sets(texts).hashes), 1)
 
     def add_known(self, texts: Sequence[str]) -> None:
-        """Take all sequences of these texts for common: the literal text of templates, say."""
+        """Take all sequences of these texts for common: the literal text of templates, say.
+
+        A text of fewer words than a sequence has is known where it is all that a text says.
+        """
         known = self._sketcher.shingle_sets(pl.Series(texts, dtype=pl.String))
-        self._counts[_places(known.hashes)] = np.iinfo(np.int32).max
+        self._counts[_places(known.hashes)] = KNOWN
+        self._any_known |= len(known.hashes) > 0
+
+    def is_known(self, texts: pl.Series) -> pl.Series:
+        """Whether each text (String) says nothing but what is known."""
+        found = self._sketcher.shingle_runs(texts)
+        unknown = np.concatenate([[0], np.cumsum(self._counts[_places(found.hashes)] != KNOWN)])
+        return pl.Series(unknown[found.starts[1:]] == unknown[found.starts[:-1]]) & pl.Series(found.units > 0)
 
     def own(self, texts: pl.Series) -> pl.Series:
         """What each text (String) has of its own: words that stand in no common sequence, joined by spaces.
 
-        A text without a common sequence stays as it is, and so does one of fewer words than a sequence has.
+        A text without a common sequence stays as it is, and so does one of fewer words than a sequence has; of one that
+        is known from its first word to its last nothing is left.
         """
+        texts = texts.fill_null("")
+        if self._any_known:
+            texts = texts.zip_with(~self.is_known(texts), pl.repeat("", len(texts), eager=True))
         found = self._sketcher.shingle_runs(texts)
         counts = self._counts[_places(found.hashes)]
         units = found.units.astype(np.int64)
@@ -71,14 +88,14 @@ class CommonText:
             most[some] = np.maximum.reduceat(counts, found.starts[:-1][some])
         rows = np.flatnonzero((most >= self.common) & (units >= SEQUENCE))
         if not len(rows):
-            return texts.fill_null("")
+            return texts
         chosen = pl.DataFrame({"text": texts.gather(rows)})
         words = chosen.select(runs(normalised(pl.col("text"), IGNORE)).alias("words"))["words"]
         # In a few rare characters the kernels see another word than the expression does: nothing is taken away there.
         alike = words.list.len().to_numpy() == units[rows]
         rows, words = rows[alike], words.filter(pl.Series(alike))
         kept = self._rarest(words, units[rows], _gathered(counts, found.starts, rows))
-        return texts.fill_null("").scatter(rows, kept) if len(rows) else texts.fill_null("")
+        return texts.clone().scatter(rows, kept) if len(rows) else texts
 
     def _rarest(self, words: pl.Series, units: Places, counts: Counts) -> pl.Series:
         """The words (List(String)) of each text that stand in no common sequence, joined.

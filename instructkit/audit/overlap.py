@@ -103,9 +103,9 @@ def overlap(
     64 MB for the counts of common sequences, 40 bytes a candidate pair.
     """
     rows = _Rows(spool)
-    exact = [*rows.same()]
-    answers, common_answers = rows.same_answers()
     text = _common_text(spool, rows, settings, known or [], observe)
+    exact = [*rows.same(_says_nothing(spool, text) if known else None)]
+    answers, common_answers = rows.same_answers()
     found = _Near(spool, rows, settings, text, folder, observe)
     near = [found.edges("own", NEAR_CONVERSATION), found.edges("own_prompt", NEAR_PROMPT)]
     crossings = pl.concat([*exact, *near, answers])
@@ -145,12 +145,16 @@ class _Rows:
         again = pl.int_range(pl.len()).over(f"{name}_1", f"{name}_2") > 0
         return self.table.select((~again & (pl.col(f"{name}_words") > 0)).alias("first")).to_series()
 
-    def same(self) -> Iterator[pl.DataFrame]:
-        """Rows whose conversation, or else prompt, stands in an earlier split."""
+    def same(self, nothing: pl.Series | None) -> Iterator[pl.DataFrame]:
+        """Rows whose conversation, or else prompt, stands in an earlier split.
+
+        `nothing`: whether each row's prompt says nothing of its own ("Write a short story."); None: none is known to.
+        """
         prompt, response = ["prompt_1", "prompt_2"], ["response_1", "response_2"]
         asked = self.table.filter(pl.col("prompt_words") > 0)
         yield across(asked, prompt + response, SAME_CONVERSATION)
-        yield across(asked, prompt, SAME_PROMPT)
+        asked = self.table if nothing is None else self.table.filter(~nothing)
+        yield across(asked.filter(pl.col("prompt_words") > 0), prompt, SAME_PROMPT)
         # What has no prompt is what it answers: a plain text, say.
         yield across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
 
@@ -192,6 +196,11 @@ def _common_text(spool: RowSpool, rows: _Rows, settings: Settings, known: list[s
         observe("counting common text", at, int(rows.starts[-1]))
     text.add_known(known)
     return text
+
+
+def _says_nothing(spool: RowSpool, text: CommonText) -> pl.Series:
+    """Whether each row's prompt is literal text of a template from its first word to its last."""
+    return pl.concat([text.is_known(chunk["prompt"]) for chunk in spool.chunks(["prompt"])])
 
 
 class _Near:

@@ -79,7 +79,7 @@ def verify(
     against = [*ours, *against]
     with TemporaryDirectory(prefix="instructkit-verify-", dir=folder) as temporary:
         place = Path(temporary)
-        spool, not_read = _spooled(dataset, lineage, given, place, observe)
+        spool, not_read = _spooled(dataset, lineage, given, bool(against), place, observe)
         if against and not spool.splits:
             spool.name_others("all")
         _check(dataset, spool, not_read, compared=bool(against))
@@ -110,7 +110,12 @@ def verify(
 
 
 def _spooled(
-    dataset: Dataset, lineage: Lineage, given: Mapping[str, str] | None, folder: Path, observe: Observer
+    dataset: Dataset,
+    lineage: Lineage,
+    given: Mapping[str, str] | None,
+    with_turns: bool,
+    folder: Path,
+    observe: Observer,
 ) -> tuple[RowSpool, dict[str, int]]:
     spool, not_read, done = RowSpool(folder), dict[str, int](), 0
     for rows in read(dataset, given):
@@ -119,7 +124,7 @@ def _spooled(
         for fault in rows.filter(empty)["fault"].fill_null("empty"):
             not_read[fault] = not_read.get(fault, 0) + 1
         rows = lineage.known(rows.filter(~empty))
-        rows = lineage.own(rows.with_columns(turns(rows).alias("turns")))
+        rows = lineage.own(rows.with_columns(turns(rows).alias("turns")) if with_turns else rows)
         ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
         spool.add(rows.with_columns(ours=ours))
         observe("reading", done, 0)

@@ -36,6 +36,17 @@ def test_known_text_is_taken_away_however_seldom_it_stands(rows, text):
     assert own(rows[:1], rows[:1], known=[f"{TOLD.upper()}!"]) == [text(0, 6)]
 
 
+def test_of_a_text_that_is_known_throughout_nothing_is_left(rows):
+    assert own(
+        rows, [TOLD.upper(), "Write a note.", "Write a note!", "Write a long note."], known=[TOLD, "write a note"]
+    ) == [
+        "",
+        "",
+        "",
+        "Write a long note.",
+    ]
+
+
 def test_where_all_words_are_common_the_rarest_stay(text):
     told = [text(f"template {n}", 12) for n in range(40)]
     documents = [text(f"document {n}", 12) for n in range(120)]

@@ -130,3 +130,27 @@ def test_documents_of_a_build_are_compared_too(few_shot, verified):
     assert found.clean
     assert found.ours
     assert sum(found.rows.values()) == 40
+
+
+BARE = """\
+---
+summary: Ask for any note.
+task: writing
+inputs: [text]
+---
+{% block user %}Write a note.{% endblock %}
+{% block assistant %}{{ text }}{% endblock %}
+"""
+
+
+def test_a_prompt_that_is_all_template_is_no_leak_but_its_answers_are_compared(project, run_build, verified):
+    (project / "templates/notes/title.jinja").write_text(BARE)
+    folder = run_build(project).build.folder
+    assert verified(folder).clean
+    train, test = (read_lines(folder / f"chat/{split}.jsonl") for split in ("train", "test"))
+    asked = [row for row in train if row["id"].endswith("notes/title")]
+    assert {row["messages"][0]["content"] for row in asked} == {"Write a note."}
+    leak = test[0] | {"messages": asked[5]["messages"]}
+    (folder / "chat/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [leak, *test[1:]]))
+    (evidence,) = verified(folder).evidence
+    assert (evidence.kind, evidence.later.line) == ("same_conversation", 1)
