@@ -52,7 +52,8 @@ def audit(
     json_file: Path | None,
     strict: bool,
 ) -> None:
-    """Say what is wrong with instruction data from anywhere: files, globs, folders, builds.
+    """Say what is wrong with instruction data from anywhere: files, globs, folders, builds (or recipes that were
+    built).
 
     Alpaca, ShareGPT, OpenAI messages, prompt and completion, question and answer, plain texts; JSON Lines, JSON, CSV,
     Parquet, Arrow, and folders of the Hugging Face hub. The format is detected. Several PATHs are one dataset.
@@ -66,13 +67,16 @@ def audit(
     """  # noqa: D301 (\b keeps click from filling the lines)
     from instructkit.audit.labels import labelling
     from instructkit.audit.run import audit as run
+    from instructkit.cli.options import open_build
     from instructkit.errors import InputError, UsageFault
 
     given = {what: column for what, column in (("prompt", prompt), ("answer", answer)) if column}
+    recipes = (".yaml", ".yml")
+    places = [str(open_build(Path(path)).folder) if path.endswith(recipes) else path for path in paths]
     labels = labelling(model, chat_template) if model or chat_template else None
     with line_progress() as observe:
         try:
-            found = run(paths, given=given or None, against=against, labels=labels, named=named, observe=observe)
+            found = run(places, given=given or None, against=against, labels=labels, named=named, observe=observe)
         except InputError as error:
             raise UsageFault(str(error)) from error
     text = json.dumps(found.as_json(), indent=1, ensure_ascii=False)

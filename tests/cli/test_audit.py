@@ -70,6 +70,12 @@ def test_what_is_not_there_is_a_fault_of_the_call(audit, words, said):
     assert done.exception.exit_code == 2
 
 
+def test_a_recipe_stands_for_what_was_built_of_it(audit, built):
+    done = audit(str(built.folder.parent.parent / "recipes/notes.yaml"), "--json", "-")
+    found = json.loads(done.stdout)
+    assert (found["paths"], set(found["splits"])) == ([str(built.folder)], {"train", "validation", "test"})
+
+
 def test_help_names_every_option(audit):
     done = audit("--help")
     assert all(option in done.stdout for option in ("--against", "--model", "--chat-template", "--json", "--strict"))
