@@ -11,6 +11,7 @@ import polars as pl
 from instructkit.dedupe.corpus import Corpus
 from instructkit.dedupe.parquet import ParquetTable
 from instructkit.minhash.duplicates import RowNumbers
+from instructkit.minhash.threads import in_threads
 
 PLACE = ("row", "file", "line", "split", "id", "format", "fault")
 """Columns of every row."""
@@ -64,9 +65,13 @@ class Blocks:
 
     def derive(self, columns: Callable[[pl.DataFrame], pl.DataFrame], *of: str) -> None:
         """Keep columns that are made `of` others, null where a row is no conversation; for `corpus`."""
-        for path in self._paths:
+
+        def make(path: Path) -> None:
             made = columns(pl.read_parquet(path, columns=list(of), glob=False))
             made.write_parquet(path.with_suffix(DERIVED), compression="lz4", statistics=False)
+
+        for _ in in_threads(make, self._paths):
+            pass
 
     def corpus(self, column: str) -> Corpus:
         """A derived column as what the engine of `instructkit dedupe` reads; rows without it have no text."""

@@ -53,8 +53,8 @@ CHECKS: dict[str, Check] = {
     "untrained": Check(
         "error",
         "nothing to train on",
-        "Rows without a token that is trained on: all weights of their answers are 0; with `--model` or "
-        "`--chat-template` also those whose answers the template leaves out or changes.",
+        "Rows without a token that is trained on: all weights of their answers are 0, or an empty text; with `--model` "
+        "or `--chat-template` also those whose answers the template leaves out or changes.",
         "They cost time and teach nothing.",
     ),
     "overlong": Check(

@@ -19,24 +19,26 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.text.words import UNSPACED
+from instructkit.minhash.sketcher import Sketcher
+from instructkit.text.normalise import Ignorable, normalised
+from instructkit.text.words import runs
 
 SEQUENCE = 5
 """Words in a sequence: the shingles that texts are compared by have as many."""
+IGNORE: tuple[Ignorable, ...] = ("case", "punctuation", "whitespace")
+"""As `dedupe.minhash` and `group.near` compare by default."""
 COMMON = 50
 """Different texts that a sequence must stand in. A document has seldom so many near-copies, a template seldom fewer
 rows: SQuAD asks 5 questions of a passage on average, 25 at most of nearly all of them."""
 TABLE_BITS = 24
 """The count of a sequence stands at the upper bits of its hash: 64 MB."""
+KNOWN = np.iinfo(np.int32).max
+"""Count of a sequence that is known to be nobody's own."""
 MOST_SEQUENCES = 1 << 26
 """Of the texts that are counted; of more texts a part is. So many raise each other's counts by 4 on average."""
-TOKEN = rf"[{UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+|\p{{S}}|[*/%&#@\\-]"
-"""Words, characters of scripts without spaces, and signs that carry meaning in arithmetic and code."""
-ROLL = np.uint64(0x9E3779B97F4A7C15)
 
-Hashes = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
-Bounds = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int64]
 
 
 class CommonText:
@@ -45,91 +47,93 @@ class CommonText:
     def __init__(self, common: int = COMMON) -> None:
         """`common`: least number of texts that makes a sequence common."""
         self.common = common
+        self._any_known = False
         self._counts: Counts = np.zeros(1 << TABLE_BITS, dtype=np.uint32)
+        self._sketcher = Sketcher(unit="words", shingle=SEQUENCE, ignore=IGNORE, bands=1, rows=1, seed=0)
 
     def add(self, texts: pl.Series) -> None:
         """Count texts (String), each different from all others that are added. Sequences count once a text."""
-        words, bounds = _words(texts)
-        hashes, owner = _sequences(words, bounds)
-        # Sorted by text and place in the table, what stands in a text twice lies side by side. (np.unique would hash,
-        # which takes ten times as long.)
-        both = owner.astype(np.uint64) << np.uint64(TABLE_BITS) | hashes >> np.uint64(64 - TABLE_BITS)
-        both.sort()
-        first = np.ones(len(both), dtype=np.bool_)
-        first[1:] = both[1:] != both[:-1]
-        np.add.at(self._counts, (both[first] & np.uint64((1 << TABLE_BITS) - 1)).astype(np.int64), 1)
+        np.add.at(self._counts, _places(self._sketcher.shingle_sets(texts).hashes), 1)
 
     def add_known(self, texts: Sequence[str]) -> None:
-        """Take all sequences of these texts for common: the literal text of templates, say."""
-        words, bounds = _words(pl.Series(texts, dtype=pl.String))
-        hashes, _ = _sequences(words, bounds)
-        self._counts[(hashes >> np.uint64(64 - TABLE_BITS)).astype(np.int64)] = np.iinfo(np.int32).max
+        """Take all sequences of these texts for common: the literal text of templates, say.
+
+        A text of fewer words than a sequence has is known where it is all that a text says.
+        """
+        known = self._sketcher.shingle_sets(pl.Series(texts, dtype=pl.String))
+        self._counts[_places(known.hashes)] = KNOWN
+        self._any_known |= len(known.hashes) > 0
+
+    def is_known(self, texts: pl.Series) -> pl.Series:
+        """Whether each text (String) says nothing but what is known."""
+        found = self._sketcher.shingle_runs(texts)
+        unknown = np.concatenate([[0], np.cumsum(self._counts[_places(found.hashes)] != KNOWN)])
+        return pl.Series(unknown[found.starts[1:]] == unknown[found.starts[:-1]]) & pl.Series(found.units > 0)
 
     def own(self, texts: pl.Series) -> pl.Series:
-        """What each text (String) has of its own: words that stand in no common sequence, joined by spaces."""
-        tokens = _tokens(texts)
-        lengths = tokens.list.len().fill_null(0).to_numpy().astype(np.int64)
-        bounds: Bounds = np.concatenate([[0], np.cumsum(lengths)])
-        flat = tokens.explode(empty_as_null=False, keep_nulls=False)
-        hashes, owner = _sequences(_hashed(flat), bounds)
-        counts = self._counts[(hashes >> np.uint64(64 - TABLE_BITS)).astype(np.int64)]
-        often = _covering(counts, owner, bounds)
-        some = lengths > 0
-        rarest = np.full(len(lengths), 0, dtype=np.uint32)
+        """What each text (String) has of its own: words that stand in no common sequence, joined by spaces.
+
+        A text without a common sequence stays as it is, and so does one of fewer words than a sequence has; of one that
+        is known from its first word to its last nothing is left.
+        """
+        texts = texts.fill_null("")
+        if self._any_known:
+            texts = texts.zip_with(~self.is_known(texts), pl.repeat("", len(texts), eager=True))
+        found = self._sketcher.shingle_runs(texts)
+        counts = self._counts[_places(found.hashes)]
+        units = found.units.astype(np.int64)
+        most = np.zeros(len(texts), dtype=np.uint32)
+        some = np.diff(found.starts) > 0
         if some.any():
-            rarest[some] = np.minimum.reduceat(often, bounds[:-1][some])
+            most[some] = np.maximum.reduceat(counts, found.starts[:-1][some])
+        rows = np.flatnonzero((most >= self.common) & (units >= SEQUENCE))
+        if not len(rows):
+            return texts
+        chosen = pl.DataFrame({"text": texts.gather(rows)})
+        words = chosen.select(runs(normalised(pl.col("text"), IGNORE)).alias("words"))["words"]
+        # In a few rare characters the kernels see another word than the expression does: nothing is taken away there.
+        alike = words.list.len().to_numpy() == units[rows]
+        rows, words = rows[alike], words.filter(pl.Series(alike))
+        kept = self._rarest(words, units[rows], _gathered(counts, found.starts, rows))
+        return texts.clone().scatter(rows, kept) if len(rows) else texts
+
+    def _rarest(self, words: pl.Series, units: Places, counts: Counts) -> pl.Series:
+        """The words (List(String)) of each text that stand in no common sequence, joined.
+
+        `units`: words of each text. `counts`: of the texts' sequences on end, `units` - `SEQUENCE` + 1 of each.
+        """
+        often = _covering(counts, units)
+        bounds = np.concatenate([[0], np.cumsum(units)])
+        rarest = np.minimum.reduceat(often, bounds[:-1]) if len(units) else often
         limits = np.maximum(self.common, 2 * rarest.astype(np.int64) + 1)
-        text_of = np.repeat(np.arange(len(lengths)), lengths)
+        text_of = np.repeat(np.arange(len(units)), units)
         mine = often < limits[text_of]
+        flat = words.explode(empty_as_null=False, keep_nulls=False)
         kept = pl.DataFrame({"text": text_of[mine], "word": flat.filter(pl.Series(mine))})
-        joined = kept.group_by("text", maintain_order=True).agg(pl.col("word").str.join(" "))
-        result = pl.DataFrame({"text": np.arange(len(lengths))}).join(
-            joined, on="text", how="left", maintain_order="left"
-        )
-        return result["word"].fill_null("")
+        # Every text keeps some: at least its rarest.
+        return kept.group_by("text", maintain_order=True).agg(pl.col("word").str.join(" "))["word"]
 
 
-def _tokens(texts: pl.Series) -> pl.Series:
-    return texts.fill_null("").str.normalize("NFC").str.to_lowercase().str.extract_all(TOKEN)
+def _places(hashes: npt.NDArray[np.uint64]) -> Places:
+    """Where the counts of sequences stand."""
+    return (hashes >> np.uint64(64 - TABLE_BITS)).astype(np.int64)
 
 
-def _hashed(words: pl.Series) -> Hashes:
-    return words.hash(seed=0).to_numpy()
+def _gathered(counts: Counts, starts: Places, rows: Places) -> Counts:
+    """The counts of some texts' sequences on end; `starts` says where each text's begin."""
+    sizes = starts[rows + 1] - starts[rows]
+    ends = np.cumsum(sizes)
+    places = np.repeat(starts[rows] - ends + sizes, sizes) + np.arange(ends[-1] if len(ends) else 0)
+    found: Counts = counts[places]
+    return found
 
 
-def _words(texts: pl.Series) -> tuple[Hashes, Bounds]:
-    """Hashes of the words of all texts on end, and where each text begins: shapes (words,) and (texts + 1,)."""
-    tokens = _tokens(texts)
-    lengths = tokens.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = tokens.explode(empty_as_null=False, keep_nulls=False)
-    return _hashed(flat), np.concatenate([[0], np.cumsum(lengths)])
-
-
-def _sequences(words: Hashes, bounds: Bounds) -> tuple[Hashes, Bounds]:
-    """Hashes of the sequences of all texts on end, and the text of each: shapes (sequences,).
-
-    A text of fewer words has none.
-    """
-    if len(words) < SEQUENCE:
-        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
-    count = len(words) - SEQUENCE + 1
-    rolled = np.zeros(count, dtype=np.uint64)
-    for place in range(SEQUENCE):
-        rolled = rolled * ROLL + words[place : place + count]
-    rolled ^= rolled >> np.uint64(32)
-    rolled *= np.uint64(0xC4CEB9FE1A85EC53)
-    owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    inside = owner[:count] == owner[SEQUENCE - 1 :]
-    return rolled[inside], owner[:count][inside]
-
-
-def _covering(counts: Counts, owner: Bounds, bounds: Bounds) -> Counts:
-    """For each word the highest count of the sequences that it stands in; 1 where it stands in none."""
-    lengths = np.diff(bounds)
-    often: Counts = np.ones(int(bounds[-1]), dtype=np.uint32)
-    # Where each sequence begins: texts lose their last words, so what comes before in other texts shifts it.
-    lost = np.minimum(lengths, SEQUENCE - 1)
-    begins = np.arange(len(counts)) + (np.cumsum(lost) - lost)[owner]
+def _covering(counts: Counts, units: Places) -> Counts:
+    """For each word of texts on end the highest count of the sequences that it stands in."""
+    often: Counts = np.zeros(int(units.sum()), dtype=np.uint32)
+    sizes = units - SEQUENCE + 1
+    # Each text has fewer sequences than words, so those of later texts begin further on.
+    begins = np.arange(len(counts)) + np.repeat((SEQUENCE - 1) * np.arange(len(units)), sizes)
     for place in range(SEQUENCE):
         at = begins + place
         often[at] = np.maximum(often[at], counts)

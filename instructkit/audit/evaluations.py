@@ -50,6 +50,8 @@ class Against:
 class Held:
     """What was found of some evaluations."""
 
+    files: tuple[str, ...]
+    """Of the evaluations, those without rows too."""
     rows: pl.DataFrame
     """The rows of the evaluations, as `contamination.rows.EVALUATION`."""
     found: pl.DataFrame
@@ -130,7 +132,12 @@ def held(spool: RowSpool, against: Against, own: dict[Path, str], literals: list
     said = found.filter(pl.col("part") != "passage").join(there, on="row", maintain_order="left")
     said = said.select(place="record", row="row", part="part", score="score", file="file")
     sure = said.filter(pl.col("score") >= min(settings.threshold + against.margin, 1))
-    return Held(rows=index.rows, found=sure, nearly=said.join(sure, on="place", how="anti", maintain_order="left"))
+    return Held(
+        files=tuple(file.name for _, file in files),
+        rows=index.rows,
+        found=sure,
+        nearly=said.join(sure, on="place", how="anti", maintain_order="left"),
+    )
 
 
 def evaluation_side(row: dict[str, Any]) -> dict[str, Any]:

@@ -79,10 +79,6 @@ class Ground:
         """Rows by file, format or split, most first; `""` for those without one."""
         return dict(sorted(self.counted[name].items(), key=lambda item: (-item[1], item[0])))
 
-    def names_of(self, paths: set[Path]) -> set[str]:
-        """The names that rows have for some of the files."""
-        return {name for name, path in self.paths.items() if path.resolve() in paths}
-
     def _numbered(self, blocks: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
         row = self.disk.rows
         for block in blocks:
@@ -101,7 +97,10 @@ def _looked_at(
     faults = rows.filter(fault.is_not_null()).select("row", rule="fault", said=pl.col("detail"))
     empty = pl.col("rule").is_in(EMPTY)
     marks = {"format": faults.filter(~empty), "empty": faults.filter(empty)}
-    marks["untrained"] = held.filter(~pl.col("trains")).select(
+    unweighed = held.filter(~pl.col("trains")).select(
         "row", rule=pl.lit("weights"), said=pl.lit("the weights of all answers are 0")
     )
+    nothing = texts.filter(pl.col("format") == "text", pl.col("opening").str.strip_chars() == "")
+    empty_texts = nothing.select("row", rule=pl.lit("empty text"), said=pl.lit("a text without a word"))
+    marks["untrained"] = pl.concat([unweighed, empty_texts])
     return rows, texts, held, marks | {name: check(texts) for name, check in checks.items()}

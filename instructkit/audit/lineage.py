@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import polars as pl
 from jinja2 import Environment, TemplateError, nodes
 
-from instructkit.audit.common_text import SEQUENCE
 from instructkit.build.manifest import Build
+from instructkit.schema import Example, columns
 from instructkit.stages.render.exemplars import POOL, read_pool
 from instructkit.templates.head import read_head
 from instructkit.templates.phrasings import MARK
 from instructkit.text.view import BETWEEN
-from instructkit.text.words import word_count
 
 KNOWN = ("group", "source", "template", "template_hash", "task", "language", "document_ids", "exemplar_ids")
 """Columns that a row of an export may lack, and that the step it was exported from has."""
@@ -40,12 +39,12 @@ class Lineage:
     """What is known of a dataset's rows beside themselves: of a build's export all, of others nothing."""
 
     def __init__(self, build: Build | None = None, step: str | None = None) -> None:
-        """`step`: the export, or the step of rows, that is looked at."""
+        """`step`: the export that is looked at, or the step of rows, or the one that files elsewhere were made of."""
         self.build, self._step = build, step
 
     @cached_property
     def literals(self) -> list[str]:
-        """Literal texts of the templates that the build's examples were rendered with, long enough to be recognised."""
+        """Literal texts of the templates that the build's examples were rendered with."""
         sources = {
             (name, source)
             for entry in (self.build.manifest.steps.values() if self.build else ())
@@ -53,9 +52,7 @@ class Lineage:
             if isinstance(run.fields.get("sources"), dict)
             for name, source in run.fields["sources"].items()
         }
-        texts = sorted({text for name, source in sources for text in _literals(name, source)})
-        frame = pl.DataFrame({"text": texts}, schema={"text": pl.String})
-        return frame.filter(word_count(pl.col("text")) >= SEQUENCE)["text"].to_list()
+        return sorted({text for name, source in sources for text in _literals(name, source) if text.strip()})
 
     @cached_property
     def exemplars(self) -> dict[tuple[str, str], list[Shown]]:
@@ -76,10 +73,11 @@ class Lineage:
 
     @cached_property
     def _rows(self) -> pl.DataFrame | None:
-        if self.build is None or self._step is None or self.build.step(self._step).noun is not None:
+        if self.build is None or self._step is None:
             return None
-        steps = self.build.step(self._step).upstream
-        return pl.concat([self.build.rows(name).select("id", *KNOWN) for name in steps]).collect()
+        step = self.build.step(self._step)
+        steps = step.upstream if step.noun is None else [self._step]
+        return pl.concat([_known(self.build.rows(name)) for name in steps]).collect()
 
     @property
     def is_ours(self) -> bool:
@@ -96,16 +94,22 @@ class Lineage:
         return joined.with_columns(filled).select(rows.columns)
 
     def own(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with `prompt` and `response` of their own question and answer: without exemplars, with tool calls.
+        """The rows with `prompt` and `response` of their own question and answer: without what the system says (unless
+        it is all that is asked), without exemplars, with tool calls.
 
         Exemplars are taken away where they stand as the build showed them, from the front; of examples whose build is
         not here, earlier turns that are not trained on.
         """
-        calls = pl.col("messages").list.eval(pl.element().struct.field("tool_calls")).list.drop_nulls()
+        message = pl.element()
+        role = message.struct.field("role")
+        asked = pl.col("messages").list.eval(message.filter(~role.is_in(["assistant", "system"])))
+        contents = asked.list.eval(message.struct.field("content")).list.join(BETWEEN, ignore_nulls=True)
+        calls = pl.col("messages").list.eval(message.struct.field("tool_calls")).list.drop_nulls()
         rows = rows.with_columns(
+            prompt=pl.when(asked.list.len() > 0).then(contents).otherwise("prompt"),
             response=pl.when(calls.list.len() > 0)
             .then(pl.col("response") + BETWEEN + calls.list.join(BETWEEN))
-            .otherwise(pl.col("response"))
+            .otherwise("response"),
         )
         few_shot = rows["exemplar_ids"].list.len().fill_null(0) > 0
         if not few_shot.any():
@@ -123,12 +127,11 @@ class Lineage:
         )
 
     def _without(self, messages: list[dict[str, Any]], template: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Messages without the exemplars in front."""
-        system = [message for message in messages if message["role"] == "system"]
+        """Messages without the exemplars in front, and without the system's."""
         rest = [message for message in messages if message["role"] != "system"]
         if not self.exemplars:
             untrained = [n for n, m in enumerate(rest) if m["role"] == "assistant" and m["weight"] == 0]
-            return system + (rest[untrained[-1] + 1 :] if untrained and untrained[-1] + 1 < len(rest) else rest)
+            return rest[untrained[-1] + 1 :] if untrained and untrained[-1] + 1 < len(rest) else rest
         for name in ids:
             for shown in self.exemplars.get((template, name), ()):
                 count = len(shown.contents)
@@ -139,7 +142,14 @@ class Lineage:
                 if rest and rest[0]["content"].startswith(text):
                     rest = [{**rest[0], "content": rest[0]["content"][len(text) :]}, *rest[1:]]
                     break
-        return system + rest
+        return rest
+
+
+def _known(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The columns of `KNOWN`, null where the rows (of documents) have none of the name."""
+    there = rows.collect_schema().names()
+    missing = [pl.lit(None, dtype=columns(Example)[name]).alias(name) for name in KNOWN if name not in there]
+    return rows.with_columns(missing).select("id", *KNOWN)
 
 
 def _literals(name: str, source: str) -> Iterator[str]:

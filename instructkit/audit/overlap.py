@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from instructkit.audit.common_text import COMMON, MOST_SEQUENCES, CommonText
+from instructkit.audit.common_text import COMMON, IGNORE, MOST_SEQUENCES, SEQUENCE, CommonText
 from instructkit.audit.spool import RowSpool
 from instructkit.minhash.across import pairs_across
 from instructkit.minhash.band_spool import BandSpool
@@ -24,7 +24,7 @@ from instructkit.minhash.banding import Banding, banding
 from instructkit.minhash.clusters import Edges
 from instructkit.minhash.duplicates import RowNumbers, Standing, plausible_pairs, verified_pairs
 from instructkit.minhash.sketcher import ShingleSets, Sketcher, Sketches
-from instructkit.text.normalise import Ignorable
+from instructkit.minhash.threads import in_threads
 
 Observer = Callable[[str, int, int], None]
 """Is told what is being done, how many rows of it are done, and of how many (0: nobody knows)."""
@@ -34,9 +34,7 @@ NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER = "near_conversation", "near_prompt"
 KINDS = (SAME_CONVERSATION, SAME_PROMPT, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER)
 """What may stand in two splits, the strongest first."""
 
-SHINGLE = 5
-IGNORE: tuple[Ignorable, ...] = ("case", "punctuation", "whitespace")
-"""As `dedupe.minhash` and `group.near` compare by default."""
+SHINGLE = SEQUENCE
 RECALL = 0.99
 NUM_PERM = 256
 OWN_WORDS = 10
@@ -105,9 +103,9 @@ def overlap(
     64 MB for the counts of common sequences, 40 bytes a candidate pair.
     """
     rows = _Rows(spool)
-    exact = [*rows.same()]
-    answers, common_answers = rows.same_answers()
     text = _common_text(spool, rows, settings, known or [], observe)
+    exact = [*rows.same(_says_nothing(spool, text) if known else None)]
+    answers, common_answers = rows.same_answers()
     found = _Near(spool, rows, settings, text, folder, observe)
     near = [found.edges("own", NEAR_CONVERSATION), found.edges("own_prompt", NEAR_PROMPT)]
     crossings = pl.concat([*exact, *near, answers])
@@ -147,12 +145,16 @@ class _Rows:
         again = pl.int_range(pl.len()).over(f"{name}_1", f"{name}_2") > 0
         return self.table.select((~again & (pl.col(f"{name}_words") > 0)).alias("first")).to_series()
 
-    def same(self) -> Iterator[pl.DataFrame]:
-        """Rows whose conversation, or else prompt, stands in an earlier split."""
+    def same(self, nothing: pl.Series | None) -> Iterator[pl.DataFrame]:
+        """Rows whose conversation, or else prompt, stands in an earlier split.
+
+        `nothing`: whether each row's prompt says nothing of its own ("Write a short story."); None: none is known to.
+        """
         prompt, response = ["prompt_1", "prompt_2"], ["response_1", "response_2"]
         asked = self.table.filter(pl.col("prompt_words") > 0)
         yield across(asked, prompt + response, SAME_CONVERSATION)
-        yield across(asked, prompt, SAME_PROMPT)
+        asked = self.table if nothing is None else self.table.filter(~nothing)
+        yield across(asked.filter(pl.col("prompt_words") > 0), prompt, SAME_PROMPT)
         # What has no prompt is what it answers: a plain text, say.
         yield across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
 
@@ -196,6 +198,11 @@ def _common_text(spool: RowSpool, rows: _Rows, settings: Settings, known: list[s
     return text
 
 
+def _says_nothing(spool: RowSpool, text: CommonText) -> pl.Series:
+    """Whether each row's prompt is literal text of a template from its first word to its last."""
+    return pl.concat([text.is_known(chunk["prompt"]) for chunk in spool.chunks(["prompt"])])
+
+
 class _Near:
     """Near-duplicates across splits, of what rows have of their own."""
 
@@ -205,23 +212,25 @@ class _Near:
         self._rows, self._settings, self._observe, self._folder = rows, settings, observe, folder
         self.short, self.compared = 0, 0
         self._own: list[tuple[Path, int]] = []
-        at = 0
-        for number, chunk in enumerate(spool.chunks(["prompt", "response"])):
+
+        def own(chunk: pl.DataFrame) -> pl.DataFrame:
             prompt, response = text.own(chunk["prompt"]), text.own(chunk["response"])
+            return pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response})
+
+        done = 0
+        for number, both in enumerate(in_threads(own, spool.chunks(["prompt", "response"]))):
             path = folder / f"own-{number}.parquet"
-            both = pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response})
             both.write_parquet(path, compression="lz4", statistics=False)
-            self._own.append((path, chunk.height))
-            at += chunk.height
-            observe("sketching", at, int(rows.starts[-1]))
+            self._own.append((path, both.height))
+            done += both.height
+            observe("sketching", done, int(rows.starts[-1]))
 
     def edges(self, column: str, kind: str) -> pl.DataFrame:
         """For each row, and each earlier split with a row like it, the most similar row: columns of `PLACES`."""
         sketcher, threshold = self._settings.sketcher, self._settings.threshold
         kept: list[Sketches] = []
         with BandSpool(sketcher.bands, self._folder) as bands:
-            for path, _ in self._own:
-                sketches = sketcher.sketch(pl.read_parquet(path, columns=[column], glob=False)[column])
+            for sketches in in_threads(sketcher.sketch, (self._texts(path, column) for path, _ in self._own)):
                 bands.add(sketches.bands)
                 kept.append(sketches._replace(bands=sketches.bands[:0]))
             standing = Standing(
@@ -255,6 +264,10 @@ class _Near:
                 found.append(verified_pairs(pairs, len(alone), self._sets(column), threshold, self._folder))
         return _best(found, table, kind)
 
+    @staticmethod
+    def _texts(path: Path, column: str) -> pl.Series:
+        return pl.read_parquet(path, columns=[column], glob=False)[column]
+
     def _sets(self, column: str) -> Callable[[RowNumbers], Iterator[tuple[RowNumbers, ShingleSets]]]:
         sketcher = self._settings.sketcher
 
@@ -263,8 +276,7 @@ class _Near:
             for path, height in self._own:
                 here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + height)]
                 if len(here):
-                    texts = pl.read_parquet(path, columns=[column], glob=False)[column]
-                    yield here, sketcher.shingle_sets(texts.gather(here - first))
+                    yield here, sketcher.shingle_sets(self._texts(path, column).gather(here - first))
                     self._observe("comparing", int(np.searchsorted(wanted, first + height)), len(wanted))
                 first += height
 

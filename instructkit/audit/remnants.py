@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import polars as pl
@@ -39,6 +40,7 @@ ABOUT_CODE = (
 )
 SUSPECTS = "[ÂÃâäåæçèéãðÐÑ][\u0080-¿ŒœŠšŸŽžƒˆ˜–-›€™]"
 """Two characters that UTF-8 read as Latin-1 or Windows-1252 gives."""
+_SUSPECTS = re.compile(SUSPECTS)
 REPLACEMENT = "\ufffd"
 AROUND = 24
 _NEVER = pl.lit(False)
@@ -101,7 +103,7 @@ def _mended(text: str) -> str | None:
     """The first line that decoding it anew changes, before and after; None where nothing does."""
     from ftfy import fix_encoding
 
-    for line in text.splitlines():
+    for line in filter(_SUSPECTS.search, text.splitlines()):
         if (new := fix_encoding(line)) != line:
             place = next((i for i, (a, b) in enumerate(zip(line, new, strict=False)) if a != b), 0)
             start = max(0, place - AROUND // 2)

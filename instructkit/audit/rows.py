@@ -21,7 +21,7 @@ from instructkit.schema import Example, Message, columns
 from instructkit.stages.ingest.columns import MISSING, pick
 from instructkit.stages.ingest.conversations import NotConversationError, as_said, check_order, detect
 from instructkit.stages.ingest.dataset import BadRow, Dataset, RawRow
-from instructkit.stages.ingest.usual import plain_text, usual_columns, usual_text
+from instructkit.stages.ingest.usual import empty_answer, plain_text, usual_columns, usual_text
 from instructkit.text.view import BETWEEN
 
 ROWS = pl.Schema(
@@ -148,6 +148,8 @@ def _by_usual_names(value: Row) -> tuple[str, list[Message]]:
         return "pair", _pair(*(plain_text(value[name]) if name else None for name in (usual[2], usual[0], usual[1])))
     if (text := usual_text(value)) is not None:
         return "text", [Message(role="text", content=value[text])]
+    if usual.prompt is not None and empty_answer(value):
+        return "pair", _pair(None, plain_text(value[usual.prompt]), "")
     if usual.prompt is not None:  # questions without their answers, as some evaluations are
         return "pair", _pair(None, plain_text(value[usual.prompt]), None)
     found = ", ".join(value) or "no keys"

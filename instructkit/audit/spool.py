@@ -40,6 +40,9 @@ class RowSpool:
 
     def name_others(self, split: str) -> None:
         """Give the rows that belong to no split one of their own."""
+        for path, _ in self._others:
+            rows = pl.read_parquet(path, glob=False).with_columns(split=pl.lit(split))
+            rows.write_parquet(path, compression="lz4", statistics=False)
         if self._others:
             self._files.setdefault(split, []).extend(self._others)
             self._others = []

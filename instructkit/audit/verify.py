@@ -43,14 +43,15 @@ MOST_EVIDENCE = 1_000
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
 
 
-def datasets_of(path: str, step: str | None = None) -> list[tuple[Dataset, Lineage]]:
+def datasets_of(path: str, step: str | None = None, build: Build | None = None) -> list[tuple[Dataset, Lineage]]:
     """The datasets that a path stands for: of a build each of its exports, or else its last rows; of others the one.
 
-    Raises InputError where there is none, UsageFault for a build of another version.
+    `build`: that files elsewhere were exported from; what it knows of a row is found by the row's id.
+    Raises InputError where there is none, UsageFault for a build of another version, or without examples.
     """
     place = Path(path).expanduser()
     if not is_build(place):
-        return [(open_dataset(path, step=step), Lineage())]
+        return [(open_dataset(path, step=step), Lineage(build, build.last_examples()) if build else Lineage())]
     build = Build.open(place)
     steps = [step] if step else exports(place)
     if not steps:
@@ -78,7 +79,7 @@ def verify(
     against = [*ours, *against]
     with TemporaryDirectory(prefix="instructkit-verify-", dir=folder) as temporary:
         place = Path(temporary)
-        spool, not_read = _spooled(dataset, lineage, given, place, observe)
+        spool, not_read = _spooled(dataset, lineage, given, bool(against), place, observe)
         if against and not spool.splits:
             spool.name_others("all")
         _check(dataset, spool, not_read, compared=bool(against))
@@ -109,7 +110,12 @@ def verify(
 
 
 def _spooled(
-    dataset: Dataset, lineage: Lineage, given: Mapping[str, str] | None, folder: Path, observe: Observer
+    dataset: Dataset,
+    lineage: Lineage,
+    given: Mapping[str, str] | None,
+    with_turns: bool,
+    folder: Path,
+    observe: Observer,
 ) -> tuple[RowSpool, dict[str, int]]:
     spool, not_read, done = RowSpool(folder), dict[str, int](), 0
     for rows in read(dataset, given):
@@ -118,7 +124,7 @@ def _spooled(
         for fault in rows.filter(empty)["fault"].fill_null("empty"):
             not_read[fault] = not_read.get(fault, 0) + 1
         rows = lineage.known(rows.filter(~empty))
-        rows = lineage.own(rows.with_columns(turns(rows).alias("turns")))
+        rows = lineage.own(rows.with_columns(turns(rows).alias("turns")) if with_turns else rows)
         ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
         spool.add(rows.with_columns(ours=ours))
         observe("reading", done, 0)
@@ -205,15 +211,16 @@ def _contamination(spool: RowSpool, rows: Held) -> list[Contamination]:
     counts = {(file, split): n for file, split, n in counted.iter_rows()}
     found = dict(places.group_by("file").agg(pl.col("row").n_unique()).iter_rows())
     nearly = dict(rows.nearly.group_by("file").agg(pl.col("place").n_unique()).iter_rows())
+    sizes = dict(rows.rows.group_by("file").len().iter_rows())
     return [
         Contamination(
             file=file,
-            rows=count,
+            rows=sizes.get(file, 0),
             found=found.get(file, 0),
             counts={split: counts.get((file, split), 0) for split in spool.splits},
             nearly=nearly.get(file, 0),
         )
-        for file, count in rows.rows.group_by("file", maintain_order=True).len().iter_rows()
+        for file in rows.files
     ]
 
 

@@ -83,7 +83,7 @@ def _names(rows: pl.LazyFrame, keep: str | None = None) -> pl.LazyFrame:
         [
             rows.select(*kept, split, name=names)
             .explode("name", empty_as_null=False)
-            .with_columns(name=pl.format("{} {}", pl.lit(what), "name"))
+            .with_columns(name=pl.lit(f"{what} ") + pl.col("name"))
             for what, names in parts.items()
         ]
     )

@@ -28,6 +28,13 @@ from instructkit.cli.progress import line_progress
     help="Different texts from which on a sequence of words is template text, and nobody's own.",
 )
 @click.option(
+    "--build",
+    "-b",
+    "build_path",
+    type=click.Path(path_type=Path),
+    help="The build (folder or recipe) that files elsewhere were exported from: it knows exemplars and template text.",
+)
+@click.option(
     "--against",
     metavar="EVALUATION",
     multiple=True,
@@ -51,6 +58,7 @@ def verify(
     step: str | None,
     threshold: float,
     common: int,
+    build_path: Path | None,
     against: tuple[str, ...],
     columns: tuple[str, ...],
     rows: int,
@@ -74,7 +82,7 @@ def verify(
     from instructkit.audit.verified import verified_json
     from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run
-    from instructkit.cli.options import open_build
+    from instructkit.cli.options import open_build, shown
     from instructkit.cli.templates.options import read_from
     from instructkit.errors import InputError, UsageFault
     from instructkit.report.verified import verified_lines
@@ -84,10 +92,11 @@ def verify(
         raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
     settings = Settings(threshold=threshold, common=common)
     if Path(path).suffix in (".yaml", ".yml"):
-        path = str(open_build(Path(path)).folder)
+        path = shown(open_build(Path(path)).folder.resolve())
     found = []
     try:
-        for dataset, lineage in datasets_of(path, step):
+        build = open_build(build_path) if build_path else None
+        for dataset, lineage in datasets_of(path, step, build):
             with line_progress() as observe:
                 found.append(run(dataset, lineage, settings, given, named(against), observe))
             if json_file != "-":

@@ -122,7 +122,7 @@ def _evidence(finding: Finding, several: bool, columns: int) -> str:
     if first is None:
         return _cut(named.rstrip(", "), columns)
     # Who repeats a row of its own file repeats "row 12", not "folder/file.json:12".
-    said = (first.said or "").replace(f"{first.file}:", "row ")
+    said = _plain(first.said or "").replace(f"{first.file}:", "row ")
     head = f"{named}{place(first, several)}"
     room = columns - cell_len(head) - 2
     while said.startswith("…") and cell_len(said) > room > 2:
@@ -159,7 +159,7 @@ def _wordings(audit: Audit) -> str:
     if not found.most:
         return "no two prompts are made alike"
     first = found.most[0]
-    often = f"the commonest, {_share(first.rows / audit.conversations)}: “{_cut(first.text, 60)}”"
+    often = f"the commonest, {_share(first.rows / audit.conversations)}: “{_cut(_plain(first.text), 60)}”"
     if found.free > audit.conversations / 2:
         return f"{_share(found.free / audit.conversations)} of the prompts are worded freely; {often}"
     half = f"{found.half:,} {_plural(found.half, 'wording')} {'carries' if found.half == 1 else 'carry'}"
@@ -205,6 +205,11 @@ def _plural(count: int, word: str) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def _plain(text: str) -> str:
+    """The text without control characters: what stands in a row tells the terminal nothing."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _cut(text: str, columns: int) -> str:

@@ -55,8 +55,8 @@ def folder(tmp_path):
 def verified():
     """`verified(path, threshold=…)`: what is found in the one dataset there."""
 
-    def run(path, step=None, given=None, against=(), **settings):
-        ((dataset, lineage),) = datasets_of(str(path), step)
+    def run(path, step=None, given=None, against=(), build=None, **settings):
+        ((dataset, lineage),) = datasets_of(str(path), step, build)
         assert isinstance(lineage, Lineage)
         return verify(dataset, lineage, Settings(**settings), given, named(against))
 

@@ -29,11 +29,22 @@ def test_template_text_is_taken_away_and_the_rest_stays_in_order(rows, text):
 
 
 def test_text_of_fewer_rows_is_everybodys_own(rows, text):
-    assert own(rows[:9], rows[:1]) == [f"{TOLD} {text(0, 6)}"]
+    assert own(rows[:9], rows[:1]) == rows[:1]
 
 
 def test_known_text_is_taken_away_however_seldom_it_stands(rows, text):
     assert own(rows[:1], rows[:1], known=[f"{TOLD.upper()}!"]) == [text(0, 6)]
+
+
+def test_of_a_text_that_is_known_throughout_nothing_is_left(rows):
+    assert own(
+        rows, [TOLD.upper(), "Write a note.", "Write a note!", "Write a long note."], known=[TOLD, "write a note"]
+    ) == [
+        "",
+        "",
+        "",
+        "Write a long note.",
+    ]
 
 
 def test_where_all_words_are_common_the_rarest_stay(text):
@@ -60,8 +71,9 @@ def test_characters_of_scripts_without_spaces_are_words():
     assert own(rows, rows[:1]) == ["一 丁 丂"]
 
 
-def test_signs_of_arithmetic_are_words_of_their_own():
-    assert own([], ["What is 3 + 4 * 2?", "What is 3 - 4 / 2?"]) == ["what is 3 + 4 * 2", "what is 3 - 4 / 2"]
+def test_signs_of_arithmetic_are_words():
+    rows = [f"{TOLD}: {n} + {n + 100} * {n + 200} - {n + 300}" for n in range(20)]
+    assert own(rows, rows[7:8]) == ["7 + 107 * 207 - 307"]
 
 
 @given(st.lists(st.lists(st.sampled_from(["sea", "map", "oar", "tin"]), max_size=12).map(" ".join), max_size=8))

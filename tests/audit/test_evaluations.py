@@ -49,7 +49,10 @@ def test_one_split_is_enough_where_there_is_an_evaluation(folder, verified, spli
     clean = verified(folder(train=splits["train"]), against=[path])
     assert clean.clean
     assert clean.pairs == []
-    assert verified(folder(name="notes", words=splits["train"]), against=[path]).rows == {"all": 30}
+    rows = [*splits["train"], evaluation[1][3]]
+    found = verified(folder(name="notes", words=rows), against=[path])
+    assert found.rows == {"all": 31}
+    assert [(e.later.split, e.later.line) for e in found.evidence] == [("all", 31)]
 
 
 def test_an_evaluation_that_is_part_of_the_dataset_is_not_compared_with_itself(folder, verified, splits):
@@ -72,6 +75,12 @@ def test_a_score_within_the_margin_is_told_apart_and_no_leak(folder, splits, eva
     assert (unsure.clean, unsure.evaluations[0].found, unsure.evaluations[0].nearly) == (True, 0, 1)
     assert [(e.kind, e.later.line) for e in unsure.evidence] == [("nearly_contaminated", 5)]
     assert 0.8 <= unsure.evidence[0].similarity < 1
+
+
+def test_an_evaluation_without_rows_is_told(folder, verified, splits, tmp_path):
+    (tmp_path / "nothing.jsonl").write_text("")
+    (held,) = verified(folder(**splits), against=[str(tmp_path / "nothing.jsonl")]).evaluations
+    assert (held.rows, held.found) == (0, 0)
 
 
 def test_an_evaluation_that_is_not_there_is_an_error(folder, verified, splits):

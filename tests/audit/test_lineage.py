@@ -1,6 +1,7 @@
 """Builds of ours verify clean, by what each row has of its own; a leak in what they wrote is found."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -74,8 +75,11 @@ def test_shared_exemplars_and_template_text_are_nobodys_own(few_shot, verified, 
 
 def test_without_its_build_such_an_export_would_be_taken_for_leaking(few_shot, verified, tmp_path):
     folder = few_shot("text")
-    (folder / "chat").rename(tmp_path / "elsewhere")
+    shutil.copytree(folder / "chat", tmp_path / "elsewhere")
     assert not verified(tmp_path / "elsewhere").clean
+    found = verified(tmp_path / "elsewhere", build=Build.open(folder))
+    assert found.clean
+    assert found.ours
 
 
 @pytest.mark.parametrize("form", ["turns", "text"])
@@ -119,3 +123,34 @@ def test_a_group_on_both_sides_of_a_build_is_found(project, run_build, verified)
     counts = {kind: sum(pair.counts[kind] for pair in found.pairs) for kind in found.pairs[0].counts}
     # The note's other example stayed in train: it shares the document, and so the group.
     assert counts["same_document"] == counts["same_group"] >= 1
+
+
+def test_documents_of_a_build_are_compared_too(few_shot, verified):
+    found = verified(few_shot(), "sets")
+    assert found.clean
+    assert found.ours
+    assert sum(found.rows.values()) == 40
+
+
+BARE = """\
+---
+summary: Ask for any note.
+task: writing
+inputs: [text]
+---
+{% block user %}Write a note.{% endblock %}
+{% block assistant %}{{ text }}{% endblock %}
+"""
+
+
+def test_a_prompt_that_is_all_template_is_no_leak_but_its_answers_are_compared(project, run_build, verified):
+    (project / "templates/notes/title.jinja").write_text(BARE)
+    folder = run_build(project).build.folder
+    assert verified(folder).clean
+    train, test = (read_lines(folder / f"chat/{split}.jsonl") for split in ("train", "test"))
+    asked = [row for row in train if row["id"].endswith("notes/title")]
+    assert {row["messages"][0]["content"] for row in asked} == {"Write a note."}
+    leak = test[0] | {"messages": asked[5]["messages"]}
+    (folder / "chat/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [leak, *test[1:]]))
+    (evidence,) = verified(folder).evidence
+    assert (evidence.kind, evidence.later.line) == ("same_conversation", 1)

@@ -51,12 +51,15 @@ PLANTED = {
     "order": ("format", "role_order", {"messages": [{"role": "assistant", "content": "Hello there."}]}),
     "number for text": ("format", "content_not_text", {"instruction": "Add.", "output": 4}),
     "empty answer": ("empty", "empty_answer", clean("e1", output="  \n")),
+    "empty answer of a pair": ("empty", "empty_answer", {"question": LONG, "answer": " "}),
+    "null answer of a pair": ("empty", "empty_answer", {"question": LONG, "answer": None}),
     "empty prompt": ("empty", "empty_prompt", clean("e2", instruction="")),
     "weight 0": (
         "untrained",
         "weights",
         {"messages": [{"role": "user", "content": LONG}, {"role": "assistant", "content": prose(1), "weight": 0}]},
     ),
+    "empty text": ("untrained", "empty text", {"text": " \n"}),
     "open fence": ("cut", "code block", clean("c1", output=f"{prose(2)}\n{FENCE}python\nprint(1)")),
     "comma": ("cut", "open end", clean("c2", output=f"{prose(3)} First we took the lantern,")),
     "and": ("cut", "open end", clean("c3", output=f"{prose(4)} We saw the harbour and")),
@@ -277,7 +280,7 @@ def test_rows_of_one_template_are_no_near_duplicates(audited):
     says = sentences("instruction", 6)
     rows = [
         clean(n, instruction=f"{says} {sentences(f'x{n}', 1)}", output=("positive", "negative")[n % 2])
-        for n in range(90)
+        for n in range(120)
     ]
     assert set(said(audited(*rows))) == {"one_template"}
 

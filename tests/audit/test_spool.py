@@ -27,6 +27,7 @@ def test_rows_of_no_split_are_counted_and_may_be_given_one(spool):
     spool.name_others("all")
     assert (spool.unsplit, spool.splits) == (0, ["train", "test", "all", "zebra"])
     assert [text for chunk in spool.chunks() for text in chunk["text"]] == list("bdgafche")
+    assert spool.scan().collect()["split"].to_list() == ["train"] * 3 + ["test"] * 2 + ["all"] * 2 + ["zebra"]
 
 
 def test_a_row_is_found_by_its_place(spool):

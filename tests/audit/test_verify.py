@@ -112,6 +112,19 @@ def test_rows_of_one_template_are_clean_though_nearly_all_their_words_are_the_sa
     assert not verified(folder(name="strict", train=rows[:70], test=rows[70:]), common=1000).clean
 
 
+def test_what_the_system_says_in_every_row_makes_no_rows_alike(folder, verified, crossing, text):
+    def row(system, asked, answered):
+        said = zip(("system", "user", "assistant"), (system, asked, answered), strict=True)
+        return {"messages": [{"role": role, "content": content} for role, content in said]}
+
+    system = text("system", 150)
+    train = [row(system, f"{text(n, 12)}?", "Yes.") for n in range(20)]
+    test = [row(system, f"{text(n, 12)}?", "Yes.") for n in range(30, 35)]
+    assert verified(folder(train=train, test=test)).clean
+    test[2] = row(text("another system", 20), f"{text(3, 12)}?", "No.")
+    assert crossing(verified(folder(train=train, test=test))) == {("same_prompt", "test", 3, "train", 4)}
+
+
 def test_a_leak_under_a_template_is_found_all_the_same(folder, verified, crossing, text):
     told, other = text("template", 80), text("another template", 40)
     rows = [{"prompt": f"{told}: {text(n, 12)}", "completion": "yes"} for n in range(90)]

@@ -54,6 +54,14 @@ def test_a_narrow_terminal_loses_evidence_before_counts(found):
     assert "no conversation" in narrow
 
 
+def test_what_stands_in_a_row_tells_the_terminal_nothing(tmp_path):
+    row = {"instruction": "Paint it.", "output": f"{ENDS.format('him')}, \x1b[31mred\x07 and"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    (line,) = (line for line in audit_lines(audit([str(tmp_path / "rows.jsonl")]), 160) if "answer cut off" in line)
+    assert line.isprintable()
+    assert "[31mred  and" in line
+
+
 def test_colours_change_nothing_but_colours(found):
     plain, coloured = audit_lines(found, 100), audit_lines(found, 100, colour=True)
     assert plain != coloured

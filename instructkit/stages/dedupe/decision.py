@@ -111,7 +111,7 @@ def _check_splits(members: pl.DataFrame, looser: tuple[float, float] | None) -> 
     count = astray["kin"].n_unique()
     apart = members.drop_nulls("cluster").filter(split.ne_missing(split.first().over("cluster")))
     only_kin = count - apart["kin"].n_unique()
-    way_out = "What is alike must share a split: put the dedupe step before the split step."
+    way_out = "What is alike must share a split: put this step before the split step."
     if looser is not None and only_kin:
         group_threshold, threshold = looser
         those = "All of them" if only_kin == count else f"{only_kin:,} of them"

@@ -12,7 +12,7 @@ from instructkit.errors import StageError
 from instructkit.schema import Document, Drop, Example, Noun, empty
 from instructkit.stages.contract import Outcome
 from instructkit.stages.group.joining import document_ties, documents, hashed, united
-from instructkit.stages.group.values import known_paths, path_faults, value
+from instructkit.stages.group.values import in_one, known_paths, path_faults, value
 from instructkit.stages.ingest.columns import not_found
 
 
@@ -54,7 +54,10 @@ class GroupBy:
         before = sketches.select("group").collect()["group"]
         if before.is_empty():
             return []
-        moves = self._moves(sketches, records)
+        try:
+            moves = self._moves(sketches, records)
+        except StageError as error:
+            return [f"the build would stop here: {error}"]
         after = before.to_frame().join(moves, on="group", how="left").select(pl.coalesce("united", "group"))["united"]
         name, rows = after.value_counts().sort("count", "united", descending=[True, False]).row(0)
         return [
@@ -70,9 +73,8 @@ class GroupBy:
         keys = []
         for number, parts in enumerate(self._parts()):
             values = [value(records, path, "keys") for path in parts]
-            # Number and lengths keep keys and values apart. Null where one of the values is.
-            text = pl.concat_str(pl.lit(f"{number}"), *(pl.format(" {} {}", v.str.len_bytes(), v) for v in values))
-            keys.append(hashed(text).alias(f"key_{number}"))
+            # The number keeps keys apart. Null where one of the values is.
+            keys.append(hashed(pl.lit(f"{number} ") + in_one(values)).alias(f"key_{number}"))
         return records.select("id", "group", "split", documents(records), *keys)
 
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:

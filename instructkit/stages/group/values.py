@@ -55,6 +55,14 @@ def value(records: pl.DataFrame | pl.LazyFrame, path: str, key: str) -> pl.Expr:
     return pl.when(~found.str.strip_chars().is_in(NOTHING)).then(found)
 
 
+def in_one(values: Iterable[pl.Expr]) -> pl.Expr:
+    """Several texts as one, which no others give; null where one is null."""
+    # Lengths keep them apart. Not by `pl.format`: polars 2.1 panics there where a filter has left an empty first chunk.
+    return pl.concat_str(
+        part for v in values for part in (v.str.len_bytes().cast(pl.String), pl.lit(" "), v, pl.lit(" "))
+    )
+
+
 def known_paths(records: pl.LazyFrame) -> list[str]:
     """What the first records have, as paths that `value` takes."""
     there = records.collect_schema().names()

@@ -138,6 +138,8 @@ def open_dataset(path: str, root: Path = Path(), step: str | None = None) -> Dat
         raise InputError(f"{path}: `{step}` names a step, which only the folder of a build (with manifest.json) has")
     if (place / "dataset_dict.json").is_file() or (place / "state.json").is_file():
         return Dataset(path=path, files=tuple(_saved(place, shown)))
+    if place.is_dir() and (builds := [each.name for each in sorted(place.iterdir()) if is_build(each)]):
+        raise InputError(f"{path}: holds builds, not rows; name one: {', '.join(f'{path}/{name}' for name in builds)}")
     found = find_files(path, root, ALL_SUFFIXES)
     if not place.is_file():
         found = [each for each in found if not _is_about(each)]

@@ -50,6 +50,13 @@ def usual_columns(value: dict[str, Any]) -> Usual:
     return Usual(*found)
 
 
+def empty_answer(value: dict[str, Any]) -> bool:
+    """Whether a row has a column for its answer in which nothing stands."""
+    by_name = {name.lower(): name for name in reversed(value)}
+    name = next((by_name[name] for name in ANSWERS if name in by_name), None)
+    return name is not None and (value[name] is None or (isinstance(value[name], str) and not value[name].strip()))
+
+
 def usual_text(value: dict[str, Any]) -> str | None:
     """The column of a row that is one plain text; None where there is none."""
     return next((name for name in TEXTS if isinstance(value.get(name), str)), None)

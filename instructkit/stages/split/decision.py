@@ -17,6 +17,7 @@ import polars as pl
 
 from instructkit.errors import StageError
 from instructkit.hashing import uniform
+from instructkit.stages.group.values import in_one
 from instructkit.stages.split.allocate import Ints, Mask, Unreachable, around_circles, by_place, exactly
 from instructkit.stages.split.held_out import HoldOut, held
 from instructkit.stages.split.sizes import SPLITS, Sizes
@@ -103,7 +104,7 @@ def divide(rows: pl.DataFrame, stood: pl.DataFrame, asked: Division) -> Divided:
         rule=pl.when(goes).then(pl.lit("held_out")).otherwise("rule"),
         value=pl.when(goes).then("held").otherwise("value"),
         threshold=pl.when(goes).then("pattern").otherwise("threshold"),
-        detail=pl.when(goes).then(pl.format("its group is in {}", "split")).otherwise("detail"),
+        detail=pl.when(goes).then(pl.lit("its group is in ") + pl.col("split")).otherwise("detail"),
     )
     return Divided(rows=found.select(*DECISION.names(), "unit").sort("id"), giants=giants)
 
@@ -129,7 +130,7 @@ def _strata(rows: pl.DataFrame, units: pl.DataFrame, asked: Division) -> pl.Seri
     if not asked.strata:
         return None
     parts = [pl.col(f"stratum_{number}").fill_null("") for number in range(asked.strata)]
-    stratum = pl.concat_str(*(pl.format("{} {} ", part.str.len_bytes(), part) for part in parts))
+    stratum = in_one(parts)
     counted = rows.group_by("unit", stratum=stratum).len().sort("len", "stratum", descending=[True, False])
     most = counted.unique("unit", keep="first", maintain_order=True)
     return units.join(most, on="unit", how="left", maintain_order="left")["stratum"]

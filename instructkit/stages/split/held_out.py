@@ -50,5 +50,5 @@ def held(rows: pl.DataFrame, held_out: HoldOut) -> pl.DataFrame:
             found = {**dict.fromkeys(matches, pattern), **found}
         pattern_of = pl.col(column).replace_strict(found, default=None, return_dtype=pl.String)
         patterns.append(pattern_of)
-        values.append(pl.when(pattern_of.is_not_null()).then(pl.format("{} {}", pl.lit(column), column)))
+        values.append(pl.when(pattern_of.is_not_null()).then(pl.lit(f"{column} ") + pl.col(column)))
     return rows.with_columns(held=pl.coalesce(values), pattern=pl.coalesce(patterns))

@@ -125,7 +125,10 @@ class Split:
         rows = self._sketched(records).collect()
         if rows.is_empty():
             return []
-        found = self._divided(rows, records)
+        try:
+            found = self._divided(rows, records)
+        except StageError as error:
+            return [f"the build would stop here: {error}"]
         total = found.rows.height
         kept = found.rows.filter(pl.col("rule").is_null())
         counts = [(name, kept.filter(split=name).height) for name in SPLITS]
@@ -167,7 +170,7 @@ class Split:
     def decide(self, sketches: pl.LazyFrame, records: pl.LazyFrame) -> pl.DataFrame:
         """Where records go. With shares and no strata, only those that do not go where their own group's hash falls.
 
-        Memory: some 300 bytes a record, those of the earlier build included.
+        Memory: some 700 bytes a record.
         Raises StageError for counts that whole groups cannot have, a pattern or a path that matches nothing, and an
         earlier build that leaks; InputError where it cannot be read.
         """

@@ -47,7 +47,7 @@ def apart(rows: pl.DataFrame) -> pl.DataFrame:
     )
     sides = old.sort("id").group_by("unit", "split").agg(one=pl.col("id").first()).sort("unit", "split")
     said = sides.group_by("unit", maintain_order=True).agg(
-        detail=pl.format("'{}' ({})", "one", "split").str.join(" and ")
+        detail=pl.concat_str(pl.lit("'"), "one", pl.lit("' ("), "split", pl.lit(")")).str.join(" and ")
     )
     new = (
         bridged.filter(pl.col("old_split").is_null())
@@ -56,7 +56,7 @@ def apart(rows: pl.DataFrame) -> pl.DataFrame:
             "id",
             rule=pl.lit(CONFLICT),
             value=pl.col("unit"),
-            detail=pl.format("its group links {}, which stood in different splits", "detail"),
+            detail=pl.lit("its group links ") + pl.col("detail") + ", which stood in different splits",
         )
     )
     return pl.concat([old.drop("unit"), new], how="diagonal")

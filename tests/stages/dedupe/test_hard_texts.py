@@ -7,7 +7,7 @@ import sys
 import polars as pl
 import pytest
 
-from instructkit.stages.dedupe import minhash
+from instructkit.stages.dedupe import members
 from instructkit.stages.dedupe.exact import DedupeExact
 from instructkit.stages.dedupe.minhash import DedupeMinhash
 
@@ -77,14 +77,14 @@ def test_of_a_hundred_thousand_copies_one_stays(documents, run_corpus_stage, sta
 def pairs_verified(monkeypatch):
     """Numbers of pairs that were compared shingle by shingle, one for each decision."""
     counts = []
-    decide = minhash.near_duplicates
+    decide = members.near_duplicates
 
     def watched(*args):
         found = decide(*args)
         counts.append(found.verified)
         return found
 
-    monkeypatch.setattr(minhash, "near_duplicates", watched)
+    monkeypatch.setattr(members, "near_duplicates", watched)
     return counts
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructkit.hashing import group_atoms, joint_group
-from instructkit.stages.group.joining import document_ties, united
+from instructkit.stages.group.joining import document_ties, documents, united
 
 atoms = st.sampled_from("abcdefgh")
 groups = st.lists(st.sets(atoms, min_size=1, max_size=3).map(joint_group), max_size=12)
@@ -45,3 +45,20 @@ def test_a_joint_group_of_joint_groups_is_that_of_all_atoms(parts):
     flat = [group for part in parts for group in part]
     assert joint_group(map(joint_group, parts)) == joint_group(flat)
     assert group_atoms(joint_group(flat)) == sorted({atom for group in flat for atom in group_atoms(group)})
+
+
+@given(st.lists(st.lists(st.sampled_from(["A", "B", "", "ü", "C/1"]), max_size=3), max_size=8))
+def test_documents_are_hashed_list_by_list_and_alike_for_alike(lists):
+    frame = pl.DataFrame({"document_ids": lists}, schema={"document_ids": pl.List(pl.String)})
+    found = frame.select(documents(frame))["documents"].to_list()
+    assert [len(each) for each in found] == [len(each) for each in lists]
+    names = {}
+    for one, other in zip(found, lists, strict=True):
+        for value, name in zip(one, other, strict=True):
+            assert names.setdefault(name, value) == value
+    assert len(set(names.values())) == len(names)
+
+
+def test_records_without_documents_have_no_ties():
+    records = pl.LazyFrame({"id": ["a", "b"], "group": ["g", "h"]})
+    assert document_ties(records.with_columns(documents(records))).is_empty()

@@ -172,6 +172,11 @@ def test_a_build_gives_its_export_else_its_last_rows_and_any_step_by_name(built)
         open_dataset(str(build.folder), step="finale")
 
 
+def test_the_folder_of_builds_is_no_dataset(built):
+    with pytest.raises(InputError, match=r"holds builds, not rows; name one: .*build/notes"):
+        open_dataset(str(built.folder.parent))
+
+
 def test_a_step_of_what_is_no_build_is_an_error(write, tmp_path):
     write("a.jsonl", LINES)
     with pytest.raises(InputError, match="only the folder of a build"):

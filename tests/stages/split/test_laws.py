@@ -78,10 +78,10 @@ def carried_out(run_corpus_stage, stage, rows):
         raise
 
 
-def divided(run_corpus_stage, sizes, hold_out, seed, rows):
+def divided(run_corpus_stage, stage, rows):
     """Kept and dropped rows, or None where the settings do not fit the rows: a count or a pattern without any."""
     try:
-        return run_corpus_stage(Split(**sizes, hold_out=hold_out, seed=seed), [rows[:3], rows[3:]])
+        return run_corpus_stage(stage, [rows[:3], rows[3:]])
     except StageError as error:
         if "whole groups cannot have" in str(error) or "hold_out: no row" in str(error) or "stand there" in str(error):
             return None
@@ -125,7 +125,9 @@ def test_nothing_crosses_when_examples_are_divided(run_corpus_stage, crossings, 
         if isinstance(stage, DedupeExact) or stage.keys == ["source"]:
             examples = carried_out(run_corpus_stage, stage, examples)
     of, hold_out = data.draw(sizes, "sizes"), data.draw(example_hold_outs, "hold_out")
-    found = divided(run_corpus_stage, of, hold_out, data.draw(st.integers(0, 5), "seed"), examples)
+    found = divided(
+        run_corpus_stage, Split(**of, hold_out=hold_out, seed=data.draw(st.integers(0, 5), "seed")), examples
+    )
     if found is not None:
         check(*found, examples, of, hold_out, crossings)
 
@@ -138,7 +140,7 @@ def test_nothing_crosses_when_documents_are_divided_and_exemplars_come_from_trai
     rows = frame(Document, docs)
     for stage in before:
         rows = carried_out(run_corpus_stage, stage, rows)
-    found = divided(run_corpus_stage, of, hold_out, seed, rows)
+    found = divided(run_corpus_stage, Split(**of, hold_out=hold_out, seed=seed), rows)
     if found is None:
         return
     kept, dropped = found
@@ -154,3 +156,46 @@ def test_nothing_crosses_when_documents_are_divided_and_exemplars_come_from_trai
         for row in examples.iter_rows(named=True):
             assert {split_of[name] for name in row["exemplar_ids"]} <= {"train"}
             assert row["group"] not in {group_of[name] for name in row["exemplar_ids"]}
+
+
+@settings_of
+@given(
+    documents, documents, groupings, st.sets(st.sampled_from(sorted(TEMPLATES)), min_size=1), sizes, st.integers(0, 5)
+)
+def test_documents_that_are_added_move_none_of_the_old_examples(
+    run_corpus_stage, crossings, tmp_path, docs, more, groupings, names, of, seed
+):
+    """Whatever new documents join to whatever groups upstream, and however the recipe names them then."""
+    groupings = [stage for stage in groupings if not isinstance(stage, DedupeExact)]
+    known = {d.id for d in docs}
+
+    def made(docs):
+        rows = frame(Document, docs)
+        for stage in groupings:
+            rows = carried_out(run_corpus_stage, stage, rows)
+        return pl.concat([template(name).apply(rows).kept for name in sorted(names)])
+
+    def of_rows(rows, previous=None):
+        stage = Split(**of, seed=seed, previous=previous)
+        return divided(run_corpus_stage, stage, rows)
+
+    file = str(tmp_path / "earlier.parquet")
+    first = of_rows(made(docs))
+    if first is None:
+        return
+    first[0].write_parquet(file)
+    every = made([*docs, *(d for d in more if d.id not in known)])
+    second = of_rows(every, file)
+    if second is None:
+        return
+    kept, dropped = second
+    assert crossings(kept) == {}
+    old = dict(first[0].select("id", "split").rows())
+    assert old.items() <= dict(kept.select("id", "split").rows()).items()
+    assert set(dropped["rule"]) <= {"bridges_splits"}
+    # With what came of it, the next build gives the same.
+    kept.write_parquet(file)
+    again = of_rows(every, file)
+    assert again is not None
+    assert again[0].equals(kept)
+    assert again[1].equals(dropped)
