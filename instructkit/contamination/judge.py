@@ -135,11 +135,10 @@ def _scored(both: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 def _with_answers(index: Index, short: pl.DataFrame, settings: Settings, turns_of: Turns) -> pl.DataFrame:
     """Short prompts that stand near their answers, as `FINDING`."""
     result = []
-    # A longer answer that stands there has n-grams of its own, and has been found already.
-    few = pl.Series(index.units < index.ngram)
-    uses = index.uses.filter(pl.col("part").is_in(["answer", "extract"]))
-    uses = uses.filter(few.gather(uses["segment"]))
-    short = short.filter(pl.col("row").is_in(uses["row"].implode()))
+    # Another answer of n words or more has n-grams of its own, and has been found already where it stands.
+    few = pl.Series(index.units[index.uses["segment"].to_numpy()] < index.ngram)
+    unseen = index.uses.filter((pl.col("part") == "extract") | ((pl.col("part") == "answer") & few))
+    short = short.filter(pl.col("row").is_in(unseen["row"].implode()))
     if short.height:
         wanted = short["record"].unique().sort().to_list()
         texts = dict(turns_of(wanted).select("record", "turns").iter_rows())
@@ -154,7 +153,7 @@ def _with_answers(index: Index, short: pl.DataFrame, settings: Settings, turns_o
                 low, high = max(row["first"] - room, 0), row["last"] + room
                 # Not within the prompt itself: "Is it yes or no?" holds both answers.
                 before, after = words[record][low : row["first"]], words[record][row["last"] : high]
-                if 0 < len(cut) < index.ngram and (holds(after, cut) or holds(before, cut)):
+                if cut and (holds(after, cut) or holds(before, cut)):
                     share = (row["found"] + len(cut)) / (row["weight"] + len(cut))
                     result.append(
                         {name: row[name] for name in FINDING}

@@ -58,6 +58,15 @@ def test_a_short_prompt_counts_with_its_answer_or_as_all_that_is_said(found):
     assert found(rows, records) == [(0, 0, "both", 1.0), (2, 0, "prompt", 1.0)]
 
 
+def test_a_short_prompt_counts_with_an_answer_out_of_its_passage(found):
+    passage = f"{OTHER} They sleep in the old net loft above the quay."
+    rows = [("Where do the ships' clerks sleep?", "in the old net loft above the quay", passage)]
+    asked = f"{QUESTION} Where do the ships' clerks sleep?"
+    assert found(rows, [f"{asked} In the old net loft above the quay.", f"{asked} Nobody knows."]) == [
+        (0, 0, "both", 1.0)
+    ]
+
+
 def test_an_answer_far_from_its_short_prompt_is_no_answer_to_it(found):
     rows = [("Who wrote Moby Dick, the novel?", "Herman Melville")]
     filler = " ".join(f"word{i}" for i in range(300))
