@@ -37,6 +37,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.dedupe
 	$(BIN)/python -m benchmarks.decontaminate
 	$(BIN)/python -m benchmarks.splits
+	$(BIN)/python -m benchmarks.audit
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.scale
 

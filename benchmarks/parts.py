@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ORDER = ("stages", "render", "dedupe", "decontaminate", "splits", "train", "scale")
+ORDER = ("stages", "render", "dedupe", "decontaminate", "splits", "audit", "train", "scale")
 """Of the parts on the page."""
 HEAD = """# Benchmarks
 

@@ -26,7 +26,7 @@ from instructkit.schema import Document, Origin, frame
 from instructkit.store.shards import write_shard
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-DATA = Path(os.environ.get("INSTRUCTKIT_DATA", ROOT.parent / "shared/data"))
+DATA = Path(os.environ.get("INSTRUCTKIT_DATA", "none"))
 DOCUMENTS_COUNT, ROWS, ROUNDS = 20_000, 20_000, 3
 PROMPT_WORDS, ANSWER_WORDS = 40, 60
 

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.audit`: what looking at instruction data takes."""
