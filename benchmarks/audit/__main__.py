@@ -21,7 +21,7 @@ from instructkit.schema import Example
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 SIZES = (12_500, 50_000)
-CHATS_PER_PIECE = 3.2
+CHATS_PER_PIECE = 2.0
 """About, of Alpaca's lengths."""
 EVALUATION = 2_000
 TEXT = (

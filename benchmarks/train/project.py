@@ -69,12 +69,13 @@ def read_chats(path: Path) -> Chats:
 
 def chats(pieces: Sequence[Piece], count: int) -> Iterator[Example]:
     """So many chats: the next characters of a piece as the prompt, those behind them as the answer."""
-    made, at = 0, 0
+    made, drawn = 0, 0
     for piece in pieces:
         at = 0
         while made < count:
+            drawn += 1  # lengths that do not fit into the rest of a piece are not tried again: none may fit any
             asked, answered = (
-                max(8, round(median * math.exp(SPREAD * NormalDist().inv_cdf(uniform(17, what, str(made)) or 0.5))))
+                max(8, round(median * math.exp(SPREAD * NormalDist().inv_cdf(uniform(17, what, str(drawn)) or 0.5))))
                 for what, median in (("prompt", PROMPT_CHARACTERS), ("answer", ANSWER_CHARACTERS))
             )
             prompt, answer = piece.body[at : at + asked], piece.body[at + asked : at + asked + answered]
