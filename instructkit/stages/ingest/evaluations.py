@@ -125,14 +125,19 @@ def _place(file: DatasetFile, line: int | None) -> str:
 
 
 def _questions(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The row itself or, of an article of SQuAD, its questions with their passages."""
-    paragraphs = value.get("paragraphs")
-    if not isinstance(paragraphs, list) or not all(isinstance(p, dict) and "qas" in p for p in paragraphs):
+    """The row itself or, of an article or a paragraph of SQuAD, its questions with their passages."""
+    paragraphs = value.get("paragraphs", [value])
+    if not isinstance(paragraphs, list) or not all(_has_questions(paragraph) for paragraph in paragraphs):
         yield value
         return
     for paragraph in paragraphs:
         for question in paragraph["qas"]:
             yield {"context": paragraph.get("context"), **question}
+
+
+def _has_questions(paragraph: Any) -> bool:
+    asked = paragraph.get("qas") if isinstance(paragraph, dict) else None
+    return isinstance(asked, list) and all(isinstance(question, dict) for question in asked)
 
 
 def _named(value: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:

@@ -26,8 +26,9 @@ def proportional(sizes: Mapping[str, int], temperature: float) -> dict[str, Frac
     """
     if temperature == 1:
         return {value: Fraction(size) for value, size in sizes.items()}
+    largest = max(sizes.values(), default=0) or 1  # shares of it, since powers of counts overflow
     # Powers differ between machines in their last digits; what depends on them must not.
-    return {value: Fraction(f"{size ** (1 / temperature):.12g}") for value, size in sizes.items()}
+    return {value: Fraction(f"{(size / largest) ** (1 / temperature):.12g}") for value, size in sizes.items()}
 
 
 def divided(total: int, shares: Shares) -> dict[str, int]:

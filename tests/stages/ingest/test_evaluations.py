@@ -76,6 +76,24 @@ def test_an_article_of_squad_gives_a_row_for_each_question(tmp_path):
     assert said_columns(*files[0]) == "prompt from question, answer from answers, passage from context"
 
 
+@pytest.mark.parametrize("counts", [[1, 1], [1, 3], [3, 1]])
+def test_questions_of_squad_are_found_however_many_stand_in_the_first_paragraph(tmp_path, counts):
+    path = tmp_path / "dev.json"
+    asked = {"id": "q", "question": "What pulls the sea?", "answers": [{"text": "The moon"}]}
+    paragraphs = [{"context": f"Passage {n}.", "qas": [asked] * count} for n, count in enumerate(counts)]
+    path.write_text(json.dumps({"data": [{"title": "Sea", "paragraphs": paragraphs}] * 2}))
+    rows = evaluation_rows(evaluation_files(listed(str(path))))
+    assert rows.select("prompt", "passage").rows() == [
+        ("What pulls the sea?", f"Passage {n}.") for n, count in enumerate(counts) for _ in range(count)
+    ] * 2
+
+
+@pytest.mark.parametrize("questions", [None, [1], "q"])
+def test_paragraphs_without_questions_are_no_article(read, questions):
+    with pytest.raises(InputError, match="no row has a prompt or an answer"):
+        read({"paragraphs": [{"context": "Passage.", "qas": questions}]})
+
+
 def test_a_row_that_cannot_be_read_stops_with_its_place(tmp_path):
     path = tmp_path / "eval.jsonl"
     path.write_text('{"question": "Why?", "answer": "So."}\n{"question": \n')

@@ -49,8 +49,11 @@ def test_weights_are_taken_as_they_are_written():
 def test_temperature_evens_out_sizes():
     sizes = {"large": 10_000, "small": 100}
     assert proportional(sizes, 1) == sizes
-    assert proportional(sizes, 2) == {"large": 100, "small": 10}
+    warm = proportional(sizes, 2)
+    assert warm["large"] / warm["small"] == 10
     hot = proportional(sizes, 1e9)
     assert float(hot["large"] / hot["small"]) == pytest.approx(1, abs=1e-6)
     cold = proportional(sizes, 0.5)
     assert cold["large"] / cold["small"] == 10_000
+    assert proportional(sizes, 0.001) == {"large": 1, "small": 0}, "the power itself is no floating-point number"
+    assert proportional({"none": 0}, 2) == {"none": 0}
