@@ -83,9 +83,10 @@ def test_questions_of_squad_are_found_however_many_stand_in_the_first_paragraph(
     paragraphs = [{"context": f"Passage {n}.", "qas": [asked] * count} for n, count in enumerate(counts)]
     path.write_text(json.dumps({"data": [{"title": "Sea", "paragraphs": paragraphs}] * 2}))
     rows = evaluation_rows(evaluation_files(listed(str(path))))
-    assert rows.select("prompt", "passage").rows() == [
-        ("What pulls the sea?", f"Passage {n}.") for n, count in enumerate(counts) for _ in range(count)
-    ] * 2
+    assert (
+        rows.select("prompt", "passage").rows()
+        == [("What pulls the sea?", f"Passage {n}.") for n, count in enumerate(counts) for _ in range(count)] * 2
+    )
 
 
 @pytest.mark.parametrize("questions", [None, [1], "q"])
