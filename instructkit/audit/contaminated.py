@@ -12,7 +12,7 @@ from instructkit.audit.finding import MARKS
 from instructkit.audit.ground import Ground
 from instructkit.audit.spool import RowSpool
 from instructkit.contamination.rows import turns
-from instructkit.stages.ingest.evaluations import Evaluation, evaluation_files
+from instructkit.stages.ingest.evaluations import Evaluation
 
 RULES = {"prompt": "prompt", "answer": "answer", "both": "prompt and answer"}
 EVERYTHING = "all"
@@ -38,9 +38,8 @@ def check_contaminated(ground: Ground, against: Sequence[str], root: Path) -> No
     )
     ground.tally.add("contaminated", marks.sort("row").cast(MARKS))
     ground.said.append(f"of {found.rows.height:,} evaluation rows {found.found['row'].n_unique():,} were found here")
-    files = [file for _, file in evaluation_files(evaluations.evaluations, root)]
-    if skipped := sorted({own[file.path.resolve()] for file in files if file.path.resolve() in own}):
-        ground.said.append(f"not compared, being evaluations themselves: {', '.join(skipped)}")
+    if found.skipped:
+        ground.said.append(f"not compared, being evaluations themselves: {', '.join(found.skipped)}")
 
 
 def _spooled(ground: Ground) -> RowSpool:

@@ -56,6 +56,8 @@ class Held:
     """The rows of the evaluations, as `contamination.rows.EVALUATION`."""
     found: pl.DataFrame
     """As `FOUND`; all that is found, passages apart."""
+    skipped: tuple[str, ...]
+    """Files of the dataset that are evaluations themselves, so that their rows were not compared."""
     nearly: pl.DataFrame
     """As `FOUND`; what is above the threshold, but within the margin, of rows that hold nothing else."""
 
@@ -136,6 +138,7 @@ def held(spool: RowSpool, against: Against, own: dict[Path, str], literals: list
         files=tuple(file.name for _, file in files),
         rows=index.rows,
         found=sure,
+        skipped=tuple(sorted(theirs)),
         nearly=said.join(sure, on="place", how="anti", maintain_order="left"),
     )
 

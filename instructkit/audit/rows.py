@@ -21,6 +21,7 @@ from instructkit.schema import Example, Message, columns
 from instructkit.stages.ingest.columns import MISSING, pick
 from instructkit.stages.ingest.conversations import NotConversationError, as_said, check_order, detect
 from instructkit.stages.ingest.dataset import BadRow, Dataset, RawRow
+from instructkit.stages.ingest.documents import fault_of_fields
 from instructkit.stages.ingest.usual import empty_answer, plain_text, usual_columns, usual_text
 from instructkit.text.view import BETWEEN
 
@@ -116,6 +117,8 @@ def _row(raw: RawRow, given: Mapping[str, str] | None) -> Row:
             check_order(messages)
     except NotConversationError as error:
         fault, detail = error.rule, str(error)
+    except TypeError as error:  # tools or their calls, which are held as canonical JSON
+        fault, _, detail = fault_of_fields(error)
     except msgspec.ValidationError as error:
         fault, detail = "bad_turn", f"messages are not as instructkit writes them ({error})"
     prompt = BETWEEN.join(m.content for m in messages if m.role != "assistant")

@@ -88,6 +88,8 @@ def verify(
         crossings = pl.concat([found.crossings, same])
         own = {file.path.resolve(): file.name for file in dataset.files}
         holds = [held(spool, each, own, lineage.literals, observe) for each in against]
+        if skipped := sorted({file for rows in holds for file in rows.skipped}):
+            said.append(f"Not compared with evaluations, being evaluations themselves: {', '.join(skipped)}.")
         return Verified(
             path=dataset.path,
             step=dataset.step,
@@ -136,8 +138,8 @@ def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], compared
     if len(spool.splits) > 1 or (compared and spool.splits):
         return
     read = sum(spool.counts) + spool.unsplit
+    reasons = ", ".join(f"{count:,} {rule}" for rule, count in sorted(not_read.items())) or "no rows"
     if not read:
-        reasons = ", ".join(f"{count:,} {rule}" for rule, count in sorted(not_read.items())) or "no rows"
         raise UsageFault(
             f"{dataset.path}: no row with a text to compare ({reasons}); name the columns: --column prompt=… "
             "--column answer=…"
@@ -152,7 +154,8 @@ def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], compared
         else "a split is told by a file or folder called train, validation, test or the like, or by a column `split`; "
         "give the folder that holds them all"
     )
-    raise UsageFault(f"{dataset.path}: {found}, so there is nothing to compare; {way_out}")
+    unread = f" (not read: {reasons})" if not_read else ""
+    raise UsageFault(f"{dataset.path}: {found}{unread}, so there is nothing to compare; {way_out}")
 
 
 def _pairs(spool: RowSpool, crossings: pl.DataFrame, found: Overlap) -> list[Pair]:

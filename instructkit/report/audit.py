@@ -162,8 +162,8 @@ def _wordings(audit: Audit) -> str:
     often = f"the commonest, {_share(first.rows / audit.conversations)}: “{_cut(_plain(first.text), 60)}”"
     if found.free > audit.conversations / 2:
         return f"{_share(found.free / audit.conversations)} of the prompts are worded freely; {often}"
-    half = f"{found.half:,} {_plural(found.half, 'wording')} {'carries' if found.half == 1 else 'carry'}"
-    return f"{half} half of the prompts, {found.ninety:,} carry 90%; {often}"
+    half = f"{found.half:,} {_plural(found.half, 'wording')} {_carry(found.half)}"
+    return f"{half} half of the prompts, {found.ninety:,} {_carry(found.ninety)} 90%; {often}"
 
 
 def _look(audit: Audit) -> Iterator[str]:
@@ -205,6 +205,10 @@ def _plural(count: int, word: str) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def _carry(count: int) -> str:
+    return "carries" if count == 1 else "carry"
 
 
 def _plain(text: str) -> str:

@@ -83,6 +83,16 @@ def test_rows_that_are_no_conversation_stay_with_their_fault(table):
     assert found["detail"].null_count() == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rule"), [('{"a": "\\ud83d"}', "lone_surrogate"), ({"a": 10**30}, "integer_too_large")]
+)
+def test_a_tool_call_that_json_cannot_hold_is_a_fault_of_its_row(table, arguments, rule):
+    call = {"id": "1", "type": "function", "function": {"name": "find", "arguments": arguments}}
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    found = table({"messages": turns}, {"question": "Q", "answer": "A"})
+    assert found["fault"].to_list() == [rule, None]
+
+
 def test_half_a_surrogate_pair_in_a_table_is_spelled_out(tmp_path):
     (tmp_path / "a.json").write_text('[{"question": "Q", "answer": "A", "id": "7"}]')
     (found,) = read(open_dataset("a.json", tmp_path))

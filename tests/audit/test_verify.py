@@ -253,6 +253,17 @@ def test_rows_of_no_split_and_rows_that_cannot_be_read_are_told(tmp_path, verifi
     assert (found.unsplit, found.not_read) == (1, {"not_json": 1, "unrecognised": 1})
 
 
+def test_a_split_of_which_nothing_can_be_read_is_told(verified, folder, train):
+    with pytest.raises(UsageFault, match=r"only the split 'test' \(60 rows\) \(not read: 3 unrecognised\), so"):
+        verified(folder(train=[{"colour": "red"}] * 3, test=train))
+
+
+def test_a_file_that_is_the_evaluation_itself_is_told(folder, verified, train, test):
+    place = folder(train=train, test=test)
+    found = verified(place, against=[f"{place}/test.jsonl"])
+    assert found.said == ["Not compared with evaluations, being evaluations themselves: set/test.jsonl."]
+
+
 def test_columns_of_any_name_are_compared_when_they_are_named(folder, verified, crossing, train, test):
     test[3] = train[8]
     named = {

@@ -62,6 +62,13 @@ def test_what_stands_in_a_row_tells_the_terminal_nothing(tmp_path):
     assert "[31mred  and" in line
 
 
+def test_one_wording_carries_and_several_carry(tmp_path):
+    rows = [{"instruction": "Go on with the tale.", "output": f"{n} boats came."} for n in range(9)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (line,) = (line for line in audit_lines(audit([str(tmp_path / "rows.jsonl")]), 160) if "wordings" in line)
+    assert "1 wording carries half of the prompts, 1 carries 90%" in line
+
+
 def test_colours_change_nothing_but_colours(found):
     plain, coloured = audit_lines(found, 100), audit_lines(found, 100, colour=True)
     assert plain != coloured

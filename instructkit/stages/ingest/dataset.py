@@ -163,7 +163,8 @@ def file_rows(file: DatasetFile) -> Iterator[RawRow | BadRow]:
 def split_of_row(value: dict[str, Any]) -> str | None:
     """The split that a row says it belongs to, in its column `split`."""
     said = value.get(SPLIT)
-    return split_word(said) if isinstance(said, str) and 0 < len(said) <= LONGEST_SPLIT_NAME else None
+    name = said.strip() if isinstance(said, str) else ""
+    return split_word(name) if 0 < len(name) <= LONGEST_SPLIT_NAME else None
 
 
 def shown_path(given: str) -> str:

@@ -99,7 +99,7 @@ def _rows(evaluation: Evaluation, file: DatasetFile) -> Iterator[dict[str, Any]]
         for value in _questions(raw.value):
             try:
                 row = _named(value, evaluation.named) if evaluation.named else _found(value)
-            except NotConversationError as error:
+            except (NotConversationError, TypeError) as error:  # TypeError: tool calls that JSON cannot hold
                 place = _place(file, raw.line)
                 raise InputError(f"{place}: {error}; name the columns (prompt, answer), or take the row out") from error
             missing = {what: column for what, column in missing.items() if pick(value, column) is MISSING}

@@ -7,7 +7,7 @@ data/train_sft-00000-of-00002.parquet                         train_sft: the hub
 data/challenge-00000-of-00001.parquet                         challenge: there, any name
 notes.jsonl  protest.csv  part-00000-of-00010.parquet         none
 
-Words are looked for between characters that are neither letters nor digits, as `datasets` does
+Words are looked for between characters that are no letters (train1, test-2024), as `datasets` does
 (huggingface.co/docs/hub/datasets-file-names-and-splits), in the file's name first, then in its folders from the
 innermost out.
 """
@@ -39,7 +39,7 @@ WORDS = {
 
 ORDER = ("train", "validation", "test")
 NUMBERED = re.compile(r"(.+?)[-_.]\d{5}-of-\d{5}")
-BETWEEN = re.compile(r"[^0-9A-Za-z]+")
+BETWEEN = re.compile(r"[^A-Za-z]+")
 NO_SPLIT = frozenset({"data", "part", "shard", "chunk", "file"})
 """What writers call the pieces of a table that has no splits."""
 

@@ -94,6 +94,12 @@ def test_a_column_says_the_split_where_the_file_does_not(write, tmp_path):
     assert [row.split for row in open_dataset("test.jsonl", tmp_path).rows()] == ["test"]
 
 
+def test_white_space_around_a_split_in_a_column_is_none_of_its_name(write, tmp_path):
+    said = ["train", " Train ", "test\n", "  ", ""]
+    write("all.jsonl", "".join(json.dumps({"text": "a", "split": each}) + "\n" for each in said))
+    assert [row.split for row in open_dataset("all.jsonl", tmp_path).rows()] == ["train", "train", "test", None, None]
+
+
 def test_records_below_the_top_of_a_json_file_are_found(write, tmp_path):
     asked = [{"question": "Q", "id": "1"}, {"question": "R", "id": "2"}]
     paragraphs = [{"context": "Tides.", "qas": asked}, {"context": "Waves.", "qas": asked[:1]}]

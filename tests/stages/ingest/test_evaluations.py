@@ -110,3 +110,10 @@ def test_rows_that_say_nothing_are_rows_all_the_same(read):
         ("Why?", ["So."], None),
         (None, [], None),
     ]
+
+
+def test_a_row_whose_tool_calls_json_cannot_hold_is_an_error_with_its_place(read):
+    call = {"function": {"name": "find", "arguments": {"n": 10**30}}}
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    with pytest.raises(InputError, match=r"eval\.jsonl:1: .*take the row out"):
+        read({"messages": turns})

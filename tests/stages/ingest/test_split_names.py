@@ -23,6 +23,8 @@ from instructkit.stages.ingest.split_names import in_order, split_of_path, split
         ("test/train_notes.jsonl", "train"),
         ("data/data-00000-of-00001.arrow", None),
         ("part-00000-of-00010.parquet", None),
+        ("train1.jsonl", "train"),
+        ("test-2024v2.csv", "test"),
         ("contest.jsonl", None),
         ("latest/trainer.jsonl", None),
         ("notes.jsonl", None),
