@@ -66,8 +66,10 @@ class Split:
     previous: InputPath | None = None
     """Where records stood before: the folder of an earlier build (also this recipe's own: `build/NAME`), or a JSON
     Lines or Parquet file with `id`, `split` and, where known, `group`. A record that stood in it keeps its split, and
-    what joins its group goes there. A newcomer that links groups of two splits is dropped (rule `bridges_splits`), and
-    the old ones keep split and group. Build once without it."""
+    what joins its group goes there. New records of a group that links two splits are dropped, all of them (rule
+    `bridges_splits`), and the old ones keep split and group: they stay apart even where a step above now joins them.
+    `plan` says how many do and names one of each side, and `instructkit verify` whether their texts leak. Build once
+    without it."""
     step: str | None = None
     """Of the earlier build: the split step whose rows are meant, where it has several."""
     seed: int = 0
@@ -143,6 +145,7 @@ class Split:
                 f"too large for a split by hash: group '{unit}' of {size:,} rows ({size / total:.1%}) goes to {split}"
                 for unit, size, split in found.giants.rows()
             ),
+            *_torn(found.torn),
         ]  # fmt: skip
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
@@ -211,3 +214,14 @@ class Split:
         names = first.unique()
         splits = pl.DataFrame({"first": names, "split": self._asked.by_hash(names)})
         return first.to_frame().join(splits, on="first", how="left", maintain_order="left")["split"]
+
+
+def _torn(groups: pl.DataFrame) -> list[str]:
+    if groups.is_empty():
+        return []
+    records, sides = groups["records"].sum(), groups["sides"][0]
+    what = "1 group" if groups.height == 1 else f"{groups.height:,} groups"
+    return [
+        f"previous: {records:,} records of {what} of today stand apart, in the splits where they stood before, such as "
+        f"{sides}; `instructkit verify` tells whether their texts leak"
+    ]
