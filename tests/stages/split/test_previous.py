@@ -78,8 +78,8 @@ def test_old_records_that_are_one_group_today_stay_apart_and_the_outlook_says_so
     assert dropped.is_empty()
     assert dict(kept.select("id", "split").rows()).items() >= {"a": "train", "b": "test", "b2": "test"}.items()
     assert Split(previous=file).outlook(shard.lazy())[-1] == (
-        "previous: 3 records of 1 group of today stand apart, in the splits where they stood before, such as 'b' (test) "
-        "and 'a' (train); `instructkit verify` tells whether their texts leak"
+        "previous: 3 records of 1 group of today stand apart, in the splits where they stood before, such as 'b' "
+        "(test) and 'a' (train); `instructkit verify` tells whether their texts leak"
     )
     more = of(documents, a="g1", b="g1", b2="g4+k", c="k", new="g9")
     assert "previous: 2 records of 1 group " in Split(previous=file).outlook(more.lazy())[-1]
