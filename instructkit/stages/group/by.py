@@ -12,8 +12,7 @@ from instructkit.errors import StageError
 from instructkit.schema import Document, Drop, Example, Noun, empty
 from instructkit.stages.contract import Outcome
 from instructkit.stages.group.joining import document_ties, documents, hashed, united
-from instructkit.stages.group.values import in_one, known_paths, path_faults, value
-from instructkit.stages.ingest.columns import not_found
+from instructkit.stages.group.values import in_one, nothing_at, path_faults, value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,5 +127,5 @@ def _missing(parts: list[str], records: pl.LazyFrame) -> str:
     there = records.select(value(records, path, "keys").count().alias(path) for path in parts).collect().row(0)
     for path, count in zip(parts, there, strict=True):
         if not count:
-            return not_found("keys", path, known_paths(records))
+            return nothing_at("keys", path, records)
     return f"keys: no record has all of {', '.join(parts)}; name those that stand together, or each by itself"

@@ -21,7 +21,7 @@ from instructkit.stages.group.values import in_one
 from instructkit.stages.split.allocate import Ints, Mask, Unreachable, around_circles, by_place, exactly
 from instructkit.stages.split.held_out import HoldOut, held
 from instructkit.stages.split.sizes import SPLITS, Sizes
-from instructkit.stages.split.units import apart, with_units
+from instructkit.stages.split.units import apart, torn, with_units
 
 DECISION = pl.Schema({name: pl.String() for name in ("id", "split", "group", "rule", "value", "threshold", "detail")})
 """A row for each record that is decided about. `split`: where it goes; `group`: its group, where that changes; `rule`
@@ -62,6 +62,8 @@ class Divided:
     """`DECISION`, of every record, and the `unit` of each."""
     giants: pl.DataFrame
     """Units that were too large: `unit`, `rows`, `split`."""
+    torn: pl.DataFrame
+    """What `units.torn` tells."""
 
 
 def named(numbers: Ints) -> pl.Series:
@@ -106,7 +108,7 @@ def divide(rows: pl.DataFrame, stood: pl.DataFrame, asked: Division) -> Divided:
         threshold=pl.when(goes).then("pattern").otherwise("threshold"),
         detail=pl.when(goes).then(pl.lit("its group is in ") + pl.col("split")).otherwise("detail"),
     )
-    return Divided(rows=found.select(*DECISION.names(), "unit").sort("id"), giants=giants)
+    return Divided(rows=found.select(*DECISION.names(), "unit").sort("id"), giants=giants, torn=torn(rows))
 
 
 def _giants(units: pl.DataFrame, rows: int, asked: Division) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -122,7 +124,9 @@ def _giants(units: pl.DataFrame, rows: int, asked: Division) -> tuple[pl.DataFra
         if count is not None and units.filter(giant)["rows"].sum() > count:
             home = counts.index(None)
     units = units.with_columns(split=pl.when(giant).then(pl.lit(SPLITS[home])).otherwise("split"), giant=giant)
-    return units.drop("giant"), units.filter("giant").select("unit", "rows", "split").sort("rows", descending=True)
+    return units.drop("giant"), units.filter("giant").select("unit", "rows", "split").sort(
+        "rows", "unit", descending=[True, False]
+    )
 
 
 def _strata(rows: pl.DataFrame, units: pl.DataFrame, asked: Division) -> pl.Series | None:

@@ -13,12 +13,12 @@ from instructkit.stages.ingest.blocks import lines
 from instructkit.stages.ingest.columns import not_found
 from instructkit.stages.ingest.json_line import NotRecordError, parse_object
 from instructkit.stages.ingest.parts import LINE_SPACE
+from instructkit.stages.split.sizes import SPLITS
 from instructkit.store.builds import is_build, split_steps, step_shards
 from instructkit.store.shards import scan_shards
 
 STOOD = pl.Schema({"id": pl.String(), "group": pl.String(), "split": pl.String()})
 """`group` is null where a file does not tell it."""
-SPLITS = ("train", "validation", "test")
 LONGEST_LINE_BYTES = 1 << 30
 
 

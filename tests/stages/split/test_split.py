@@ -202,6 +202,31 @@ def test_a_stratum_that_no_record_has_is_an_error(documents, splits):
         splits(Split(stratify=("task",)), documents("x"))
 
 
+def test_a_stratum_that_is_empty_in_every_record_is_said_to_be(documents, splits):
+    shard = documents({"text": "x", "fields": {"topic": None, "other": 1}})
+    with pytest.raises(StageError, match=r"stratify: 'fields\.topic' is empty in every record"):
+        splits(Split(stratify=("fields.topic",)), shard)
+    with pytest.raises(StageError, match=r"stratify: 'language' is empty in every record"):
+        splits(Split(stratify=("language",)), shard)
+
+
+def test_a_default_that_the_recipe_does_not_name_is_called_so():
+    said = ". A split that the recipe leaves out has its default (train 0.8, validation 0.1, test 0.1); 0 makes none"
+    (fault,) = Split(train=8000).faults()
+    assert fault.endswith("for the split that takes what is left" + said)
+    (fault,) = Split(train=0.9).faults()
+    assert fault == "shares must sum to 1: train 0.9, validation 0.1, test 0.1 = 1.1" + said
+    assert "default" not in Split(train=0.5, validation=0.2, test=0.2).faults()[0]
+
+
+def test_a_value_equal_to_a_pattern_is_held_out_whatever_signs_it_has(documents, splits):
+    shard = documents(*({"text": "x", "source": source} for source in ("a[1]", "a1", "b") * 5))
+    found, dropped = splits(Split(hold_out=HoldOut(source=("a[1]",))), shard)
+    held = {f"d{n}" for n in range(15) if n % 3 < 2}
+    assert dropped == {}
+    assert {found[name] for name in held} == {"test"}
+
+
 def test_what_is_held_out_is_in_test_or_dropped_with_the_pattern(examples, divided):
     def row(number, group, template):
         return {"messages": [("user", "q")], "group": group, "template": template, "id": f"e{number}"}
