@@ -73,7 +73,8 @@ def evaluation_files(evaluations: Sequence[Evaluation], root: Path = Path()) -> 
 def evaluation_rows(files: Sequence[tuple[Evaluation, DatasetFile]]) -> pl.DataFrame:
     """The rows of evaluations, as `EVALUATION`. Rows that say nothing are among them, with nothing to compare.
 
-    Raises InputError for a row that cannot be read, and for a file in which no row has what is looked for.
+    Raises InputError for a row that cannot be read, and for a file without rows or in which no row has what is looked
+    for.
     """
     frames = [pl.DataFrame(_rows(*each), schema=EVALUATION, orient="row") for each in files]
     return pl.concat([pl.DataFrame(schema=EVALUATION), *frames])
@@ -119,7 +120,14 @@ def _rows(evaluation: Evaluation, file: DatasetFile) -> Iterator[dict[str, Any]]
     if missing and any_row:
         what, column = next(iter(missing.items()))
         raise InputError(f"{file.path}: {not_found(what, column, known)}")
-    if any_row and not any_text:
+    if not any_row:
+        raise InputError(
+            f"{file.path}: no rows, so nothing would be looked for; mend the file or take it out of the path"
+        )
+    if not any_text and evaluation.named:
+        said = ", ".join(f"`{what}` ({column})" for what, column in evaluation.named.items())
+        raise InputError(f"{file.path}: no row has text under {said}; name other columns, or take the file out")
+    if not any_text:
         there = ", ".join(sorted(known)[:50]) or "none"
         raise InputError(
             f"{file.path}: no row has a prompt or an answer under a usual name, and none is a conversation (columns "
