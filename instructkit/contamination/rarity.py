@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.int64]
 
 COMMON_GROUPS = 20
 """An n-gram of fewer groups, or rows of the evaluation, is never common: in small data a share is a handful."""
+HITS_AT_ONCE = 20_000_000
+"""Whose groups are counted together: some 40 bytes each meanwhile."""
 COMMON_ROWS = 0.01
 """Share of the evaluation's rows from which on an n-gram is the evaluation's own wording."""
 
@@ -40,12 +42,17 @@ def weights(index: Index, groups_with: Ints, groups: int, common: float) -> Floa
     return np.minimum(ours, theirs)
 
 
-def groups_with(grams: Ints, groups: pl.Series, count: int) -> Ints:
-    """Groups that have each of `count` n-grams, from the n-gram and the group of each hit."""
-    pairs = pl.LazyFrame({"gram": grams, "group": groups}).unique()
-    found = pairs.group_by("gram").len().collect()
+def groups_with(pairs: pl.LazyFrame, hits: int, count: int) -> Ints:
+    """Groups that have each of `count` n-grams, shape (count,).
+
+    `pairs`: `gram` and `group` of each of so many hits. Where there are very many, n-grams are counted in turns.
+    """
     result = np.zeros(count, dtype=np.int64)
-    result[found["gram"].to_numpy()] = found["len"].to_numpy()
+    passes = hits // HITS_AT_ONCE + 1
+    for each in range(passes):
+        some = pairs.filter(pl.col("gram") % passes == each).unique()
+        counted = some.group_by("gram").len().collect(engine="streaming")
+        result[counted["gram"].to_numpy()] = counted["len"].to_numpy()
     return result
 
 

@@ -77,10 +77,10 @@ def test_a_score_within_the_margin_is_told_apart_and_no_leak(folder, splits, eva
     assert 0.8 <= unsure.evidence[0].similarity < 1
 
 
-def test_an_evaluation_without_rows_is_told(folder, verified, splits, tmp_path):
+def test_an_evaluation_without_rows_is_an_error(folder, verified, splits, tmp_path):
     (tmp_path / "nothing.jsonl").write_text("")
-    (held,) = verified(folder(**splits), against=[str(tmp_path / "nothing.jsonl")]).evaluations
-    assert (held.rows, held.found) == (0, 0)
+    with pytest.raises(InputError, match=r"nothing.jsonl: no rows, so nothing would be looked for"):
+        verified(folder(**splits), against=[str(tmp_path / "nothing.jsonl")])
 
 
 def test_an_evaluation_that_is_not_there_is_an_error(folder, verified, splits):

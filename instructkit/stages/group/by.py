@@ -46,17 +46,17 @@ class GroupBy:
         return [[key] if isinstance(key, str) else key for key in self.keys]
 
     def outlook(self, records: pl.LazyFrame | None) -> list[str]:
-        """How many groups there are before and after, and how large the largest becomes."""
+        """How many groups there are before and after, and how large the largest becomes.
+
+        Raises StageError for a key that no record has.
+        """
         if records is None:
             return ["groups are known once the rows above are built"]
         sketches = self._sketched(records).collect().lazy()
         before = sketches.select("group").collect()["group"]
         if before.is_empty():
             return []
-        try:
-            moves = self._moves(sketches, records)
-        except StageError as error:
-            return [f"the build would stop here: {error}"]
+        moves = self._moves(sketches, records)
         after = before.to_frame().join(moves, on="group", how="left").select(pl.coalesce("united", "group"))["united"]
         name, rows = after.value_counts().sort("count", "united", descending=[True, False]).row(0)
         return [

@@ -127,16 +127,16 @@ class Split:
         return {"previous": key_of([column.to_list() for column in rows.get_columns()])}
 
     def outlook(self, records: pl.LazyFrame | None) -> list[str]:
-        """Rows of each split, exactly; how many groups there are, and those that are too large."""
+        """Rows of each split, exactly; how many groups there are, and those that are too large.
+
+        Raises StageError where the rows cannot be divided so.
+        """
         if records is None:
             return ["rows of each split are known once the rows above are built"]
         rows = self._sketched(records).collect()
         if rows.is_empty():
             return []
-        try:
-            found = self._divided(rows, records)
-        except StageError as error:
-            return [f"the build would stop here: {error}"]
+        found = self._divided(rows, records)
         total = found.rows.height
         kept = found.rows.filter(pl.col("rule").is_null())
         counts = [(name, kept.filter(split=name).height) for name in SPLITS]

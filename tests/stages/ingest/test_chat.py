@@ -136,6 +136,14 @@ def test_the_one_of_input_and_context_that_says_something_stands_in_the_prompt(r
     assert json.loads(row["meta"]) == {"format": "alpaca"}
 
 
+def test_a_plain_text_is_told_where_it_is_read(read, write):
+    write("a.jsonl", [{"text": "A tale."}, turns("user", "assistant")])
+    _, dropped = read("ingest.chat", path="a.jsonl")
+    assert dropped["detail"][0].endswith(
+        "found text; plain texts are read by ingest.jsonl, and made examples by render with template pretraining/text"
+    )
+
+
 def turns(*roles):
     return {"messages": [{"role": role, "content": "x"} for role in roles]}
 
