@@ -9,26 +9,21 @@ import numpy as np
 import polars as pl
 
 from instructkit.audit.blocks import Blocks
-from instructkit.audit.common_text import MOST_SEQUENCES, CommonText
 from instructkit.audit.ground import Ground
 from instructkit.audit.known import SEEDS
-from instructkit.audit.overlap import OWN_WORDS
+from instructkit.audit.own import write_own
 from instructkit.dedupe.find import search
 from instructkit.dedupe.settings import Settings
 from instructkit.minhash.buckets import packed
 from instructkit.minhash.clusters import Edges, Members, clusters
 from instructkit.minhash.duplicates import RowNumbers, verified_pairs
 from instructkit.minhash.sketcher import ShingleSets
-from instructkit.text.words import word_count
 
 REPEATS = pl.Schema({"row": pl.UInt32(), "other": pl.UInt32(), "similarity": pl.Float64()})
 """Rows, an earlier row that each repeats, and how alike the two are."""
 SIMILARITY = 0.8
 ANSWER_SIMILARITY = 0.5
 """Of the answers of near-duplicates, at least; those of fewer words than a shingle must be the same."""
-COMPARED = ("asked", "replied")
-CHARACTERS_PER_WORD = 4
-"""Few, so that rather too much is taken for too much to count."""
 VERY = 0.95
 CLUSTERS = 10
 
@@ -73,35 +68,6 @@ def _repeats(known: pl.DataFrame, what: str) -> pl.DataFrame:
     firsts = known.group_by(keys).agg(pl.col("row").min().alias("other"))
     repeats = known.select("row", *keys).join(firsts, on=keys).filter(pl.col("row") != pl.col("other"))
     return repeats.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS).sort("row")
-
-
-def write_own(ground: Ground) -> None:
-    """Derive `own_asked` and `own`, what a row's question has of its own and what question and answer have; null where
-    that is too little to be like anything.
-
-    Rows of one template are alike in nearly all their words and have nothing to do with each other, so text that stands
-    in many different rows is nobody's own, as in `verify`; nor is what the system says.
-    """
-    text = CommonText()
-    text.add_known(ground.literals)
-    known = ground.known
-    characters = known.select(pl.col("prompt_characters", "response_characters").cast(pl.Int64).sum())
-    words = sum(characters.row(0)) // CHARACTERS_PER_WORD
-    every = words // MOST_SEQUENCES + 1
-    counted = known.select(
-        "row", *(((pl.col(n) % every == 0) & pl.col(n).is_first_distinct()).alias(f"{n}_counts") for n in COMPARED)
-    )
-    for block in ground.disk.blocks("row", *COMPARED):
-        chosen = block.join(counted, on="row", maintain_order="left")
-        for name in COMPARED:
-            text.add(chosen.filter(f"{name}_counts")[name])
-
-    def own(block: pl.DataFrame) -> pl.DataFrame:
-        asked, replied = (text.own(block[name]) for name in COMPARED)
-        texts = pl.DataFrame({"own_asked": asked, "own": asked + "\n" + replied})
-        return texts.select(pl.when(word_count(pl.col(n)) >= OWN_WORDS).then(pl.col(n)).alias(n) for n in texts.columns)
-
-    ground.disk.derive(own, *COMPARED)
 
 
 def near(ground: Ground, column: str) -> Edges:

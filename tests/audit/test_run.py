@@ -285,6 +285,32 @@ def test_rows_of_one_template_are_no_near_duplicates(audited):
     assert set(said(audited(*rows))) == {"one_template"}
 
 
+def test_many_near_copies_of_one_text_are_a_cluster_though_each_word_of_it_stands_in_many(audited):
+    asked, replied = sentences("page", 8).split(), sentences("answer", 2)
+    rows = []
+    for n in range(90):
+        changed = [*asked]
+        changed[n % 70] = f"changed{n}"
+        rows.append({"instruction": " ".join(changed), "output": replied})
+    found = audited(*BASE, *rows)
+    (finding,) = (each for each in found.findings if each.check == "near_duplicate")
+    assert finding.count > 80
+    assert found.clusters[0].rows > 80
+    replies = [row | {"output": sentences(f"reply {n}", 1)} for n, row in enumerate(rows)]
+    assert {"near_prompt"} <= set(said(audited(*replies))) <= {"near_prompt", "one_template"}
+
+
+@pytest.mark.parametrize("word", ["short", "{}"])
+def test_a_template_with_a_word_to_fill_in_makes_no_rows_alike(audited, word):
+    shots = [f"Input: {sentences(f'shot{n}', 1)} Output: {word}" for n in range(4)]
+    rows = []
+    for n in range(120):
+        Random(n).shuffle(shots)
+        asked = f"{sentences('instruction', 5)} {' '.join(shots)} Input: name{n} thing{n} Output:"
+        rows.append({"instruction": asked, "output": ("positive", "negative")[n % 2]})
+    assert set(said(audited(*BASE, *rows))) <= {"one_template"}
+
+
 def test_what_the_system_says_in_every_row_makes_no_rows_alike(audited):
     system = sentences("system", 30)
     rows = [{"system": system, **clean(n, output=("positive", "negative")[n % 2])} for n in range(30)]
