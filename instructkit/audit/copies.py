@@ -25,6 +25,8 @@ SIMILARITY = 0.8
 ANSWER_SIMILARITY = 0.5
 """Of the answers of near-duplicates, at least; those of fewer words than a shingle must be the same."""
 VERY = 0.95
+BEGINNING = "beginning"
+"""Rule of conversations that longer ones begin with."""
 CLUSTERS = 10
 
 
@@ -39,13 +41,17 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_copies(ground: Ground) -> list[Cluster]:
     """Marks copies, near-duplicates and like prompts; gives the largest clusters of near-duplicates."""
-    copied = exact(ground.known)
+    same_all = exact(ground.known)
+    same_talk = under_another_system(ground.known, same_all)
+    begun = beginnings(ground.known, pl.concat([same_all, same_talk]))
+    copied = pl.concat([same_all, same_talk, begun])
     write_own(ground)
     alike = clusters(answering_alike(ground, near(ground, "own")))
     nearly = repeats_of(alike, copied)
-    same = same_prompts(ground.known, nearly)
-    prompts = repeats_of(clusters(near(ground, "own_asked")), pl.concat([copied, same, nearly]))
-    ground.tally.add("duplicate", marks(copied, ground, "copy"))
+    same = same_prompts(ground.known, pl.concat([copied, nearly]))
+    prompts = repeats_of(clusters(near(ground, "own_asked")), pl.concat([copied, nearly, same]))
+    for rule, found in (("copy", same_all), ("other system prompt", same_talk), (BEGINNING, begun)):
+        ground.tally.add("duplicate", marks(found, ground, rule))
     ground.tally.add("near_duplicate", marks(nearly, ground))
     ground.tally.add("same_prompt", marks(same, ground, "same prompt"))
     ground.tally.add("near_prompt", marks(prompts, ground))
@@ -54,19 +60,33 @@ def check_copies(ground: Ground) -> list[Cluster]:
 
 def exact(known: pl.DataFrame) -> pl.DataFrame:
     """Conversations that an earlier one equals, as REPEATS."""
-    return _repeats(known, "said")
+    return _repeats(known, *(f"said_{seed}" for seed in SEEDS))
 
 
-def same_prompts(known: pl.DataFrame, nearly: pl.DataFrame) -> pl.DataFrame:
+def under_another_system(known: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Conversations that an earlier one equals but for what the system says, as REPEATS; copies (REPEATS) left out."""
+    return _repeats(known, "talk", "asked", "replied").join(copies, on="row", how="anti")
+
+
+def beginnings(known: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Conversations with which a longer one begins, whatever the system says, as REPEATS of the first such one, which
+    may be a later row; copies (REPEATS) left out.
+    """
+    begun = known.select("begins", other="row").drop_nulls("begins").explode("begins", empty_as_null=False)
+    firsts = begun.group_by("begins").agg(pl.col("other").min())
+    found = known.select("row", "talk").join(firsts, left_on="talk", right_on="begins")
+    repeats = found.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS)
+    return repeats.join(copies, on="row", how="anti").sort("row")
+
+
+def same_prompts(known: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
     """Conversations whose prompt an earlier one has, as REPEATS; copies and what is nearly one (REPEATS) left out."""
-    rest = known.join(pl.concat([exact(known), nearly]), on="row", how="anti")
-    return _repeats(rest, "prompt")
+    return _repeats(known.join(copies, on="row", how="anti"), *(f"prompt_{seed}" for seed in SEEDS))
 
 
-def _repeats(known: pl.DataFrame, what: str) -> pl.DataFrame:
-    keys = [f"{what}_{seed}" for seed in SEEDS]
+def _repeats(known: pl.DataFrame, *keys: str) -> pl.DataFrame:
     firsts = known.group_by(keys).agg(pl.col("row").min().alias("other"))
-    repeats = known.select("row", *keys).join(firsts, on=keys).filter(pl.col("row") != pl.col("other"))
+    repeats = known.select("row", *keys).join(firsts, on=list(keys)).filter(pl.col("row") != pl.col("other"))
     return repeats.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS).sort("row")
 
 
@@ -126,7 +146,11 @@ def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.
     first = ruled.filter(pl.int_range(pl.len()).over("rule") < ground.named)
     where = places(ground.disk, first["other"].to_list())
     other = pl.col("other").replace_strict(where, default=None, return_dtype=pl.String)
-    like = pl.when(similarity == 1).then(pl.lit("as ")).otherwise(pl.format("{} like ", similarity.round(2)))
+    like = (
+        pl.when(similarity == 1)
+        .then(pl.lit("begins " if rule == BEGINNING else "as "))
+        .otherwise(pl.format("{} like ", similarity.round(2)))
+    )
     return ruled.select("row", "rule", said=like + other)
 
 
