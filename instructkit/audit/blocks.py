@@ -73,6 +73,12 @@ class Blocks:
         for _ in in_threads(make, self._paths):
             pass
 
+    def rederive(self, columns: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """Make the derived columns anew, of themselves."""
+        for path in (path.with_suffix(DERIVED) for path in self._paths):
+            made = columns(pl.read_parquet(path, glob=False))
+            made.write_parquet(path, compression="lz4", statistics=False)
+
     def corpus(self, column: str) -> Corpus:
         """A derived column as what the engine of `instructkit dedupe` reads; rows without it have no text."""
         return Corpus([ParquetTable(path.with_suffix(DERIVED)) for path in self._paths], column)

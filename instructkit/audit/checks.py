@@ -66,7 +66,8 @@ CHECKS: dict[str, Check] = {
     "duplicate": Check(
         "warning",
         "exact copy",
-        "Rows that repeat an earlier row: the same roles saying the same.",
+        "Rows that repeat an earlier row: the same roles saying the same. Also the same under another system prompt, "
+        "and rows that are the beginning of a longer conversation.",
         "They count twice in training, and leak when the set is split at random.",
     ),
     "near_duplicate": Check(
@@ -76,7 +77,8 @@ CHECKS: dict[str, Check] = {
         "of 0.8 or more, and of their answers 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
         "probability 0.99. Exact copies are counted apart.",
         "As for copies; two questions about one passage are none. What the system says, and words that stand in 50 "
-        "different rows, as a template's do, are not compared; a row with fewer than 10 words of its own is like none. "
+        "different rows, as a template's do, are not compared; a row with fewer than 10 words of its own is like none, but for many near-copies of one long "
+        "text, which differ in various places. "
         "`dedupe.minhash` drops them.",
     ),
     "cut": Check(

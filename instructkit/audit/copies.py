@@ -9,27 +9,24 @@ import numpy as np
 import polars as pl
 
 from instructkit.audit.blocks import Blocks
-from instructkit.audit.common_text import MOST_SEQUENCES, CommonText
 from instructkit.audit.ground import Ground
 from instructkit.audit.known import SEEDS
-from instructkit.audit.overlap import OWN_WORDS
+from instructkit.audit.own import write_own
 from instructkit.dedupe.find import search
 from instructkit.dedupe.settings import Settings
 from instructkit.minhash.buckets import packed
 from instructkit.minhash.clusters import Edges, Members, clusters
 from instructkit.minhash.duplicates import RowNumbers, verified_pairs
 from instructkit.minhash.sketcher import ShingleSets
-from instructkit.text.words import word_count
 
 REPEATS = pl.Schema({"row": pl.UInt32(), "other": pl.UInt32(), "similarity": pl.Float64()})
 """Rows, an earlier row that each repeats, and how alike the two are."""
 SIMILARITY = 0.8
 ANSWER_SIMILARITY = 0.5
 """Of the answers of near-duplicates, at least; those of fewer words than a shingle must be the same."""
-COMPARED = ("asked", "replied")
-CHARACTERS_PER_WORD = 4
-"""Few, so that rather too much is taken for too much to count."""
 VERY = 0.95
+BEGINNING = "beginning"
+"""Rule of conversations that longer ones begin with."""
 CLUSTERS = 10
 
 
@@ -44,13 +41,17 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_copies(ground: Ground) -> list[Cluster]:
     """Marks copies, near-duplicates and like prompts; gives the largest clusters of near-duplicates."""
-    copied = exact(ground.known)
+    same_all = exact(ground.known)
+    same_talk = under_another_system(ground.known, same_all)
+    begun = beginnings(ground.known, pl.concat([same_all, same_talk]))
+    copied = pl.concat([same_all, same_talk, begun])
     write_own(ground)
     alike = clusters(answering_alike(ground, near(ground, "own")))
     nearly = repeats_of(alike, copied)
-    same = same_prompts(ground.known, nearly)
-    prompts = repeats_of(clusters(near(ground, "own_asked")), pl.concat([copied, same, nearly]))
-    ground.tally.add("duplicate", marks(copied, ground, "copy"))
+    same = same_prompts(ground.known, pl.concat([copied, nearly]))
+    prompts = repeats_of(clusters(near(ground, "own_asked")), pl.concat([copied, nearly, same]))
+    for rule, found in (("copy", same_all), ("other system prompt", same_talk), (BEGINNING, begun)):
+        ground.tally.add("duplicate", marks(found, ground, rule))
     ground.tally.add("near_duplicate", marks(nearly, ground))
     ground.tally.add("same_prompt", marks(same, ground, "same prompt"))
     ground.tally.add("near_prompt", marks(prompts, ground))
@@ -59,49 +60,34 @@ def check_copies(ground: Ground) -> list[Cluster]:
 
 def exact(known: pl.DataFrame) -> pl.DataFrame:
     """Conversations that an earlier one equals, as REPEATS."""
-    return _repeats(known, "said")
+    return _repeats(known, *(f"said_{seed}" for seed in SEEDS))
 
 
-def same_prompts(known: pl.DataFrame, nearly: pl.DataFrame) -> pl.DataFrame:
-    """Conversations whose prompt an earlier one has, as REPEATS; copies and what is nearly one (REPEATS) left out."""
-    rest = known.join(pl.concat([exact(known), nearly]), on="row", how="anti")
-    return _repeats(rest, "prompt")
+def under_another_system(known: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Conversations that an earlier one equals but for what the system says, as REPEATS; copies (REPEATS) left out."""
+    return _repeats(known, "talk", "asked", "replied").join(copies, on="row", how="anti")
 
 
-def _repeats(known: pl.DataFrame, what: str) -> pl.DataFrame:
-    keys = [f"{what}_{seed}" for seed in SEEDS]
-    firsts = known.group_by(keys).agg(pl.col("row").min().alias("other"))
-    repeats = known.select("row", *keys).join(firsts, on=keys).filter(pl.col("row") != pl.col("other"))
-    return repeats.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS).sort("row")
-
-
-def write_own(ground: Ground) -> None:
-    """Derive `own_asked` and `own`, what a row's question has of its own and what question and answer have; null where
-    that is too little to be like anything.
-
-    Rows of one template are alike in nearly all their words and have nothing to do with each other, so text that stands
-    in many different rows is nobody's own, as in `verify`; nor is what the system says.
+def beginnings(known: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Conversations with which a longer one begins, whatever the system says, as REPEATS of the first such one, which
+    may be a later row; copies (REPEATS) left out.
     """
-    text = CommonText()
-    text.add_known(ground.literals)
-    known = ground.known
-    characters = known.select(pl.col("prompt_characters", "response_characters").cast(pl.Int64).sum())
-    words = sum(characters.row(0)) // CHARACTERS_PER_WORD
-    every = words // MOST_SEQUENCES + 1
-    counted = known.select(
-        "row", *(((pl.col(n) % every == 0) & pl.col(n).is_first_distinct()).alias(f"{n}_counts") for n in COMPARED)
-    )
-    for block in ground.disk.blocks("row", *COMPARED):
-        chosen = block.join(counted, on="row", maintain_order="left")
-        for name in COMPARED:
-            text.add(chosen.filter(f"{name}_counts")[name])
+    begun = known.select("begins", other="row").drop_nulls("begins").explode("begins", empty_as_null=False)
+    firsts = begun.group_by("begins").agg(pl.col("other").min())
+    found = known.select("row", "talk").join(firsts, left_on="talk", right_on="begins")
+    repeats = found.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS)
+    return repeats.join(copies, on="row", how="anti").sort("row")
 
-    def own(block: pl.DataFrame) -> pl.DataFrame:
-        asked, replied = (text.own(block[name]) for name in COMPARED)
-        texts = pl.DataFrame({"own_asked": asked, "own": asked + "\n" + replied})
-        return texts.select(pl.when(word_count(pl.col(n)) >= OWN_WORDS).then(pl.col(n)).alias(n) for n in texts.columns)
 
-    ground.disk.derive(own, *COMPARED)
+def same_prompts(known: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Conversations whose prompt an earlier one has, as REPEATS; copies and what is nearly one (REPEATS) left out."""
+    return _repeats(known.join(copies, on="row", how="anti"), *(f"prompt_{seed}" for seed in SEEDS))
+
+
+def _repeats(known: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    firsts = known.group_by(keys).agg(pl.col("row").min().alias("other"))
+    repeats = known.select("row", *keys).join(firsts, on=list(keys)).filter(pl.col("row") != pl.col("other"))
+    return repeats.select("row", "other", similarity=pl.lit(1.0)).cast(REPEATS).sort("row")
 
 
 def near(ground: Ground, column: str) -> Edges:
@@ -160,7 +146,11 @@ def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.
     first = ruled.filter(pl.int_range(pl.len()).over("rule") < ground.named)
     where = places(ground.disk, first["other"].to_list())
     other = pl.col("other").replace_strict(where, default=None, return_dtype=pl.String)
-    like = pl.when(similarity == 1).then(pl.lit("as ")).otherwise(pl.format("{} like ", similarity.round(2)))
+    like = (
+        pl.when(similarity == 1)
+        .then(pl.lit("begins " if rule == BEGINNING else "as "))
+        .otherwise(pl.format("{} like ", similarity.round(2)))
+    )
     return ruled.select("row", "rule", said=like + other)
 
 

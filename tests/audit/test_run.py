@@ -270,6 +270,31 @@ def test_copies_are_told_from_near_duplicates_and_like_prompts(audited):
     assert copy.rows[0].said.endswith("rows.jsonl:41")
 
 
+def talk(*texts, system=None):
+    """A conversation: what the user and the assistant say in turn."""
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+    return {"messages": [{"role": "system", "content": system}] * (system is not None) + turns}
+
+
+def test_the_same_under_another_system_prompt_is_a_copy(audited):
+    rows = [talk("What is the capital of Peru?", "Lima."), talk("Say it again, please.", "Gladly.", system="Be kind.")]
+    again = [talk("What is the capital of Peru?", "Lima.", system="Be kind."), talk("Say it again, please.", "Gladly.")]
+    other = talk("What is the capital of Chad?", "N'Djamena.", system="Be kind.")
+    found = audited(*rows, *again, other, rows[0])
+    assert said(found) == {"duplicate": {"other system prompt": [3, 4], "copy": [6]}}
+    assert next(row.said for row in found.findings[0].rows if row.line == 3).endswith("rows.jsonl:1")
+
+
+def test_the_beginning_of_a_longer_conversation_is_a_copy_of_it(audited):
+    texts = [sentences(f"turn {n}", 1) for n in range(6)]
+    whole = talk(*texts)
+    found = audited(talk(*texts[:2]), talk(*texts[:4], system="Be kind."), whole, talk(*texts[2:4]), *BASE)
+    assert said(found) == {"duplicate": {"beginning": [1, 2]}}
+    words = found.findings[0].rows[0].said
+    assert words.startswith("begins ")
+    assert words.endswith("rows.jsonl:2")
+
+
 def test_questions_about_one_passage_are_no_near_duplicates(audited):
     passage = sentences("passage", 10)
     rows = [{"context": passage, "question": f"Who {word}?", "answer": sentences(word, 1)} for word in WORDS[:5]]
@@ -283,6 +308,32 @@ def test_rows_of_one_template_are_no_near_duplicates(audited):
         for n in range(120)
     ]
     assert set(said(audited(*rows))) == {"one_template"}
+
+
+def test_many_near_copies_of_one_text_are_a_cluster_though_each_word_of_it_stands_in_many(audited):
+    asked, replied = sentences("page", 8).split(), sentences("answer", 2)
+    rows = []
+    for n in range(90):
+        changed = [*asked]
+        changed[n % 70] = f"changed{n}"
+        rows.append({"instruction": " ".join(changed), "output": replied})
+    found = audited(*BASE, *rows)
+    (finding,) = (each for each in found.findings if each.check == "near_duplicate")
+    assert finding.count > 80
+    assert found.clusters[0].rows > 80
+    replies = [row | {"output": sentences(f"reply {n}", 1)} for n, row in enumerate(rows)]
+    assert {"near_prompt"} <= set(said(audited(*replies))) <= {"near_prompt", "one_template"}
+
+
+@pytest.mark.parametrize("word", ["short", "{}"])
+def test_a_template_with_a_word_to_fill_in_makes_no_rows_alike(audited, word):
+    shots = [f"Input: {sentences(f'shot{n}', 1)} Output: {word}" for n in range(4)]
+    rows = []
+    for n in range(120):
+        Random(n).shuffle(shots)
+        asked = f"{sentences('instruction', 5)} {' '.join(shots)} Input: name{n} thing{n} Output:"
+        rows.append({"instruction": asked, "output": ("positive", "negative")[n % 2]})
+    assert set(said(audited(*BASE, *rows))) <= {"one_template"}
 
 
 def test_what_the_system_says_in_every_row_makes_no_rows_alike(audited):
