@@ -28,6 +28,8 @@ DECISION = pl.Schema({name: pl.String() for name in ("id", "split", "group", "ru
 and what follows: why it goes no further, null where it does."""
 
 TRAIN, VALIDATION, TEST = range(3)
+FEW = 100
+"""Rows of which it may be by lot that none goes to training: a small branch of a recipe is divided as others are."""
 GIANT = 10
 """A group is only too large that has so many times the rows of the mean group: of ten records each is a tenth."""
 
@@ -88,8 +90,10 @@ def divide(rows: pl.DataFrame, stood: pl.DataFrame, asked: Division) -> Divided:
         )
         .sort("unit")
     )
+    all_held = pl.col("held") == pl.col("rows")
     units = units.with_columns(
-        split=pl.coalesce("split", pl.when(pl.col("held") == pl.col("rows")).then(pl.lit(SPLITS[TEST])))
+        split=pl.coalesce("split", pl.when(all_held).then(pl.lit(SPLITS[TEST]))),
+        why=pl.when(pl.col("split").is_not_null()).then(pl.lit("old")).when(all_held).then(pl.lit("held")),
     )
     units, giants = _giants(units, rows.height, asked)
     settled = bridged.join(rows.select("id", "held"), on="id").filter(pl.col("split").is_not_null())
@@ -108,6 +112,7 @@ def divide(rows: pl.DataFrame, stood: pl.DataFrame, asked: Division) -> Divided:
         threshold=pl.when(goes).then("pattern").otherwise("threshold"),
         detail=pl.when(goes).then(pl.lit("its group is in ") + pl.col("split")).otherwise("detail"),
     )
+    _refuse_empty_train(found, units, asked)
     return Divided(rows=found.select(*DECISION.names(), "unit").sort("id"), giants=giants, torn=torn(rows))
 
 
@@ -121,9 +126,15 @@ def _giants(units: pl.DataFrame, rows: int, asked: Division) -> tuple[pl.DataFra
     counts = asked.sizes.counts
     if counts is not None and None in counts:
         count = counts[home]
-        if count is not None and units.filter(giant)["rows"].sum() > count:
+        beside = units.filter(split=SPLITS[home])
+        there = int((beside["rows"] - (beside["held"] if home != TEST else 0)).sum())
+        if count is not None and units.filter(giant)["rows"].sum() + there > count:
             home = counts.index(None)
-    units = units.with_columns(split=pl.when(giant).then(pl.lit(SPLITS[home])).otherwise("split"), giant=giant)
+    units = units.with_columns(
+        split=pl.when(giant).then(pl.lit(SPLITS[home])).otherwise("split"),
+        why=pl.when(giant).then(pl.lit("giant")).otherwise("why"),
+        giant=giant,
+    )
     return units.drop("giant"), units.filter("giant").select("unit", "rows", "split").sort(
         "rows", "unit", descending=[True, False]
     )
@@ -155,7 +166,9 @@ def _filled(units: pl.DataFrame, strata: pl.Series | None, settled: pl.DataFrame
     else:
         kept = sizes - units.filter(free)["held"].to_numpy()
         weights = [kept, kept, sizes]
-        chosen = _counted(places, weights, _standing(units.filter(~free), settled), asked.sizes)
+        standing = _standing(units.filter(~free), settled)
+        _refuse_unfit(units, settled, weights, names, standing, asked.sizes.counts or ())
+        chosen = _counted(places, weights, standing, asked.sizes)
     result = np.full(units.height, -1, dtype=np.int64)
     result[free.to_numpy()] = chosen
     return units.with_columns(split=pl.coalesce("split", pl.when(free).then(named(result))))
@@ -172,6 +185,73 @@ def _standing(units: pl.DataFrame, settled: pl.DataFrame) -> list[int]:
         for name in SPLITS
     ]
     return [int(one or 0) + other for one, other in zip(rows, beside, strict=True)]
+
+
+def _refuse_unfit(
+    units: pl.DataFrame,
+    settled: pl.DataFrame,
+    weights: Sequence[Ints],
+    names: Sequence[str],
+    standing: Sequence[int],
+    counts: Sequence[int | None],
+) -> None:
+    """Refuse counts that what must go to a split exceeds, and groups that no split has room for. `weights` and `names`
+    are those of the units that are free.
+    """
+    for split, count in enumerate(counts):
+        if count is None or standing[split] <= count:
+            continue
+        here = units.filter(split=SPLITS[split])
+        held = 0 if split == TEST else pl.col("held")
+        rows = dict(here.group_by("why").agg((pl.col("rows") - held).sum()).rows())
+        giants = here.filter(why="giant").sort("rows", "unit", descending=[True, False])["unit"].to_list()
+        parts = {
+            "of the earlier build": standing[split] - rows.get("held", 0) - rows.get("giant", 0),
+            "held out": rows.get("held", 0),
+            f"in groups too large for another split (the largest: '{''.join(giants[:1])}')": rows.get("giant", 0),
+        }
+        said = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+        left = units["rows"].sum() + settled.height - standing[split]
+        rest = "" if None in counts else ", or let it be the `rest`"
+        raise StageError(
+            f"{SPLITS[split]}: {count:,} rows are asked for, and {standing[split]:,} stand there already: {said}. Ask "
+            f"for {standing[split]:,} or more{rest}; {left:,} rows are left for the others"
+        )
+    if None in counts or not names:
+        return
+    room = [(count or 0) - there for count, there in zip(counts, standing, strict=True)]
+    unfit = np.logical_and.reduce([weight > left for weight, left in zip(weights, room, strict=True)])
+    if unfit.any():
+        largest = int(np.argmax(np.where(unfit, weights[TRAIN], -1)))
+        roomiest = room.index(max(room))
+        raise StageError(
+            f"group '{names[largest]}' has {int(weights[roomiest][largest]):,} rows, and no split has room for it: "
+            + ", ".join(f"{name} for {left:,}" for name, left in zip(SPLITS, room, strict=True))
+            + ". Let the split that is to have it be the `rest`"
+        )
+
+
+def _refuse_empty_train(found: pl.DataFrame, units: pl.DataFrame, asked: Division) -> None:
+    """Refuse a division that leaves training nothing of its share, unless by the lot of a few rows."""
+    share = asked.sizes.shares[TRAIN] if asked.sizes.shares is not None else 0
+    if not share or found.filter(pl.col("split") == SPLITS[TRAIN], pl.col("rule").is_null()).height:
+        return
+    total, held = found.height, found["held"].count()
+    if held and units["why"].null_count() == 0:
+        raise StageError(
+            f"train: its share is {share:g}, and it gets no row: {held:,} of {total:,} rows are held out, and the "
+            "others have another split already. Hold out less, or give `train` no share"
+            if held < total
+            else f"train: its share is {share:g}, and it gets no row: `hold_out` holds out all {total:,} rows. Hold "
+            "out less, or give `train` no share"
+        )
+    free = units["why"].null_count()
+    if free and total >= FEW:
+        groups = "1 group" if free == 1 else f"{free:,} groups"
+        raise StageError(
+            f"train: its share is {share:g}, and it gets none of {total:,} rows: {groups} went by lot. Join fewer "
+            "records above, or try another `seed`"
+        )
 
 
 def _counted(places: np.ndarray, weights: Sequence[Ints], standing: Sequence[int], sizes: Sizes) -> Ints:
@@ -214,11 +294,6 @@ def _in_turn(
     for split in exact:
         count = counts[split]
         assert count is not None
-        if standing[split] > count:
-            raise StageError(
-                f"{SPLITS[split]}: {count:,} rows are asked for, and {standing[split]:,} stand there already: those of "
-                "the earlier build, held out, or of a group too large for other splits; ask for more"
-            )
         pool = order[left[order]]
         try:
             taken = pool[exactly(weights[split][pool], count - standing[split])]
@@ -226,10 +301,12 @@ def _in_turn(
             near = [error.below] + ([] if error.above is None else [error.above])
             said = " or ".join(f"{standing[split] + rows:,}" for rows in near)
             beside = [SPLITS[each] for each in exact[: exact.index(split)]]
+            several = sum(bool(counts[each]) for each in exact) > 1
             raise StageError(
                 f"{SPLITS[split]}: whole groups cannot have exactly {count:,} rows"
                 + (f" beside those of {', '.join(beside)}" if beside else "")
                 + f"; next to it they can have {said}. Ask for one of these, or for a share"
+                + ("; another pair of counts may work too" if several else "")
             ) from None
         chosen[taken] = split
         left[taken] = False
