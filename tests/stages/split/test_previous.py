@@ -183,55 +183,6 @@ def test_counts_count_what_stood_and_say_when_it_is_too_much(documents, splits, 
     found, _ = splits(Split(train="rest", validation=0, test=3, previous=file), shard)
     assert sorted(found.values()) == ["test", "test", "test", "train"]
     assert found["a"] == found["b"] == "test"
-    with pytest.raises(
-        StageError,
-        match=(
-            "test: 1 rows are asked for, and 2 stand there already: 2 of the earlier build. Ask for 2 or more; 2 rows are left for the others$"
-        ),
-    ):
-        splits(Split(train="rest", validation=0, test=1, previous=file), shard)
-
-
-def test_parquet_and_packed_lines_are_read_alike(tmp_path):
-    rows = [{"id": "b", "split": "test", "group": "g", "more": 1}, {"id": "a", "split": "train"}]
-    lines = "".join(json.dumps(row) + "\n\n" for row in rows)
-    (tmp_path / "e.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
-    pl.DataFrame(rows).write_parquet(tmp_path / "e.parquet")
-    expected = [("a", None, "train"), ("b", "g", "test")]
-    for name in ("e.jsonl.gz", "e.parquet"):
-        assert stood(name, tmp_path, None).rows() == expected
-    pl.DataFrame(rows).drop("group", strict=False).write_parquet(tmp_path / "less.parquet")
-    assert stood("less.parquet", tmp_path, None)["group"].null_count() == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('{"id": "a", "split": "train"}\n{"id": 7, "split": "test"}', r"e\.jsonl:2: expected texts"),
-        ('{"id": "a"', r"e\.jsonl:1: "),
-        ('{"id": "a", "split": "dev"}', "'a' has the split 'dev', expected train, validation, test"),
-        ('{"id": "a"}', "no row has a split"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, text, said):
-    (tmp_path / "e.jsonl").write_text(text)
-    with pytest.raises(InputError, match=said):
-        stood("e.jsonl", tmp_path, None)
-
-
-def test_a_table_without_the_columns_is_named(tmp_path):
-    pl.DataFrame({"idd": ["a"], "split": ["test"]}).write_parquet(tmp_path / "e.parquet")
-    with pytest.raises(InputError, match=r"no record has the column 'id' .*did you mean 'idd'"):
-        stood("e.parquet", tmp_path, None)
-
-
-def test_what_is_not_there_is_named_with_the_way_out(tmp_path):
-    with pytest.raises(InputError, match=r"build/first: no such file or folder\. Build once without `previous`"):
-        stood("build/first", tmp_path, None)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="this folder is no build"):
-        stood("empty", tmp_path, None)
-    assert "name its folder by `previous`" in Split(step="final").faults()[0]
     said = "test: 1 rows are asked for, and 2 stand there already: 2 of the earlier build"
     with pytest.raises(StageError, match=rf"{said}\. Ask for 2 or more; 2 rows are left for the others$"):
         splits(Split(train="rest", validation=0, test=1, previous=file), shard)
