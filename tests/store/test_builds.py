@@ -43,7 +43,7 @@ def test_a_build_that_never_came_to_its_end_says_so(tmp_path):
     assert looks_like_build(folder)
     with pytest.raises(InputError, match=r"notes: the build in this folder has never come to its end .*run `instruct"):
         is_build(folder)
-    with pytest.raises(InputError, match=r"never come to its end"):
+    with pytest.raises(InputError, match=r"^previous: .*never come to its end.*own, build once without `previous`"):
         stood("build/notes", tmp_path, None)
     with pytest.raises(InputError, match=r"never come to its end"):
         open_dataset("build/notes", tmp_path)
