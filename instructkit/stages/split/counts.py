@@ -49,11 +49,13 @@ def refuse_unfit(
             f"in groups too large for another split (the largest: '{''.join(giants[:1])}')": rows.get("giant", 0),
         }
         said = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+        # Of held-out rows nobody knows yet which are dropped.
         left = units["rows"].sum() + settled.height - standing[split]
+        others = "" if units["held"].sum() else f"; {left:,} rows are left for the others"
         rest = "" if None in counts else ", or let it be the `rest`"
         raise StageError(
             f"{SPLITS[split]}: {count:,} rows are asked for, and {standing[split]:,} stand there already: {said}. Ask "
-            f"for {standing[split]:,} or more{rest}; {left:,} rows are left for the others"
+            f"for {standing[split]:,} or more{rest}{others}"
         )
     if None in counts or not names:
         return
