@@ -14,7 +14,8 @@ from instructkit.errors import StageError, did_you_mean
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
     """What only the test split may have. Globs: `qa/*` is every template of that folder. A value equal to the pattern
-    matches too, whatever signs it has."""
+    matches too, whatever signs it has.
+    """
 
     task: tuple[str, ...] = ()
     """Tasks of examples."""

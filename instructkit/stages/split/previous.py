@@ -51,7 +51,11 @@ def stood(given: str, root: Path, step: str | None) -> pl.DataFrame:
 
 
 def _of_build(folder: Path, given: str, step: str | None) -> pl.DataFrame:
-    if not is_build(folder):
+    try:
+        built = is_build(folder)
+    except InputError as error:
+        raise InputError(f"previous: {error}. Where it is this recipe's own, build once without `previous`") from error
+    if not built:
         raise InputError(f"previous: {given}: this folder is no build (it has no manifest.json); name a build's folder")
     names = split_steps(folder)
     if not names:

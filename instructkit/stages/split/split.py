@@ -44,7 +44,8 @@ class Split:
     train: Size = 0.8
     """How much goes to `train`: a share from 0 to 1 (0.8), an exact number of rows (8000), or `rest`, what the other
     splits leave. Shares sum to 1. With numbers of rows, one split should be the `rest`. A number is met exactly, or the
-    build stops and says which ones next to it whole groups can have; it promises no stability when rows are added."""
+    build stops and says which ones next to it whole groups can have; it promises no stability when rows are added. A
+    share of which nothing comes (all is held out; one group is all there is) stops the build."""
     validation: Size = 0.1
     """How much goes to `validation`, likewise; 0 makes none."""
     test: Size = 0.1
@@ -151,6 +152,7 @@ class Split:
                 f"too large for a split by hash: group '{unit}' of {size:,} rows ({size / total:.1%}) goes to {split}"
                 for unit, size, split in found.giants.rows()
             ),
+            *_empty([name for name, count in counts if not count and self._given[name]]),
             *_torn(found.torn),
         ]  # fmt: skip
 
@@ -220,6 +222,12 @@ class Split:
         names = first.unique()
         splits = pl.DataFrame({"first": names, "split": self._asked.by_hash(names)})
         return first.to_frame().join(splits, on="first", how="left", maintain_order="left")["split"]
+
+
+def _empty(splits: list[str]) -> list[str]:
+    if not splits:
+        return []
+    return [f"{' and '.join(splits)} {'is' if len(splits) == 1 else 'are'} asked for and would be empty"]
 
 
 def _torn(groups: pl.DataFrame) -> list[str]:

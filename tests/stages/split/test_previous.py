@@ -165,11 +165,16 @@ def test_held_out_rows_that_stood_in_train_are_dropped(documents, splits, earlie
     from instructkit.stages.split.held_out import HoldOut
 
     file = earlier(("a", "train", "g1"), ("b", "test", "g2"))
-    found, dropped = splits(
-        Split(previous=file, hold_out=HoldOut(source=("s",))), of(documents, a="g1", b="g2", c="g3")
-    )
-    assert found == {"b": "test", "c": "test"}
+    stage = Split(train=0.9, validation=0.1, test=0, previous=file, hold_out=HoldOut(source=("s",)))
+    rows = documents(*({"id": n, "text": "x", "group": g, "source": s} for n, g, s in
+                       [("a", "g1", "s"), ("b", "g2", "s"), ("c", "g3", "s"), ("d", "g1", "t")]))  # fmt: skip
+    found, dropped = splits(stage, rows)
+    assert found == {"b": "test", "c": "test", "d": "train"}
     assert dropped == {"a": "held_out"}
+    with pytest.raises(
+        StageError, match=r"train: its share is 0\.9, and it gets no row: `hold_out` holds out all 3 rows"
+    ):
+        splits(stage, rows[:3])
 
 
 def test_counts_count_what_stood_and_say_when_it_is_too_much(documents, splits, earlier):
@@ -178,7 +183,8 @@ def test_counts_count_what_stood_and_say_when_it_is_too_much(documents, splits, 
     found, _ = splits(Split(train="rest", validation=0, test=3, previous=file), shard)
     assert sorted(found.values()) == ["test", "test", "test", "train"]
     assert found["a"] == found["b"] == "test"
-    with pytest.raises(StageError, match="test: 1 rows are asked for, and 2 stand there already"):
+    said = "test: 1 rows are asked for, and 2 stand there already: 2 of the earlier build"
+    with pytest.raises(StageError, match=rf"{said}\. Ask for 2 or more; 2 rows are left for the others$"):
         splits(Split(train="rest", validation=0, test=1, previous=file), shard)
 
 

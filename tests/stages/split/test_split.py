@@ -286,6 +286,58 @@ def test_a_giant_group_goes_to_the_largest_split_and_the_outlook_names_it(docume
     assert len(went) > 1
 
 
+def test_a_giant_that_no_count_has_room_for_is_named(documents, splits):
+    shard = of(documents, *["giant"] * 60, *(f"g{n}" for n in range(40)))
+    with pytest.raises(StageError) as error:
+        splits(Split(train=50, validation=25, test=25), shard)
+    assert str(error.value) == (
+        "train: 50 rows are asked for, and 60 stand there already: 60 in groups too large for another split (the "
+        "largest: 'giant'). Ask for 60 or more, or let it be the `rest`; 40 rows are left for the others"
+    )
+    with pytest.raises(StageError) as error:
+        splits(Split(train=50, validation=25, test=25, largest_group=None), shard)
+    assert str(error.value) == (
+        "group 'giant' has 60 rows, and no split has room for it: train for 50, validation for 25, test for 25. Let "
+        "the split that is to have it be the `rest`"
+    )
+    found, _ = splits(Split(train="rest", validation=15, test=25), shard)
+    assert Counter(found.values()) == {"train": 60, "validation": 15, "test": 25}
+
+
+def test_of_two_counts_that_do_not_go_together_another_pair_is_spoken_of(documents, splits):
+    with pytest.raises(StageError, match=r"Ask for one of these, or for a share; another pair of counts may work too$"):
+        splits(Split(train="rest", validation=1, test=3), of(documents, *"aabbcc"))
+
+
+def test_a_split_that_is_asked_for_and_would_be_empty_is_said_to_be(documents):
+    shard = documents({"text": "x"})
+    said = Split(train="rest", validation=0, test=1).outlook(shard.lazy())
+    assert said[-1] == "train is asked for and would be empty"
+    (full,) = {name for name in ("train", "validation", "test") if f"{name} 1 (" in Split().outlook(shard.lazy())[0]}
+    empty = [name for name in ("train", "validation", "test") if name != full]
+    assert Split().outlook(shard.lazy())[-1] == f"{' and '.join(empty)} are asked for and would be empty"
+    assert not [line for line in Split(train=1, validation=0, test=0).outlook(shard.lazy()) if "empty" in line]
+
+
+def test_a_share_of_train_of_which_nothing_comes_stops_the_build(documents, splits):
+    shard = documents(*(f"text {n}" for n in range(20)))
+    stage = Split(hold_out=HoldOut(source=("*",)))
+    said = (
+        "train: its share is 0.8, and it gets no row: `hold_out` holds out all 20 rows. Hold out less, or give "
+        "`train` no share"
+    )
+    with pytest.raises(StageError) as error:
+        splits(stage, shard)
+    assert str(error.value) == said
+    assert stage.outlook(shard.lazy()) == ["the build would stop here: " + said]
+    found, _ = splits(Split(train=0, validation=0, test=1, hold_out=HoldOut(source=("*",))), shard)
+    assert set(found.values()) == {"test"}
+    one = of(documents, *["g"] * 120)
+    refused = [seed for seed in range(20) if "it gets none of 120 rows: 1 group went by lot." in
+               Split(train=0.5, validation=0, test=0.5, seed=seed).outlook(one.lazy())[0]]  # fmt: skip
+    assert 0 < len(refused) < 20
+
+
 def test_groups_of_a_few_records_are_no_giants(documents, splits):
     shard = of(documents, *"aabbccddeeffgghhii")
     assert splits(Split(), shard) == splits(Split(largest_group=None), shard)
