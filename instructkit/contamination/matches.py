@@ -136,7 +136,7 @@ def _verbatim(index: Index, hits: Hits, weights: Floats, void: Void | None) -> p
         words, first = index.units[segment[those]], hits.position[hit[those]]
         columns = (hits.record[hit[those]], segment[those], words, words, words, first, first + words)
         matched = dict(zip(MATCH, (*columns, hits.turn[hit[those]]), strict=True))
-        found.append(pl.DataFrame(matched).cast(MATCH))  # type: ignore[arg-type]
+        found.append(pl.DataFrame(matched).cast(MATCH))
     return pl.concat(found).unique(["record", "segment"], keep="first", maintain_order=True)
 
 

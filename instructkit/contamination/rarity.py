@@ -8,9 +8,9 @@
 Text that many records share for other reasons than a leak (templates, system prompts, identities, licences) has no
 weight, and so neither brings a record near a row nor keeps it away. A group counts once, so that what many templates
 make of one document is not common for it. What leaked into many groups looks the same: long prompts that stand in a
-record word for word are found whatever they weigh (see `matches.VERBATIM_WORDS`). The form is the inverse document frequency of retrieval (K. Sparck Jones, A
-statistical interpretation of term specificity, 1972), brought to 0 where it says nothing any more; allenai/decon weighs
-by the evaluation's frequencies alone.
+record word for word are found whatever they weigh (see `matches.VERBATIM_WORDS`). The form is the inverse document
+frequency of retrieval (K. Sparck Jones, A statistical interpretation of term specificity, 1972), brought to 0 where it
+says nothing any more; allenai/decon weighs by the evaluation's frequencies alone.
 """
 
 from __future__ import annotations
