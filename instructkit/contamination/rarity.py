@@ -7,9 +7,10 @@
 
 Text that many records share for other reasons than a leak (templates, system prompts, identities, licences) has no
 weight, and so neither brings a record near a row nor keeps it away. A group counts once, so that what many templates
-make of one document is not common for it. The form is the inverse document frequency of retrieval (K. Sparck Jones, A
-statistical interpretation of term specificity, 1972), brought to 0 where it says nothing any more; allenai/decon weighs
-by the evaluation's frequencies alone.
+make of one document is not common for it. What leaked into many groups looks the same: long prompts that stand in a
+record word for word are found whatever they weigh (see `matches.VERBATIM_WORDS`). The form is the inverse document
+frequency of retrieval (K. Sparck Jones, A statistical interpretation of term specificity, 1972), brought to 0 where it
+says nothing any more; allenai/decon weighs by the evaluation's frequencies alone.
 """
 
 from __future__ import annotations
@@ -38,8 +39,12 @@ def weights(index: Index, groups_with: Ints, groups: int, common: float) -> Floa
     `common`: share of them from which on an n-gram says nothing.
     """
     ours = _weight(groups_with, max(COMMON_GROUPS, common * groups))
-    theirs = _weight(index.frequency, max(COMMON_GROUPS, COMMON_ROWS * index.rows.height))
-    return np.minimum(ours, theirs)
+    return np.minimum(ours, weights_in_rows(index))
+
+
+def weights_in_rows(index: Index) -> Floats:
+    """The weight of each n-gram by the rows of the evaluation alone, shape (n-grams,)."""
+    return _weight(index.frequency, max(COMMON_GROUPS, COMMON_ROWS * index.rows.height))
 
 
 def groups_with(pairs: pl.LazyFrame, hits: int, count: int) -> Ints:

@@ -41,6 +41,8 @@ class Decontaminate:
 
     What many groups of the corpus share (templates, system prompts, identities, licences), what many rows of the
     evaluation share, and what a record's own template says has no weight: it is no contamination, and it hides none.
+    Only a prompt of 20 words or more, of one row and not of a template, counts wherever it stands word for word: a leak
+    into very many groups does not pass for what is common.
 
     Each drop names file and line of the evaluation row and shows both texts; `instructkit why ID` shows them side by
     side, `instructkit show STEP --contaminated` lists the rows of the evaluation that were found.

@@ -52,12 +52,12 @@ def choices_of(value: dict[str, Any]) -> Choices | None:
                 labels if len(labels) == len(given) else [], [text for each in given for text in texts(each)]
             )
         if isinstance(given, dict) and isinstance(given.get("text"), list):
-            labels = given.get("label")
-            return Choices([str(each) for each in labels] if isinstance(labels, list) else [], texts(given["text"]))
+            called = given.get("label")
+            return Choices([str(each) for each in called] if isinstance(called, list) else [], texts(given["text"]))
         if isinstance(given, dict) and given and all(isinstance(text, str) for text in given.values()):
             return Choices(list(given), list(given.values()))
-    for names, called in COLUMNS:
-        there = [(label, str(value[name])) for name, label in zip(names, called, strict=True) if _says(value, name)]
+    for names, said in COLUMNS:
+        there = [(label, str(value[name])) for name, label in zip(names, said, strict=True) if _says(value, name)]
         if len(there) > 1:
             return Choices([label for label, _ in there], [text for _, text in there])
     return None

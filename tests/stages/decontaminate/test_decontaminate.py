@@ -125,7 +125,7 @@ def test_the_text_of_the_records_own_template_is_no_contamination(run_corpus_sta
 
 
 def test_rows_of_examples_of_one_document_are_no_more_common_for_it(run_corpus_stage, documents, asked):
-    text = f"{CLEAN} {prose(0)}"
+    text = f"{CLEAN} {prose(0, 15)} otherwise {prose(16, 14)}"
     one = documents(*({"text": text, "group": "same"} for _ in range(30)), *(f"{CLEAN} w{n}" for n in range(9)))
     many = documents(*(text for _ in range(30)), *(f"{CLEAN} w{n}" for n in range(9)))
     assert run_corpus_stage(Decontaminate(against=asked), [one])[1].height == 30
