@@ -77,9 +77,8 @@ CHECKS: dict[str, Check] = {
         "of 0.8 or more, and of their answers 0.5 or more; each pair is verified. Pairs exactly at 0.8 are found with "
         "probability 0.99. Exact copies are counted apart.",
         "As for copies; two questions about one passage are none. What the system says, and words that stand in 50 "
-        "different rows, as a template's do, are not compared; a row with fewer than 10 words of its own is like none, but for many near-copies of one long "
-        "text, which differ in various places. "
-        "`dedupe.minhash` drops them.",
+        "different rows, as a template's do, are not compared; a row with fewer than 10 words of its own is like none, "
+        "but for many near-copies of one long text, which differ in various places. `dedupe.minhash` drops them.",
     ),
     "cut": Check(
         "warning",
@@ -111,14 +110,16 @@ CHECKS: dict[str, Check] = {
         "control tokens in text",
         "Messages with control tokens or headings of chat formats in their text: <|im_end|>, [/INST], </s>, "
         "`### Response:`, a line that begins with `Human:`.",
-        "They close a turn in the middle of it, or are what is left of a conversation cut wrongly.",
+        "They close a turn in the middle of it, or are what is left of a conversation cut wrongly. A prompt that "
+        "speaks of a token asks about it, and does not count.",
     ),
     "placeholder": Check(
         "warning",
         "placeholder left",
         "Messages with a placeholder nobody has filled in ({{name}}, lorem ipsum), and answers that are nothing but "
         "nan, None, null, N/A or [object Object].",
-        "A model learns to say them. Code does not count.",
+        "A model learns to say them. Code does not count, nor do prompts that ask for a template or name the answer, "
+        "nor None where something is looked for.",
     ),
     "mojibake": Check(
         "warning",

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from instructkit.audit.evaluations import Against, held
-from instructkit.audit.finding import MARKS
+from instructkit.audit.finding import MARKS, file_line
 from instructkit.audit.ground import Ground
 from instructkit.audit.spool import RowSpool
 from instructkit.contamination.rows import turns
@@ -29,12 +29,11 @@ def check_contaminated(ground: Ground, against: Sequence[str], root: Path) -> No
     own = {path.resolve(): name for name, path in ground.paths.items()}
     found = held(_spooled(ground), evaluations, own, ground.literals, ground.observe)
     rows = found.rows.select("file", "line").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    place = pl.when(pl.col("line").is_null()).then("file").otherwise(pl.format("{}:{}", "file", "line"))
     best = found.found.drop("file").unique("place", keep="first", maintain_order=True)
     marks = best.join(rows, on="row", maintain_order="left").select(
         row=ground.known["row"].gather(best["place"]),
         rule=pl.col("part").replace_strict(RULES, return_dtype=pl.String),
-        said=pl.format("{}, score {}", place, pl.col("score").round(2)),
+        said=pl.format("{}, score {}", file_line(), pl.col("score").round(2)),
     )
     ground.tally.add("contaminated", marks.sort("row").cast(MARKS))
     ground.said.append(f"of {found.rows.height:,} evaluation rows {found.found['row'].n_unique():,} were found here")

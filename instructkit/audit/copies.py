@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from instructkit.audit.blocks import Blocks
+from instructkit.audit.finding import file_line
 from instructkit.audit.ground import Ground
 from instructkit.audit.known import SEEDS
 from instructkit.audit.own import write_own
@@ -156,5 +157,4 @@ def marks(repeats: pl.DataFrame, ground: Ground, rule: str | None = None) -> pl.
 
 def places(disk: Blocks, rows: list[int]) -> dict[int, str]:
     """`file:line` of a few rows."""
-    found = disk.some(rows, "file", "line")
-    return {row: f"{file}:{line}" if line is not None else file for row, file, line in found.iter_rows()}
+    return dict(disk.some(rows, "file", "line").select("row", file_line()).iter_rows())

@@ -118,6 +118,11 @@ def _finding(check: str, marks: pl.DataFrame, named: int, disk: Blocks) -> Findi
     )
 
 
+def file_line() -> pl.Expr:
+    """Where a row stands, of its `file` and `line`; the file alone where that is one row."""
+    return pl.when(pl.col("line").is_null()).then("file").otherwise(pl.format("{}:{}", "file", "line"))
+
+
 def excerpt(text: pl.Expr, *, end: bool = False) -> pl.Expr:
     """The first words of a text on one line, or the last ones."""
     plain = text.str.replace_all(r"\s+", " ").str.strip_chars()

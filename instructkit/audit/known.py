@@ -17,7 +17,8 @@ FACTOR = np.uint64(0x9E3779B97F4A7C15)
 def known(texts: pl.DataFrame) -> pl.DataFrame:
     """One row a conversation of `texts.with_texts`: row, hashes of all that is said, of the prompt and of what is asked
     and replied, of all that is said but by the system (`talk`) and of the beginnings of that (`begins`), lengths in
-    characters and words, number of the assistant's turns, whether there is a system message, how the answer ends (codes of `Ending`), whether anything has weight.
+    characters and words, number of the assistant's turns, whether there is a system message, how the answer ends
+    (codes of `Ending`), whether anything has weight.
     """
     message = pl.element()
     role = message.struct.field("role")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from instructkit.audit import identities, overlap
-from instructkit.audit.finding import MARKS
+from instructkit.audit.finding import MARKS, file_line
 from instructkit.audit.ground import Ground
 
 RULES = {
@@ -40,7 +40,6 @@ def check_leaks(ground: Ground) -> None:
     marks = named.sort(rank, "row").unique("row", keep="first", maintain_order=True)
     first = marks.filter(pl.int_range(pl.len()).over("rule") < ground.named)
     others = spool.at(first["left"].to_list(), ["file", "line", "split"])
-    place = pl.when(pl.col("line").is_null()).then("file").otherwise(pl.format("{}:{}", "file", "line"))
-    where = dict(others.select("place", pl.format("{} of {}", place, "split")).iter_rows())
+    where = dict(others.select("place", pl.format("{} of {}", file_line(), "split")).iter_rows())
     other = pl.col("left").replace_strict(where, default=None, return_dtype=pl.String)
     ground.tally.add("leak", marks.select("row", "rule", said=pl.lit("as ") + other).sort("row").cast(MARKS))

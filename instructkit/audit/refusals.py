@@ -16,16 +16,27 @@ OPENING_CHARACTERS = 300
 """An answer speaks of itself at its start; behind it, it may be a quotation."""
 
 _CANNOT = r"(?:can(?:no|')t|can not|won't|(?:am|'m) (?:unable|not able) to|am not allowed to|must decline)"
+_SERVE = (
+    r"(?:help(?: you| with\b| in\b| on\b|[.,;!]|\W*$)|assist|provide|create|fulfil|comply|answer|generate|complete|"
+    r"engage|do (?:that|this)|access|respond|participate|discuss|browse|determine)"
+)
+"""What an assistant is asked to do, and people seldom speak of when they write "I cannot"."""
 _DO = (
-    r"(?:help|assist|provide|create|fulfil|comply|support|answer|generate|complete|write|engage|do (?:that|this)|"
-    r"access|respond|share|give|offer|participate|discuss|browse|determine|recommend|see|play|send|make|open|process|continue)"
+    rf"(?:\w+ ){{0,2}}(?:{_SERVE}|help|support|write|share|give|offer|recommend|play|send|open|process|continue|"
+    r"(?:see|view|hear) (?:any |the |your )?(?:image|picture|photo|screen|video|audio|link)|"
+    r"make (?:purchases|calls|phone|reservations|bookings|payments))"
+)
+"""The same behind an apology."""
+_SORRY = (
+    rf"(?:{_CANNOT} {_DO}|as an ai|"
+    r"(?:do not|don't) (?:have|understand|know|see)|(?:am not|'m not)|(?:would )?need|(?:could|did)(?: not|n't))"
 )
 REFUSALS: tuple[str, ...] = (
-    r"^(?:i'm|i am)(?: really| very| so| truly)? sorry,? (?:but )?(?:i |i'm |as an |it's not)",
-    r"^(?:sorry|unfortunately|apologies|my apologies|i apologi[sz]e)[,.]? (?:but )?(?:i|as an ai)\b[^.!?]{0,20} ?"
-    + _CANNOT,
-    rf"^i {_CANNOT} {_DO}",
-    r"^i(?:'m| am)? (?:unable|not able) to " + _DO,
+    rf"^(?:i'm|i am)(?: really| very| so| truly)? sorry[,.]? but (?:as an|it's not|i ?{_SORRY})",
+    r"^(?:(?:i'm|i am)(?: really| very| so| truly)? sorry|sorry|unfortunately|apologies|my apologies|i apologi[sz]e)"
+    rf"[,.]? (?:but )?(?:as an ai|i\b[^.!?]{{0,20}} ?{_CANNOT} {_DO})",
+    rf"^i {_CANNOT} {_SERVE}",
+    r"^i(?:'m| am) (?:unable|not able) to " + _DO,
     r"^(?:很|非常|十分|实在)?(?:抱歉|对不起|不好意思|遗憾)[^。！？\n]{0,30}(?:我|本)[^。！？\n]{0,12}(?:无法|不能|没有办法|没法|不可以|不会)",
     r"^我(?:无法|不能|没有办法)(?:为您|为你|直接)?(?:提供|回答|完成|协助|帮助|满足|执行|访问|判断|确定|生成)",
     r"^(?:lo siento|lamento),? (?:pero )?(?:como|no puedo)",

@@ -31,6 +31,21 @@ NOTHING = (
     r"[.…\-–—_*]+)\s*$"
 )
 """An answer that says nothing."""
+ABOUT_TOKENS = (
+    r"(?i:\btokens?\b|\btokeni[sz]|\bdelimiters?\b|\bseparators?\b|\bmarkers?\b|\btags?\b|\bmeans?\b|\bstands? for\b)"
+)
+"""Near a control token: a question about it."""
+ABOUT_TEMPLATES = (
+    r"(?i)\btemplat|mustache|handlebars|jinja|liquid|placeholder|\bvariables?\b|mail ?merge|merge fields?|fill in|"
+    r"lorem ipsum|filler text|dummy text"
+)
+NO_SUCH = r"(?i)^\s*(?:none|n/?a|nil)\s*$"
+"""An answer to who looks for something and may find nothing."""
+LOOKS_FOR = (
+    r"(?i)\bextract|\bwhich of\b|\bany of\b|\blist (?:all|any|every)|\bif (?:any|there|no(?:ne|thing)?)\b|"
+    r"\boptions?\b|\b(?:not )?(?:mentioned|stated|present|available)\b|\bpassage\b|\bclassif|\bcategor|\bidentify\b|"
+    r"\bfind (?:all|any|the)\b"
+)
 HTML = (
     r"(?i)</?(?:p|div|span|br|a|li|ul|ol|b|i|em|strong|table|tr|td|th|font|h[1-6]|img|hr|script|style)(?:\s[^<>]{0,200})?/?>"
     r"|&(?:nbsp|amp|lt|gt|quot|apos|ldquo|rdquo|hellip|mdash|#\d{2,5}|#x[0-9a-f]{2,5});"
@@ -58,25 +73,43 @@ class _Sign(NamedTuple):
 
 
 def control_token(rows: pl.DataFrame) -> pl.DataFrame:
-    """Marks messages with control tokens: rules `token`, `turn` (somebody else's turn inside an answer)."""
+    """Marks messages with control tokens: rules `token`, `turn` (somebody else's turn inside an answer).
+
+    A prompt that speaks of a control token asks about it.
+    """
     pattern = "|".join(CONTROL)
+    control = f"(?:{pattern.replace('(?m)', '')})"
+    near = rf"(?m){ABOUT_TOKENS}[^\n]{{0,40}}{control}|{control}[^\n]{{0,40}}{ABOUT_TOKENS}"
+    asked = pl.col("prompt").str.contains(near)
     # A story may have a line of Human's; two speakers in turn are a conversation that was not cut apart.
     alone = pl.col("prose").str.count_matches(TURNS) < 2
     return _marks(
         rows,
-        _Sign("token", _PROSE, pattern),
+        _Sign("token", _PROSE, pattern, unless=asked),
         _Sign("turn", pl.col("prose"), TURNS, unless=alone),
     )
 
 
 def placeholder(rows: pl.DataFrame) -> pl.DataFrame:
-    """Marks what nobody filled in: rules `placeholder`, `says nothing`."""
+    """Marks what nobody filled in: rules `placeholder`, `says nothing`.
+
+    An answer that the prompt names is one, and so is `None` to who looks for something. Who asks for a template gets
+    its placeholders.
+    """
     in_code = pl.col("answer").str.contains("```", literal=True)
+    prompt, answer = (_bare(pl.col(name)) for name in ("prompt", "answer"))
+    none = pl.col("answer").str.contains(NO_SUCH) & pl.col("prompt").str.contains(LOOKS_FOR)
+    template = pl.col("prompt").str.contains(ABOUT_TEMPLATES)
     return _marks(
         rows,
-        _Sign("says nothing", pl.col("answer"), NOTHING),
-        _Sign("placeholder", _PROSE, "|".join(PLACEHOLDER), unless=in_code),
+        _Sign("says nothing", pl.col("answer"), NOTHING, unless=none | prompt.str.contains(answer, literal=True)),
+        _Sign("placeholder", _PROSE, "|".join(PLACEHOLDER), unless=in_code | template),
     )
+
+
+def _bare(text: pl.Expr) -> pl.Expr:
+    """The words alone, in lower case, each between two spaces."""
+    return pl.lit(" ") + text.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}/]+", " ").str.strip_chars() + " "
 
 
 def html(rows: pl.DataFrame) -> pl.DataFrame:

@@ -69,6 +69,7 @@ def audit(
             ground.read(read(dataset, given), ROW_CHECKS, _lineage(dataset, root))
         if not ground.disk.rows:
             raise InputError(f"{', '.join(paths)}: no rows; name a file or folder that holds some")
+        ground.said += _empty(ground)
         return concluded(ground, paths, root, against, labels)
 
 
@@ -104,6 +105,13 @@ def concluded(
         clusters=clusters,
         said=ground.said,
     )
+
+
+def _empty(ground: Ground) -> list[str]:
+    """Names the files without a row, if there are some."""
+    names = sorted(ground.paths.keys() - ground.counted["file"].keys())
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return [f"without any row: {', '.join(names[:NAMED])}{more}"] if names else []
 
 
 def _lineage(dataset: Dataset, root: Path) -> Lineage:

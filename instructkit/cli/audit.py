@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from instructkit.cli.options import column_option, given_columns
 from instructkit.cli.progress import line_progress
 
 
@@ -28,8 +29,7 @@ from instructkit.cli.progress import line_progress
     multiple=True,
     help="An evaluation (file, glob or folder): rows that hold its questions or answers are errors. May be repeated.",
 )
-@click.option("--prompt", metavar="COLUMN", help="Column that asks, where its name does not say so.")
-@click.option("--answer", metavar="COLUMN", help="Column that answers.")
+@column_option
 @click.option(
     "--rows", "named", type=click.IntRange(min=1), default=3, show_default=True, help="Rows to name of each kind."
 )
@@ -46,8 +46,7 @@ def audit(
     model: str | None,
     chat_template: str | None,
     against: tuple[str, ...],
-    prompt: str | None,
-    answer: str | None,
+    columns: tuple[str, ...],
     named: int,
     json_file: Path | None,
     strict: bool,
@@ -70,7 +69,7 @@ def audit(
     from instructkit.cli.options import open_build
     from instructkit.errors import InputError, UsageFault
 
-    given = {what: column for what, column in (("prompt", prompt), ("answer", answer)) if column}
+    given = given_columns(columns)
     recipes = (".yaml", ".yml")
     places = [str(open_build(Path(path)).folder) if path.endswith(recipes) else path for path in paths]
     labels = labelling(model, chat_template) if model or chat_template else None

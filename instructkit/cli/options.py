@@ -26,7 +26,26 @@ build_option: Decorator = click.option(
     type=click.Path(path_type=Path),
     help="A recipe, or a build's folder. Default: the last build in ./build.",
 )
+column_option: Decorator = click.option(
+    "--column",
+    "columns",
+    metavar="WHAT=COLUMN",
+    multiple=True,
+    help="Column that holds the prompt, answer or passage, where neither format nor name says so: "
+    "--column prompt=riddle --column answer=solution.",
+)
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def given_columns(columns: tuple[str, ...]) -> dict[str, str]:
+    """What `column_option` was given, by what the column holds. Raises UsageFault."""
+    from instructkit.cli.templates.options import read_from
+    from instructkit.errors import UsageFault
+
+    given = read_from(columns)
+    if wrong := sorted(given.keys() - {"prompt", "answer", "passage"}):
+        raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
+    return given
 
 
 def build_folder(recipe: Any, build_dir: Path | None) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from instructkit.cli.options import column_option, given_columns
 from instructkit.cli.progress import line_progress
 
 
@@ -41,14 +42,7 @@ from instructkit.cli.progress import line_progress
     help="File, folder or glob of an evaluation whose rows must not stand here; may be given several times. Those "
     "that a build was decontaminated against are looked for anyway.",
 )
-@click.option(
-    "--column",
-    "columns",
-    metavar="WHAT=COLUMN",
-    multiple=True,
-    help="Column that holds the prompt, answer or passage, where neither format nor name says so: "
-    "--column prompt=riddle --column answer=solution.",
-)
+@column_option
 @click.option(
     "--rows", "-n", type=click.IntRange(min=0), default=1, show_default=True, help="Pairs shown of each kind."
 )
@@ -83,13 +77,10 @@ def verify(
     from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run
     from instructkit.cli.options import open_build, shown
-    from instructkit.cli.templates.options import read_from
     from instructkit.errors import InputError, UsageFault
     from instructkit.report.verified import verified_lines
 
-    given = read_from(columns)
-    if wrong := sorted(given.keys() - {"prompt", "answer", "passage"}):
-        raise UsageFault(f"--column {wrong[0]}=…: expected prompt, answer or passage")
+    given = given_columns(columns)
     settings = Settings(threshold=threshold, common=common)
     if Path(path).suffix in (".yaml", ".yml"):
         path = shown(open_build(Path(path)).folder.resolve())

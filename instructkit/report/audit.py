@@ -12,6 +12,7 @@ alpaca_zh_demo.json: format alpaca; no splits named
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -28,6 +29,13 @@ FINDINGS = 12
 """Lines of findings, at most."""
 EVIDENCE_FROM = 24
 """Columns that must be left for a finding's first row to be shown."""
+INDENT = 11
+"""Columns before a finding's first row where it stands on a line of its own."""
+NAME = 3
+"""The part of the evidence's columns that a file's name has at most: a third."""
+NAMES_A_ROW = ("leak", "contaminated", "duplicate", "near_duplicate", "same_prompt", "near_prompt")
+SAYS_WHERE = re.compile(r"((?:as |begins |[\d.]+ like )?)(.*?)((?::\d+)?(?: of [^/:]+)?(?:, score [\d.]+)?)")
+"""How a row is like another, the path of that one's file, and what follows the path."""
 LABEL = 10
 ADVICE = 2
 COLOURS = {"error": "red", "warning": "yellow", "note": "blue", "errors": "red", "warnings": "yellow", "clean": "green"}
@@ -106,6 +114,8 @@ def _table(audit: Audit, columns: int, colour: bool) -> Iterator[str]:
         if left >= EVIDENCE_FROM:
             line += " " * (title - len(finding.title)) + "  " + _evidence(finding, several, left)
         yield line
+        if left < EVIDENCE_FROM <= columns - INDENT - EVIDENCE_FROM:
+            yield " " * INDENT + _evidence(finding, several, columns - INDENT)
     if len(audit.findings) > FINDINGS:
         rest = audit.findings[FINDINGS:]
         names = ", ".join(f"{finding.title} {finding.count:,}" for finding in rest)
@@ -123,18 +133,30 @@ def _evidence(finding: Finding, several: bool, columns: int) -> str:
         return _cut(named.rstrip(", "), columns)
     # Who repeats a row of its own file repeats "row 12", not "folder/file.json:12".
     said = _plain(first.said or "").replace(f"{first.file}:", "row ")
-    head = f"{named}{place(first, several)}"
+    head = f"{named}{place(first, several, columns // NAME)}"
     room = columns - cell_len(head) - 2
+    if finding.check in NAMES_A_ROW:
+        said = _short_path(said, room)
     while said.startswith("…") and cell_len(said) > room > 2:
         said = "…" + said[2:]
     return _cut(f"{head}: {said}" if said else head, columns)
 
 
-def place(row: NamedRow, several: bool) -> str:
-    """Where a row stands; with the last name of its file where there are several."""
+def _short_path(said: str, columns: int) -> str:
+    """`as …/data-00003.parquet:96 of train` where the path is too long: its end tells rows apart."""
+    found = SAYS_WHERE.fullmatch(said)
+    if cell_len(said) <= columns or found is None:
+        return said
+    how, path, line = found.groups()
+    return how + _tail(path, columns - cell_len(how) - cell_len(line)) + line
+
+
+def place(row: NamedRow, several: bool, columns: int) -> str:
+    """Where a row stands; with the end of its file's name, in so many columns, where there are several."""
+    name = _tail(row.file.rpartition("/")[2], columns)
     if row.line is None:
-        return row.file.rpartition("/")[2]
-    return f"{row.file.rpartition('/')[2]}:{row.line}" if several else f"row {row.line}"
+        return name
+    return f"{name}:{row.line}" if several else f"row {row.line}"
 
 
 def _profile(audit: Audit) -> Iterator[tuple[str, str]]:
@@ -172,10 +194,12 @@ def _look(audit: Audit) -> Iterator[str]:
     rules = next((finding.rules for finding in audit.findings if finding.check == "format"), {})
     if rules.get("no_assistant", 0) + rules.get("unrecognised", 0) > audit.rows / 2:
         yield (
-            "most rows have no answer: these are questions alone, or their columns have other names, which --prompt "
-            "COLUMN --answer COLUMN tell"
+            "most rows have no answer: these are questions alone, or their columns have other names, which --column "
+            "prompt=NAME --column answer=NAME tell"
         )
     checks = {finding.check for finding in audit.findings}
+    if not audit.conversations:  # then nothing is left to be built from
+        checks -= {"format", "empty"}
     yield from islice((text for helped, text in LOOK.items() if checks & set(helped)), ADVICE)
     yield "what each kind means, and more rows of it: --json audit.json --rows 20"
 
@@ -221,6 +245,16 @@ def _cut(text: str, columns: int) -> str:
     if cell_len(text) <= columns:
         return text
     return set_cell_size(text, max(columns - 1, 0)).rstrip() + "…" if columns > 0 else ""
+
+
+def _tail(text: str, columns: int) -> str:
+    """The end of a text in so many columns, never less than a few."""
+    room = max(columns, 8) - 1
+    if cell_len(text) <= room + 1:
+        return text
+    while cell_len(text) > room:
+        text = text[1:]
+    return "…" + text
 
 
 def _wrapped(text: str, columns: int, indent: int) -> list[str]:

@@ -93,10 +93,12 @@ def test_a_tool_call_that_json_cannot_hold_is_a_fault_of_its_row(table, argument
     assert found["fault"].to_list() == [rule, None]
 
 
-def test_half_a_surrogate_pair_in_a_table_is_spelled_out(tmp_path):
-    (tmp_path / "a.json").write_text('[{"question": "Q", "answer": "A", "id": "7"}]')
+def test_half_a_surrogate_pair_is_a_fault_of_its_row(tmp_path):
+    (tmp_path / "a.json").write_text(
+        '[{"question": "Q", "answer": "A", "id": "7\\ud83d"}, {"question": "Q", "answer": "A"}]'
+    )
     (found,) = read(open_dataset("a.json", tmp_path))
-    assert found["id"].to_list() == ["7"]
+    assert found["fault"].to_list() == ["lone_surrogate", None]
 
 
 def test_our_own_parquet_keeps_all_that_an_example_knows(tmp_path):

@@ -73,6 +73,18 @@ PLANTED = {
     "echo": ("echo", "repeats", clean("h1", output=clean("h1")["instruction"].upper())),
     "begins with prompt": ("echo", "begins with", clean("h2", output=f"{clean('h2')['instruction']} {prose(7)}")),
     "I cannot": ("refusal", "refuses", clean("r1", output=f"I'm sorry, but I can’t help with that. {prose(8)}")),
+    "I'm sorry, I'm unable": (
+        "refusal",
+        "refuses",
+        clean("r6", output=f"I'm sorry, I'm not able to really help with that. {prose(51)}"),
+    ),
+    "no access": ("refusal", "refuses", clean("r7", output=f"I’m sorry, but I don't have access to it. {prose(52)}")),
+    "cannot fulfil": ("refusal", "refuses", clean("r8", output=f"I cannot fulfill this request. {prose(53)}")),
+    "unfortunately": (
+        "refusal",
+        "refuses",
+        clean("r9", output=f"Unfortunately, I cannot recommend any of them. {prose(54)}"),
+    ),
     "as an AI": ("refusal", "as an AI", clean("r2", output=f"As an AI language model, I have no harbour. {prose(9)}")),
     "als KI": (
         "refusal",
@@ -121,6 +133,13 @@ PLANTED = {
     ),
     "name": ("placeholder", "placeholder", clean("p1", output=f"Hello, I am {{{{ name }}}}. {prose(14)}")),
     "lorem": ("placeholder", "placeholder", clean("p2", output=f"Lorem ipsum dolor sit amet. {prose(15)}")),
+    "None": ("placeholder", "says nothing", clean("p4", output="None")),
+    "in finance": ("placeholder", "says nothing", clean("p5", instruction="What is finance, in short?", output="nan")),
+    "a token where tokens are spoken of": (
+        "control_token",
+        "token",
+        clean("t4", instruction="What is a token, in short?", output=f"{prose(55)}<|im_end|>"),
+    ),
     "nan": ("placeholder", "says nothing", clean("p3", output="nan")),
     "mojibake": ("mojibake", "decoded wrongly", clean("m1", output=f"It isnâ€™t the harbour. {prose(16)}")),
     "lost character": ("mojibake", "U+FFFD", clean("m2", output=f"The caf\ufffd was empty. {prose(17)}")),
@@ -155,6 +174,22 @@ FINE = {
         "f10", instruction="the five steps of a journey", output=f"The five steps of a journey are these: {prose(37)}"
     ),
     "sorry": clean("f11", output=f"She said that she was sorry, but the engine was broken. {prose(38)}"),
+    "cannot recommend enough": clean("f18", output=f"I cannot recommend this place enough. {prose(41)}"),
+    "cannot help it": clean("f19", output=f"I can't help but wonder at the harbour. {prose(42)}"),
+    "a letter": clean("f20", output=f"I'm sorry I can't be there tonight, my love. {prose(43)}"),
+    "another letter": clean("f21", output=f"Unfortunately, I can't come to the harbour. {prose(44)}"),
+    "asks about a token": clean(
+        "f22",
+        instruction="Explain the <|endoftext|> token.",
+        output=f"The <|endoftext|> token ends a text. {prose(45)}",
+    ),
+    "asks what a token means": clean("f23", instruction="What does </s> mean, in short?"),
+    "asks about None": clean("f24", instruction="What stands for nothing in Python, None or zero?", output="None"),
+    "asks about N/A": clean("f25", instruction="Is 'N/A' an answer to a question for the name?", output="N/A"),
+    "nothing to extract": clean("f26", instruction=f"Extract all names of doctors: {prose(46)}", output="None"),
+    "asks for a template": clean(
+        "f27", instruction="Write a mustache template for a greeting.", output="Hello {{name}}, welcome to {{place}}!"
+    ),
     "an AI in a story": clean("f12", output=f"{sentences('far', 8)} The machine said: as an AI, I must decline."),
     "about OpenAI": clean("f13", output=f"The market remembered a model that was trained by OpenAI. {prose(39)}"),
     "asks for HTML": clean("f14", instruction="Write an HTML list.", output="<ul><li>harbour</li><li>river</li></ul>"),
@@ -239,12 +274,18 @@ def test_no_full_stop_counts_only_where_others_have_one(audited):
     assert audited(*bare).findings == []
 
 
-@pytest.mark.parametrize(("cut", "rule"), [(lambda text: text[:300], "all at 300 characters")])
-def test_answers_of_one_greatest_length_are_cut(audited, cut, rule):
+@pytest.mark.parametrize(
+    ("cut", "measured", "rule"),
+    [
+        (lambda text: text[:300], len, "all at 300 characters"),
+        (lambda text: " ".join(text.split()[:50]), lambda text: 6 * len(text.split()), "all at 50 words"),
+    ],
+)
+def test_answers_of_one_greatest_length_are_cut(audited, cut, measured, rule):
     rows = [clean(seed, output=sentences(f"o{seed}", 1 + seed % 8)) for seed in range(80)]
     rows = [row | {"output": cut(row["output"]).replace(".", ";")} for row in rows]
     found = audited(*rows, named=99)
-    there = [line for line, row in enumerate(rows, 1) if len(row["output"]) == 300]
+    there = [line for line, row in enumerate(rows, 1) if measured(row["output"]) == 300]
     assert len(there) > 20
     marked = said(found)["cut"]
     assert sorted(line for lines in marked.values() for line in lines if line in there) == there
@@ -339,7 +380,7 @@ def test_a_template_with_a_word_to_fill_in_makes_no_rows_alike(audited, word):
 def test_what_the_system_says_in_every_row_makes_no_rows_alike(audited):
     system = sentences("system", 30)
     rows = [{"system": system, **clean(n, output=("positive", "negative")[n % 2])} for n in range(30)]
-    found = audited(*rows * 4, *rows[:0])
+    found = audited(*rows * 4)
     assert set(said(found)) == {"duplicate"}
     assert said(audited(*rows)) == {}
     assert found.profile.wordings.free == 120
@@ -466,6 +507,12 @@ def test_several_paths_are_one_dataset(folder, tmp_path):
     (finding,) = found.findings
     assert finding.rows[0].file.endswith("two/rows.jsonl")
     assert finding.rows[0].said.endswith("one/rows.jsonl:1")
+
+
+def test_files_without_rows_are_named(folder):
+    found = audit([folder(train=BASE, empty=[])])
+    assert [text for text in found.said if "empty.jsonl" in text] == ["without any row: set/empty.jsonl"]
+    assert audit([folder("full", train=BASE)]).said == []
 
 
 def test_no_rows_at_all_is_an_error(audited):

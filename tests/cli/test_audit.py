@@ -76,6 +76,9 @@ def test_a_recipe_stands_for_what_was_built_of_it(audit, built):
     assert (found["paths"], set(found["splits"])) == ([str(built.folder)], {"train", "validation", "test"})
 
 
-def test_help_names_every_option(audit):
-    done = audit("--help")
-    assert all(option in done.stdout for option in ("--against", "--model", "--chat-template", "--json", "--strict"))
+def test_columns_are_named_as_for_verify(audit, here):
+    (here / "riddles.json").write_text(json.dumps([{"riddle": GOOD["instruction"], "solved": GOOD["output"]}]))
+    assert "--column prompt=NAME" in " ".join(audit("riddles.json").stdout.split())
+    assert audit("riddles.json", "--column", "prompt=riddle", "--column", "answer=solved").stdout.startswith("CLEAN")
+    wrong = audit("riddles.json", "--column", "reply=solved")
+    assert "expected prompt, answer or passage" in str(wrong.exception)

@@ -54,6 +54,27 @@ def test_a_narrow_terminal_loses_evidence_before_counts(found):
     assert "no conversation" in narrow
 
 
+def test_sixty_columns_show_which_row_repeats_which_even_of_long_paths(tmp_path):
+    place = tmp_path / "a folder with a long name" / "another folder with a long name"
+    place.mkdir(parents=True)
+    for name, rows in {"train-00003-of-00007": ROWS[1:9], "test-00000-of-00001": ROWS[3:4]}.items():
+        (place / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = audit_lines(audit([str(place)], root=tmp_path), 60)
+    assert max(map(cell_len, lines[2:])) <= 60
+    (leak,) = (number for number, line in enumerate(lines) if "in two splits" in line)
+    assert lines[leak + 1].strip().startswith("…")
+    assert "00001.jsonl:1: as …" in lines[leak + 1]
+    assert lines[leak + 1].endswith(".jsonl:3 of train")
+
+
+def test_where_nothing_is_a_conversation_no_recipe_is_advised(tmp_path):
+    rows = [{"foo": n} for n in range(5)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = audit_lines(audit([str(tmp_path / "rows.jsonl")]), 160)
+    assert lines[0].startswith("ERRORS    5 of 5 rows (100%) are wrong")
+    assert not any("ingest.chat" in line for line in lines)
+
+
 def test_what_stands_in_a_row_tells_the_terminal_nothing(tmp_path):
     row = {"instruction": "Paint it.", "output": f"{ENDS.format('him')}, \x1b[31mred\x07 and"}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row))
