@@ -14,6 +14,7 @@ RULES = {
     overlap.NEAR_CONVERSATION: "nearly the same conversation",
     overlap.NEAR_PROMPT: "nearly the same prompt",
     overlap.SAME_ANSWER: "same long answer",
+    overlap.SHARED_TEXT: "most of the text shared",
     identities.SAME_ID: "same id",
     identities.SAME_DOCUMENT: "same document",
     identities.SAME_GROUP: "same group",

@@ -2,6 +2,7 @@
 
 rows ── sketch ──▶ fingerprints of prompt and answer ── join across splits ──▶ the same
   └─ what is their own (common_text) ── wide LSH across splits ──▶ candidates ── exact Jaccard ──▶ near-duplicates
+                                     └─ winnowing (stretches) ──▶ candidates ── exact share of the shorter ──▶ the rest
 
 Nothing is believed of how the rows were made: neither their groups nor their ids.
 """
@@ -18,6 +19,7 @@ import polars as pl
 
 from instructkit.audit.common_text import COMMON, IGNORE, MOST_SEQUENCES, SEQUENCE, CommonText
 from instructkit.audit.spool import RowSpool
+from instructkit.audit.stretches import Stretches, by_split
 from instructkit.minhash.across import pairs_across
 from instructkit.minhash.band_spool import BandSpool
 from instructkit.minhash.banding import Banding, banding
@@ -31,7 +33,8 @@ Observer = Callable[[str, int, int], None]
 
 SAME_CONVERSATION, SAME_PROMPT = "same_conversation", "same_prompt"
 NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER = "near_conversation", "near_prompt", "same_answer"
-KINDS = (SAME_CONVERSATION, SAME_PROMPT, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER)
+SHARED_TEXT = "shared_text"
+KINDS = (SAME_CONVERSATION, SAME_PROMPT, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER, SHARED_TEXT)
 """What may stand in two splits, the strongest first."""
 
 SHINGLE = SEQUENCE
@@ -58,6 +61,14 @@ class Settings:
     """Jaccard similarity of word 5-grams from which on two texts are near-duplicates."""
     common: int = COMMON
     """See `CommonText`."""
+
+    @property
+    def shared_common(self) -> int:
+        """The same where only a part of two texts is shared: fewer, since that is what rows of a template share too.
+
+        At 20 a passage with fewer questions than that is still its rows' own, and a template with more rows is not.
+        """
+        return max(2, self.common * 2 // 5)
 
     @property
     def banding(self) -> Banding:
@@ -108,7 +119,7 @@ def overlap(
     answers, common_answers = rows.same_answers()
     found = _Near(spool, rows, settings, text, folder, observe)
     near = [found.edges("own", NEAR_CONVERSATION), found.edges("own_prompt", NEAR_PROMPT)]
-    crossings = pl.concat([*exact, *near, answers])
+    crossings = pl.concat([*exact, *near, answers, found.shared()])
     priority = pl.col("kind").replace_strict({kind: n for n, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
     crossings = (
         crossings.sort("right", "split", priority, -pl.col("similarity"), "left")
@@ -215,7 +226,10 @@ class _Near:
 
         def own(chunk: pl.DataFrame) -> pl.DataFrame:
             prompt, response = text.own(chunk["prompt"]), text.own(chunk["response"])
-            return pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response})
+            asked = chunk["prompt"].str.strip_chars() != ""
+            told = chunk["prompt"].zip_with(asked, chunk["response"])  # a plain text is all that there is
+            shared = text.own(told, settings.shared_common)
+            return pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response, "shared": shared})
 
         done = 0
         for number, both in enumerate(in_threads(own, spool.chunks(["prompt", "response"]))):
@@ -263,6 +277,24 @@ class _Near:
                 self.compared += len(pairs)
                 found.append(verified_pairs(pairs, len(alone), self._sets(column), threshold, self._folder))
         return _best(found, table, kind)
+
+    def shared(self) -> pl.DataFrame:
+        """For each row, and each earlier split with a row that has most of its text, such a row: as `edges`."""
+        sketcher = Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, bands=1, rows=1, seed=0)
+        kept = Stretches(sketcher, self._folder)
+        keys = [sketcher.sketch(self._texts(path, "shared")).fingerprints for path, _ in self._own]
+        one, two = np.concatenate(keys, axis=1)
+        table = pl.DataFrame({"place": self._rows.table["place"], "split": self._rows.table["split"]})
+        table = table.with_columns(first=pl.col("place").first().over("split", pl.Series(one), pl.Series(two)))
+        alone, at = table["first"] == table["place"], 0
+        for path, height in self._own:
+            here = table.slice(at, height).filter(alone.slice(at, height))
+            texts = self._texts(path, "shared").filter(alone.slice(at, height))
+            kept.add(texts, here["place"], here["split"])
+            at += height
+            self._observe("looking for shared text", at, table.height)
+        edges = kept.edges(self._sets("shared"), table.height)
+        return _best(list(by_split(edges, self._rows.starts)), table, SHARED_TEXT)
 
     @staticmethod
     def _texts(path: Path, column: str) -> pl.Series:

@@ -18,6 +18,7 @@ from instructkit.audit.overlap import (
     SAME_ANSWER,
     SAME_CONVERSATION,
     SAME_PROMPT,
+    SHARED_TEXT,
 )
 from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
@@ -28,6 +29,7 @@ WORDS = {
     NEAR_CONVERSATION: "near-duplicate",
     NEAR_PROMPT: "near-duplicate prompt",
     SAME_ANSWER: "same long answer",
+    SHARED_TEXT: "shares most of its text",
     SAME_ID: "same id",
     SAME_DOCUMENT: "same document",
     SAME_GROUP: "same group",

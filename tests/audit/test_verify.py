@@ -138,19 +138,43 @@ def test_a_leak_under_a_template_is_found_all_the_same(folder, verified, crossin
     }
 
 
-def test_a_document_under_many_templates_is_its_own_text(folder, verified, text):
-    templates = [text(f"template {n}", 25) for n in range(60)]
-    documents = [text(f"document {n}", 40) for n in range(60)]
+def test_a_document_under_a_template_that_no_other_row_has_is_found(folder, verified, crossing, text):
+    templates = [text(f"template {n}", 25) for n in range(15)]
     rows = [
-        {"prompt": f"{told}: {document}", "completion": "yes"}
-        for number, document in enumerate(documents)
-        for told in templates
-        if number
+        {"prompt": f"{told}: {text(f'document {n}', 40)}", "completion": "yes"} for n in range(30) for told in templates
     ]
-    clean = verified(folder(train=rows[:-120], test=rows[-120:]))
-    assert clean.clean
-    leak = [{"prompt": f"{templates[5]}: {documents[1]}", "completion": "no"}]
-    assert not verified(folder(name="leak", train=rows[:-120], test=rows[-120:] + leak)).clean
+    clean = [{"prompt": f"{text('unseen', 25)}: {text(f'document {n}', 40)}", "completion": "no"} for n in (60, 61)]
+    assert verified(folder(train=rows, test=clean)).clean
+    leak = [{"prompt": f"{text('unseen', 25)}: {text('document 1', 40)}", "completion": "no"}]
+    assert crossing(verified(folder(train=rows, test=clean + leak))) == {("shared_text", "test", 3, "train", 16)}
+
+
+@pytest.mark.parametrize(("documents", "templates", "told"), [(45, 8, 25), (60, 60, 25), (90, 60, 12)])
+def test_rows_of_documents_under_all_templates_are_found_in_the_other_split(
+    folder, verified, text, documents, templates, told
+):
+    rows = [
+        {"prompt": f"{text(f'template {t}', told)}: {text(f'document {d}', 40)}", "completion": "yes"}
+        for d in range(documents)
+        for t in range(templates)
+    ]
+    (pair,) = verified(folder(train=rows[::2] + rows[1:-20:2], test=rows[-19::2])).pairs
+    assert pair.crossing == pair.rows == 10
+
+
+def test_a_template_of_twenty_rows_and_more_is_no_shared_text(folder, verified, text):
+    rows = [{"prompt": f"{text('told', 60)}: {text(n, 40)}", "completion": "yes"} for n in range(30)]
+    assert verified(folder(train=rows[:20], test=rows[20:])).clean
+    found = verified(folder(name="few", train=rows[:9], test=rows[9:15]))
+    assert found.pairs[0].counts["shared_text"] == 6
+
+
+def test_another_question_about_a_passage_shares_most_of_its_text(folder, verified, crossing, train, test, text):
+    train[3] = {"prompt": f"{text('passage', 60)}\n{text('one question', 15)}?", "completion": "Seven."}
+    test[5] = {"prompt": f"{text('passage', 60)}\n{text('another', 15)}?", "completion": "Blue."}
+    found = verified(folder(train=train, test=test))
+    assert crossing(found) == {("shared_text", "test", 6, "train", 4)}
+    assert found.evidence[0].similarity == pytest.approx(56 / 71, abs=1e-4)
 
 
 def test_labels_and_short_answers_are_no_leak(folder, verified, train, test):
