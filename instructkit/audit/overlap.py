@@ -31,10 +31,10 @@ from instructkit.minhash.threads import in_threads
 Observer = Callable[[str, int, int], None]
 """Is told what is being done, how many rows of it are done, and of how many (0: nobody knows)."""
 
-SAME_CONVERSATION, SAME_PROMPT = "same_conversation", "same_prompt"
+SAME_CONVERSATION, SAME_PROMPT, SAME_EXCHANGE = "same_conversation", "same_prompt", "same_exchange"
 NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER = "near_conversation", "near_prompt", "same_answer"
 SHARED_TEXT = "shared_text"
-KINDS = (SAME_CONVERSATION, SAME_PROMPT, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER, SHARED_TEXT)
+KINDS = (SAME_CONVERSATION, SAME_PROMPT, SAME_EXCHANGE, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER, SHARED_TEXT)
 """What may stand in two splits, the strongest first."""
 
 SHINGLE = SEQUENCE
@@ -116,6 +116,7 @@ def overlap(
     rows = _Rows(spool)
     text = _common_text(spool, rows, settings, known or [], observe)
     exact = [*rows.same(_says_nothing(spool, text) if known else None)]
+    exact.append(rows.same_exchanges(settings.common))
     answers, common_answers = rows.same_answers()
     found = _Near(spool, rows, settings, text, folder, observe)
     near = [found.edges("own", NEAR_CONVERSATION), found.edges("own_prompt", NEAR_PROMPT)]
@@ -134,8 +135,10 @@ class _Rows:
 
     def __init__(self, spool: RowSpool) -> None:
         sketcher = Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, bands=1, rows=1, seed=0)
-        parts = []
-        for chunk in spool.chunks(["prompt", "response"]):
+        parts, turns, at = [], [], 0
+        for chunk in spool.chunks(["prompt", "response", "exchanges"]):
+            turns.append(_exchanges(chunk["exchanges"], at, sketcher))
+            at += chunk.height
             columns: dict[str, npt.NDArray[np.generic]] = {}
             for name in ("prompt", "response"):
                 sketches = sketcher.sketch(chunk[name])
@@ -150,6 +153,7 @@ class _Rows:
         split = np.repeat(np.arange(len(self.counts)), self.counts)
         self.table = pl.concat(parts).with_columns(split=pl.Series(split, dtype=pl.Int64)).with_row_index("place")
         self.table = self.table.with_columns(pl.col("place").cast(pl.Int64))
+        self._turns = pl.concat(turns).join(self.table.select("place", "split"), on="place", maintain_order="left")
 
     def first(self, name: str) -> pl.Series:
         """Whether each row is the first with its prompt, or response; false where it has none."""
@@ -169,6 +173,19 @@ class _Rows:
         # What has no prompt is what it answers: a plain text, say.
         yield across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
 
+    def same_exchanges(self, common: int) -> pl.DataFrame:
+        """Rows of which a long question with its answer stands in an earlier split, in a longer conversation or there.
+
+        What stands in `common` rows or more is an example that all are shown.
+        """
+        words = pl.col("prompt_words") + pl.col("response_words") >= ANSWER_WORDS
+        both = (pl.col("prompt_words") > 0) & (pl.col("response_words") > 0)
+        every = pl.concat([self.table.select(self._turns.columns), self._turns]).filter(words, both)
+        keys = ["prompt_1", "prompt_2", "response_1", "response_2"]
+        every = every.filter(pl.len().over(keys) < common).sort("place")
+        pairs = across(every, keys, SAME_EXCHANGE)
+        return pairs.unique(["right", "split"], keep="first", maintain_order=True)
+
     def same_answers(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows whose long answer stands in an earlier split under another prompt; and those where it is a phrase."""
         response = ["response_1", "response_2"]
@@ -179,6 +196,18 @@ class _Rows:
             across(long.filter(~pl.col("common")), response, SAME_ANSWER),
             across(long.filter(pl.col("common")), response, SAME_ANSWER),
         )
+
+
+def _exchanges(exchanges: pl.Series, first: int, sketcher: Sketcher) -> pl.DataFrame:
+    """Fingerprints of the exchanges of rows, the first of which has the place `first`."""
+    places = pl.DataFrame({"place": np.arange(first, first + len(exchanges)), "exchange": exchanges})
+    told = places.explode("exchange", empty_as_null=False, keep_nulls=False).unnest("exchange")
+    columns: dict[str, npt.NDArray[np.generic]] = {}
+    for name, texts in (("prompt", told["asked"]), ("response", told["replied"])):
+        sketches = sketcher.sketch(texts)
+        one, two = sketches.fingerprints
+        columns |= {f"{name}_1": one, f"{name}_2": two, f"{name}_words": sketches.units}
+    return told.select("place").with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
 
 def across(table: pl.DataFrame, key: list[str], kind: str) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from instructkit.audit.overlap import (
     OWN_WORDS,
     SAME_ANSWER,
     SAME_CONVERSATION,
+    SAME_EXCHANGE,
     SAME_PROMPT,
     SHARED_TEXT,
 )
@@ -26,6 +27,7 @@ from instructkit.report.hunks import CONTROLS
 WORDS = {
     SAME_CONVERSATION: "same conversation",
     SAME_PROMPT: "same prompt, other answer",
+    SAME_EXCHANGE: "same question and answer inside",
     NEAR_CONVERSATION: "near-duplicate",
     NEAR_PROMPT: "near-duplicate prompt",
     SAME_ANSWER: "same long answer",

@@ -177,6 +177,43 @@ def test_another_question_about_a_passage_shares_most_of_its_text(folder, verifi
     assert found.evidence[0].similarity == pytest.approx(56 / 71, abs=1e-4)
 
 
+def spoken(*texts, system=None):
+    said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+    return {"messages": ([{"role": "system", "content": system}] if system else []) + said}
+
+
+def test_turns_of_a_longer_conversation_are_found(folder, verified, crossing, text):
+    turns = [[text(f"{n} {turn}", 30) for turn in range(6)] for n in range(12)]
+    train = [spoken(*said) for said in turns[:8]]
+    test = [
+        spoken(*turns[1][:2], system="Be kind."),  # cut off
+        spoken(*turns[2][2:4]),  # given out turn by turn
+        spoken(text("new", 30), text("other", 30), *turns[3][4:]),
+        *(spoken(*said) for said in turns[8:]),
+    ]
+    assert crossing(verified(folder(train=train, test=test))) == {
+        ("same_exchange", "test", 1, "train", 2),
+        ("same_exchange", "test", 2, "train", 3),
+        ("same_exchange", "test", 3, "train", 4),
+    }
+
+
+def test_greetings_and_turns_that_all_are_shown_are_no_leak(folder, verified, text):
+    shown = [text("shown", 30), text("reply", 30)]
+
+    def row(n):
+        return spoken("Hello!", "Hello, how can I help you?", *shown, text(f"q{n}", 30), text(f"a{n}", 30))
+
+    assert verified(folder(train=[row(n) for n in range(50)], test=[row(n) for n in range(50, 60)])).clean
+
+
+def test_the_same_conversation_under_another_system_prompt_is_the_same(folder, verified, crossing, text):
+    said = [text("q", 12), text("a", 12)]
+    train = [spoken(*said), spoken(text("b", 30), text("c", 30))]
+    place = folder(train=train, test=[spoken(*said, system=text("system", 100)), spoken(text("d", 30), "No.")])
+    assert crossing(verified(place)) == {("same_conversation", "test", 1, "train", 1)}
+
+
 def test_labels_and_short_answers_are_no_leak(folder, verified, train, test):
     for row in [*train, *test]:
         row["completion"] = "The answer is yes."
