@@ -42,6 +42,8 @@ RECALL = 0.99
 NUM_PERM = 256
 OWN_WORDS = 10
 """A text with fewer words of its own is compared as a whole only: so few shingles say little."""
+LONG_WORDS = 30
+"""A text of so many words and more of which fewer than `OWN_WORDS` are its own is masked by what is like it."""
 ANSWER_WORDS = 20
 """A shorter answer may be the same by chance, or is a label."""
 COMMON_ANSWERS = 10
@@ -97,6 +99,8 @@ class Overlap:
     phrase."""
     short: int = 0
     """Rows with too few words of their own to be near-duplicates; only compared as a whole."""
+    masked: int = 0
+    """Of these, rows that are long as a whole: see `Verified.masked`."""
     compared: int = 0
     """Candidate pairs whose shingles were compared."""
 
@@ -127,7 +131,7 @@ def overlap(
         .unique(["right", "split"], keep="first", maintain_order=True)
         .select(PLACES.names())
     )
-    return Overlap(crossings=crossings, common_answers=common_answers, short=found.short, compared=found.compared)
+    return Overlap(crossings=crossings, common_answers=common_answers, short=found.short, masked=found.masked, compared=found.compared)
 
 
 class _Rows:
@@ -250,7 +254,7 @@ class _Near:
         self, spool: RowSpool, rows: _Rows, settings: Settings, text: CommonText, folder: Path, observe: Observer
     ) -> None:
         self._rows, self._settings, self._observe, self._folder = rows, settings, observe, folder
-        self.short, self.compared = 0, 0
+        self.short, self.masked, self.compared = 0, 0, 0
         self._own: list[tuple[Path, int]] = []
 
         def own(chunk: pl.DataFrame) -> pl.DataFrame:
@@ -291,7 +295,9 @@ class _Near:
                 }
             ).with_row_index("place")
             if column == "own":
-                self.short = int((table["words"] < OWN_WORDS).sum())
+                short = table["words"] < OWN_WORDS
+                words = self._rows.table.select(pl.sum_horizontal("prompt_words", "response_words")).to_series()
+                self.short, self.masked = int(short.sum()), int((short & (words >= LONG_WORDS)).sum())
             table = table.filter(pl.col("words") >= OWN_WORDS).with_columns(pl.col("place").cast(pl.Int64))
             table = table.with_columns(first=pl.col("place").first().over("split", "one", "two"))
             alone = np.zeros(len(standing.units), dtype=np.bool_)

@@ -305,13 +305,55 @@ def test_what_our_rows_say_of_themselves_is_compared_too(tmp_path, verified, tex
     assert (evidence.later.line, evidence.earlier.line, evidence.similarity) == (13, 4, None)
 
 
-def test_rows_of_no_split_and_rows_that_cannot_be_read_are_told(tmp_path, verified, train, test):
+def test_rows_of_no_split_and_rows_that_cannot_be_read_are_told(tmp_path, verified, new_row, train, test):
     rows = [row | {"split": "train"} for row in train] + [row | {"split": "test"} for row in test]
-    lines = [json.dumps(row) for row in [*rows, train[0] | {"prompt": "no split"}]] + ["{broken", '{"colour": "red"}']
+    lines = [json.dumps(row) for row in [*rows, new_row("no split")]] + ["{broken", '{"colour": "red"}']
     (tmp_path / "all.jsonl").write_text("\n".join(lines))
     found = verified(tmp_path / "all.jsonl")
-    assert found.rows == {"train": 60, "test": 20}
+    assert found.rows == {"train": 60, "test": 20, "(no split)": 1}
     assert (found.unsplit, found.not_read) == (1, {"not_json": 1, "unrecognised": 1})
+    assert found.verdict == "not_all_compared"
+    assert found.gaps == ["2 of 83 rows of set/all.jsonl have no text that can be read."]
+
+
+def test_rows_of_no_split_are_compared_as_one_of_their_own(folder, verified, crossing, train, test):
+    found = verified(folder(train=train, test=test, extra=[test[4]]))
+    assert crossing(found) == {("same_conversation", "(no split)", 1, "test", 5)}
+    assert found.said == ["1 rows belong to no split: compared as one of their own."]
+
+
+def test_a_file_of_which_much_cannot_be_read_is_not_clean(folder, verified, train, test):
+    few = verified(folder(train=train * 2 + [{"colour": "red"}], test=test))
+    assert (few.verdict, few.gaps, few.not_read) == ("clean", [], {"unrecognised": 1})
+    many = verified(folder(train=train + [{"colour": "red"}] * 99, test=test))
+    assert (many.verdict, many.clean) == ("not_all_compared", False)
+    leak = verified(folder(train=train + [{"colour": "red"}] * 99, test=[*test, train[0]]))
+    assert (leak.verdict, leak.gaps) == ("leaks", many.gaps)
+
+
+def test_an_evaluation_with_nothing_to_look_for_is_not_clean(folder, verified, train, test, tmp_path):
+    place = folder(train=train, test=test)
+    (tmp_path / "exam.jsonl").write_text("")
+    found = verified(place, against=[str(tmp_path / "exam.jsonl")])
+    assert found.verdict == "not_all_compared"
+    assert "exam.jsonl" in found.gaps[0]
+    itself = verified(f"{place}/test.jsonl", against=[f"{place}/test.jsonl"])
+    assert itself.verdict == "not_all_compared"
+
+
+def test_files_without_rows_are_named(folder, verified, train, test):
+    found = verified(folder(train=train, test=test, validation=[]))
+    assert found.said == ["Without rows: set/validation.jsonl."]
+    with pytest.raises(UsageFault, match=r"only the split 'train' .*; without rows: other/test.jsonl, so"):
+        verified(folder(name="other", train=train, test=[]))
+
+
+def test_near_copies_that_mask_each_other_are_counted(folder, verified, train, test, text):
+    copies = [{"prompt": changed(text("base", 60), n), "completion": f"Answer {n}."} for n in range(58)]
+    found = verified(folder(train=train + copies[:-1], test=[*test, copies[-1]]))
+    assert found.clean
+    assert found.masked == 58
+    assert not verified(folder(train=train + copies[:-1], test=[*test, copies[-1]]), common=1000).clean
 
 
 def test_a_split_of_which_nothing_can_be_read_is_told(verified, folder, train):
@@ -342,7 +384,7 @@ def test_columns_of_any_name_are_compared_when_they_are_named(folder, verified, 
     [
         ({"train": 3}, "only the split 'train' \\(3 rows\\), so there is nothing to compare; a split is told by"),
         ({"notes": 3}, "no splits in 3 rows of 1 file, so"),
-        ({"train": 0, "test": 0}, "no row with a text to compare \\(no rows\\)"),
+        ({"train": 0, "test": 0}, "no row with a text to compare \\(no rows; without rows: set/test.jsonl, set/train"),
     ],
 )
 def test_no_two_splits_is_not_clean(folder, verified, train, files, message):
