@@ -133,5 +133,6 @@ def test_an_evaluation_of_the_recipe_that_is_gone_is_told(held_build, verified):
     (folder.parent.parent / "data/exam.jsonl").unlink()
     found = verified(folder)
     assert found.evaluations == []
-    assert len(found.said) == 1
-    assert "evaluations of step 'free' were not looked for" in found.said[0]
+    assert found.verdict == "not_all_compared"
+    assert len(found.gaps) == 1
+    assert "evaluations of step 'free' were not looked for" in found.gaps[0]
