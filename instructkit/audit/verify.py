@@ -166,9 +166,7 @@ def _unread(unread: Counter[tuple[str, str]], read_rows: Counter[str]) -> Iterat
             yield f"{count:,} of {read_rows[file]:,} rows of {file} have no text that can be read."
 
 
-def _check(
-    dataset: Dataset, spool: RowSpool, not_read: dict[str, int], empty: list[str], compared: bool
-) -> None:
+def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], empty: list[str], compared: bool) -> None:
     """Raises UsageFault where there is nothing to compare; `compared`: rows are compared with evaluations anyway."""
     if len(spool.splits) > 1 or (compared and spool.splits):
         return
