@@ -286,6 +286,12 @@ def test_a_giant_group_goes_to_the_largest_split_and_the_outlook_names_it(docume
     assert len(went) > 1
 
 
+def test_giants_of_one_size_are_named_in_the_order_of_their_names(documents):
+    names = [name for name in ("c", "a", "b", "d") for _ in range(30)]
+    said = Split().outlook(of(documents, *names, *(f"g{n}" for n in range(60))).lazy())
+    assert [line.split("'")[1] for line in said if "too large" in line] == ["a", "b", "c", "d"]
+
+
 def test_a_giant_that_no_count_has_room_for_is_named(documents, splits):
     shard = of(documents, *["giant"] * 60, *(f"g{n}" for n in range(40)))
     with pytest.raises(StageError) as error:
