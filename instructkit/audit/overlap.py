@@ -131,7 +131,13 @@ def overlap(
         .unique(["right", "split"], keep="first", maintain_order=True)
         .select(PLACES.names())
     )
-    return Overlap(crossings=crossings, common_answers=common_answers, short=found.short, masked=found.masked, compared=found.compared)
+    return Overlap(
+        crossings=crossings,
+        common_answers=common_answers,
+        short=found.short,
+        masked=found.masked,
+        compared=found.compared,
+    )
 
 
 class _Rows:

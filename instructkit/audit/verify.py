@@ -146,7 +146,8 @@ def _spooled(
     observe: Observer,
 ) -> tuple[RowSpool, Counter[tuple[str, str]], Counter[str], Counter[str]]:
     """The rows with a text; how many others there are by file and fault; how many of all by file; and how many of
-    another split than their file's."""
+    another split than their file's.
+    """
     named, moved = {file.name: file.split for file in dataset.files if file.split}, Counter[str]()
     spool, not_read, of_file, done = RowSpool(folder), Counter[tuple[str, str]](), Counter[str](), 0
     for rows in read(dataset, given):
@@ -175,15 +176,13 @@ def _unread(unread: Counter[tuple[str, str]], read_rows: Counter[str]) -> Iterat
             yield f"{count:,} of {read_rows[file]:,} rows of {file} have no text that can be read."
 
 
-def _check(
-    dataset: Dataset, spool: RowSpool, not_read: dict[str, int], empty: list[str], compared: bool
-) -> None:
+def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], empty: list[str], compared: bool) -> None:
     """Raises UsageFault where there is nothing to compare; `compared`: rows are compared with evaluations anyway."""
     if len(spool.splits) > MOST_SPLITS:
         first = ", ".join(f"'{split}'" for split in spool.splits[:3])
         raise UsageFault(
-            f"{dataset.path}: {len(spool.splits):,} splits ({first} …), expected {MOST_SPLITS} at most; a column `split` "
-            "with so many values tells no splits: rename it, or give files called train, test and the like"
+            f"{dataset.path}: {len(spool.splits):,} splits ({first} …), expected {MOST_SPLITS} at most; a column "
+            "`split` with so many values tells no splits: rename it, or give files called train, test and the like"
         )
     if len(spool.splits) > 1 or (compared and spool.splits):
         return

@@ -348,7 +348,9 @@ def test_a_column_that_says_another_split_than_the_file_is_believed_and_that_is_
     found = verified(folder(training_set=[*rows, rows[0] | {"split": "test"}]))
     assert found.rows == {"train": 20, "test": 41}
     assert found.pairs[0].crossing == 1
-    assert found.said == ["41 rows of set/training_set.jsonl say another split in their column than the file's name: believed."]
+    assert found.said == [
+        "41 rows of set/training_set.jsonl say another split in their column than the file's name: believed."
+    ]
 
 
 def test_a_column_of_very_many_values_is_no_split(folder, verified, train):
