@@ -201,9 +201,9 @@ def _how(found: Verified) -> str:
     return (
         f"A row counts once, under the first line that holds{apart}. Near-duplicates share {found.threshold:g} of "
         f"their sequences of {found.shingle} words or more ({found.candidates:,} pairs were measured; one just so "
-        f"alike is found with probability {found.recall:.3f}). What shares most of its text has {STRETCH} sequences or more "
-        f"on end in common with a row, and half of the shorter. What stands in {found.common} different texts is template "
-        f"text and does not count{exemplars}."
+        f"alike is found with probability {found.recall:.3f}). What shares most of its text has {STRETCH} sequences "
+        "or more on end in common with a row, and half of the shorter. What stands in "
+        f"{found.common} different texts is template text and does not count{exemplars}."
     )
 
 
