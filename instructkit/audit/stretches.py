@@ -11,6 +11,7 @@ in common keep one in common, for certain. Source: Schleimer, Wilkerson, Aiken, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,6 @@ def _containing(edges: Edges, sizes: npt.NDArray[np.int64]) -> Edges:
 
 def by_split(edges: Edges, starts: npt.NDArray[np.int64]) -> Iterator[Edges]:
     """The edges from each split; `starts`: the first row of each, and the end."""
-    for begin, end in zip(starts[:-2], starts[1:-1], strict=True):
+    for begin, end in pairwise(starts):
         here = (edges.left >= begin) & (edges.left < end)
         yield Edges(edges.left[here], edges.right[here], edges.similarity[here])

@@ -42,6 +42,8 @@ EXCERPT = 300
 """Characters of a text that evidence holds."""
 FEW_UNREAD = 0.01
 """Share of a file's or split's rows that may be without a text before the rest says too little about it."""
+MOST_SPLITS = 32
+"""A column of more values tells something else than splits: folds, sources, ids."""
 MOST_EVIDENCE = 1_000
 """Pairs of rows of each kind and pair of splits that are named."""
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
@@ -84,7 +86,9 @@ def verify(
     against = [*ours, *against]
     with TemporaryDirectory(prefix="instructkit-verify-", dir=folder) as temporary:
         place = Path(temporary)
-        spool, unread, read_rows = _spooled(dataset, lineage, given, bool(against), place, observe)
+        spool, unread, read_rows, moved = _spooled(dataset, lineage, given, bool(against), place, observe)
+        for file, count in sorted(moved.items()):
+            said.append(f"{count:,} rows of {file} say another split in their column than the file's name: believed.")
         not_read: dict[str, int] = {}
         for (_, fault), count in unread.items():
             not_read[fault] = not_read.get(fault, 0) + count
@@ -140,12 +144,18 @@ def _spooled(
     with_turns: bool,
     folder: Path,
     observe: Observer,
-) -> tuple[RowSpool, Counter[tuple[str, str]], Counter[str]]:
-    """The rows with a text; how many others there are by file and fault; and how many of all by file."""
+) -> tuple[RowSpool, Counter[tuple[str, str]], Counter[str], Counter[str]]:
+    """The rows with a text; how many others there are by file and fault; how many of all by file; and how many of
+    another split than their file's.
+    """
+    named, moved = {file.name: file.split for file in dataset.files if file.split}, Counter[str]()
     spool, not_read, of_file, done = RowSpool(folder), Counter[tuple[str, str]](), Counter[str](), 0
     for rows in read(dataset, given):
         done += rows.height
         of_file.update(rows["file"].to_list())
+        for file, split, count in rows.group_by("file", "split").len().iter_rows():
+            if split is not None and named.get(file, split) != split:
+                moved[file] += count
         empty = (rows["messages"].list.len() == 0) | rows["messages"].is_null()
         not_read.update(rows.filter(empty).select("file", pl.col("fault").fill_null("empty")).iter_rows())
         rows = lineage.known(rows.filter(~empty))
@@ -153,7 +163,7 @@ def _spooled(
         ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
         spool.add(rows.with_columns(ours=ours))
         observe("reading", done, 0)
-    return spool, not_read, of_file
+    return spool, not_read, of_file, moved
 
 
 def _unread(unread: Counter[tuple[str, str]], read_rows: Counter[str]) -> Iterator[str]:
@@ -168,6 +178,12 @@ def _unread(unread: Counter[tuple[str, str]], read_rows: Counter[str]) -> Iterat
 
 def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], empty: list[str], compared: bool) -> None:
     """Raises UsageFault where there is nothing to compare; `compared`: rows are compared with evaluations anyway."""
+    if len(spool.splits) > MOST_SPLITS:
+        first = ", ".join(f"'{split}'" for split in spool.splits[:3])
+        raise UsageFault(
+            f"{dataset.path}: {len(spool.splits):,} splits ({first} …), expected {MOST_SPLITS} at most; a column "
+            "`split` with so many values tells no splits: rename it, or give files called train, test and the like"
+        )
     if len(spool.splits) > 1 or (compared and spool.splits):
         return
     read = sum(spool.counts) + spool.unsplit

@@ -78,6 +78,7 @@ def verify(
     from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run
     from instructkit.cli.options import open_build, shown
+    from instructkit.cli.terminal import terminal
     from instructkit.errors import InputError, UsageFault
     from instructkit.report.verified import verified_lines
 
@@ -86,13 +87,14 @@ def verify(
     if Path(path).suffix in (".yaml", ".yml"):
         path = shown(open_build(Path(path)).folder.resolve())
     found = []
+    width, _ = terminal()
     try:
         build = open_build(build_path) if build_path else None
         for dataset, lineage in datasets_of(path, step, build):
             with line_progress() as observe:
                 found.append(run(dataset, lineage, settings, given, named(against), observe))
             if json_file != "-":
-                click.echo("\n".join(verified_lines(found[-1], rows)))
+                click.echo("\n".join(verified_lines(found[-1], rows, width)))
     except InputError as error:
         # 1 says that something crosses; of a file that cannot be read nobody knows.
         raise UsageFault(str(error)) from error

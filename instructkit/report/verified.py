@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
+from typing import Any
 from unicodedata import east_asian_width
 
 import click
+import msgspec
 
 from instructkit.audit.evaluations import MARGIN
 from instructkit.audit.identities import IDENTITIES, SAME_DOCUMENT, SAME_GROUP, SAME_ID
@@ -21,13 +24,14 @@ from instructkit.audit.overlap import (
     SAME_PROMPT,
     SHARED_TEXT,
 )
+from instructkit.audit.stretches import STRETCH
 from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
-from instructkit.report.hunks import CONTROLS
+from instructkit.text.terminal import printable
 
 WORDS = {
     SAME_CONVERSATION: "same conversation",
     SAME_PROMPT: "same prompt, other answer",
-    SAME_EXCHANGE: "same question and answer inside",
+    SAME_EXCHANGE: "same turn and answer",
     NEAR_CONVERSATION: "near-duplicate",
     NEAR_PROMPT: "near-duplicate prompt",
     SAME_ANSWER: "same long answer",
@@ -41,12 +45,18 @@ WORDS = {
 }
 MOST_PAIRS = 6
 """Pairs of splits in one table; of more, those that cross."""
-LONGEST = 92
-"""Characters of a text that is shown on one line."""
+WIDTH = 112
+"""Columns of lines of words, where the terminal has no fewer."""
+BESIDE = 20
+"""Columns of a line that shows a text which are not the text's."""
 
 
-def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
-    """What was found in a dataset, for a person. `examples`: pairs of rows shown of each kind."""
+def verified_lines(found: Verified, examples: int = 1, width: int | None = None) -> Iterator[str]:
+    """What was found in a dataset, for a person. `examples`: pairs of rows shown of each kind. `width`: columns of the
+    terminal, None where there is none.
+    """
+    columns = max(40, min(width or WIDTH, WIDTH))
+    found = msgspec.convert(_printable(msgspec.to_builtins(found)), Verified)
     name = f"{found.path}" + (f": {found.step}" if found.step else "")
     rows = "  ".join(f"{split} {count:,}" for split, count in found.rows.items())
     files = f"{found.files} file{'s' if found.files > 1 else ''}"
@@ -59,8 +69,17 @@ def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
     if found.evaluations:
         yield from _evaluations(found)
         yield ""
-    yield from _notes(found)
-    yield from _examples(found.evidence, examples)
+    yield from _notes(found, columns)
+    yield from _examples(found.evidence, examples, columns - BESIDE)
+
+
+def _printable(value: Any) -> Any:
+    """The value with all its texts, names too, as a terminal may have them."""
+    if isinstance(value, dict):
+        return {_printable(name): _printable(inside) for name, inside in value.items()}
+    if isinstance(value, list):
+        return [_printable(inside) for inside in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _verdict(found: Verified) -> Iterator[str]:
@@ -131,50 +150,64 @@ def _evaluations(found: Verified) -> Iterator[str]:
         yield ("  " + "   ".join([row[0].ljust(widths[0]), *styled])).rstrip()
 
 
-def _notes(found: Verified) -> Iterator[str]:
+def _notes(found: Verified, columns: int) -> Iterator[str]:
     """How it was looked for, and what was not looked at."""
-    for line in [*(found.gaps if found.verdict == "leaks" else ()), *found.said]:
-        yield click.style(f"  {line}", fg="yellow")
+    for text, matters in _remarks(found):
+        for number, line in enumerate(wrap(text, columns - 4, break_on_hyphens=False)):
+            line = f"{'    ' if number else '  '}{line}"
+            yield click.style(line, fg="yellow") if matters else line
+
+
+def _remarks(found: Verified) -> Iterator[tuple[str, bool]]:
+    """Each remark, and whether it is about what was not looked at."""
+    for text in [*(found.gaps if found.verdict == "leaks" else ()), *found.said]:
+        yield text, True
     if found.pairs:
-        yield from _how(found)
-    if found.evaluations:
-        yield "  Rows of evaluations are looked for as the stage `decontaminate` does; passages alone do not count."
-    if nearly := sum(each.nearly for each in found.evaluations):
-        yield f"  {nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most:"
-        yield "  it weighed words by other rows than are left. They are no leak; --json names them."
-    if found.masked:
-        yield click.style(
-            f"  {found.masked:,} rows are long and have fewer than {OWN_WORDS} words of their own: rows of a template, "
-            f"or a text in {found.common} near-copies and more,",
-            fg="yellow",
-        )
-        yield click.style("  which are not told apart: --common with a larger number compares them.", fg="yellow")
-    if found.not_read:
-        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
-        yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")
-
-
-def _how(found: Verified) -> Iterator[str]:
-    apart = "; ids, documents and groups apart" if found.ours else ""
-    yield f"  A row counts once, under the first line that holds{apart}. Near-duplicates share"
-    yield (
-        f"  {found.threshold:g} of their sequences of {found.shingle} words or more ({found.candidates:,} pairs were "
-        f"measured; one just so alike is found with"
-    )
-    yield (
-        f"  probability {found.recall:.3f}). What stands in {found.common} different texts is template text and does "
-        "not count; nor do exemplars."
-    )
+        yield _how(found), False
     if found.short:
-        yield f"  {found.short:,} rows have fewer than {OWN_WORDS} words of their own: compared as a whole only."
+        yield f"{found.short:,} rows have fewer than {OWN_WORDS} words of their own: compared as a whole only.", False
     if any(pair.counts[COMMON_ANSWER] for pair in found.pairs):
         yield (
-            f"  Common answers ({ANSWER_WORDS} words and more, under {COMMON_ANSWERS} prompts and more: refusals, "
-            "phrases) are no leak."
+            f"Common answers ({ANSWER_WORDS} words and more, under {COMMON_ANSWERS} prompts and more: refusals, "
+            "phrases) are no leak.",
+            False,
         )
+    if found.evaluations:
+        yield (
+            "Rows of evaluations are looked for as the stage `decontaminate` does; passages alone do not count.",
+            False,
+        )
+    if nearly := sum(each.nearly for each in found.evaluations):
+        yield (
+            f"{nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most: it "
+            "weighed words by other rows than are left. They are no leak; --json names them.",
+            False,
+        )
+    if found.masked:
+        yield (
+            f"{found.masked:,} rows are long and have fewer than {OWN_WORDS} words of their own: rows of a template, "
+            f"or a text in {found.common} near-copies and more, which are not told apart; a larger --common "
+            "compares them.",
+            True,
+        )
+    if found.not_read:
+        reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
+        yield f"Not compared, without a text that can be read: {reasons}.", True
 
 
-def _examples(evidence: Sequence[Evidence], examples: int) -> Iterator[str]:
+def _how(found: Verified) -> str:
+    apart = "; ids, documents and groups apart" if found.ours else ""
+    exemplars = "; nor do exemplars" if found.ours else ""
+    return (
+        f"A row counts once, under the first line that holds{apart}. Near-duplicates share {found.threshold:g} of "
+        f"their sequences of {found.shingle} words or more ({found.candidates:,} pairs were measured; one just so "
+        f"alike is found with probability {found.recall:.3f}). What shares most of its text has {STRETCH} sequences "
+        "or more on end in common with a row, and half of the shorter. What stands in "
+        f"{found.common} different texts is template text and does not count{exemplars}."
+    )
+
+
+def _examples(evidence: Sequence[Evidence], examples: int, room: int) -> Iterator[str]:
     shown: dict[str, int] = {}
     # Of the pair of splits that matters most first; the others where it has none of a kind.
     for each in evidence:
@@ -183,9 +216,14 @@ def _examples(evidence: Sequence[Evidence], examples: int) -> Iterator[str]:
             continue
         like = "" if each.similarity in (None, 1) else f" {each.similarity:.3f}"
         yield ""
-        yield f"  {click.style(WORDS[each.kind] + like, fg='red')}  {_place(each.later)}  {_place(each.earlier)}"
-        yield from _side(each.later)
-        yield from _side(each.earlier)
+        kind, places = WORDS[each.kind] + like, [_place(each.later), _place(each.earlier)]
+        beside = "  ".join([kind, *places])
+        if len(beside) + 2 <= room + BESIDE:
+            yield f"  {click.style(kind, fg='red')}  {'  '.join(places)}"
+        else:
+            yield from [f"  {click.style(kind, fg='red')}", *(f"    {place}" for place in places)]
+        yield from _side(each.later, room)
+        yield from _side(each.earlier, room)
 
 
 def _place(side: Side) -> str:
@@ -193,16 +231,15 @@ def _place(side: Side) -> str:
     return f"{side.file}{line}" + (f" ({side.id})" if side.id else "")
 
 
-def _side(side: Side) -> Iterator[str]:
-    asked, answered = (_line(text) for text in (side.prompt, side.answer))
+def _side(side: Side, room: int) -> Iterator[str]:
+    asked, answered = (_line(text, room) for text in (side.prompt, side.answer))
     yield f"    {side.split:<10} {asked}"
     if answered:
         yield f"    {'':<10} {click.style('→ ' + answered, dim=True)}"
 
 
-def _line(text: str) -> str:
-    text = " ".join(text.split()).translate(CONTROLS)
-    room, end = LONGEST, 0
+def _line(text: str, room: int) -> str:
+    text, end = " ".join(text.split()), 0
     for end, character in enumerate(text):
         room -= 2 if east_asian_width(character) in "WF" else 1
         if room < 0:

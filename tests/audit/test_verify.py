@@ -313,7 +313,9 @@ def test_rows_of_no_split_and_rows_that_cannot_be_read_are_told(tmp_path, verifi
     assert found.rows == {"train": 60, "test": 20, "(no split)": 1}
     assert (found.unsplit, found.not_read) == (1, {"not_json": 1, "unrecognised": 1})
     assert found.verdict == "not_all_compared"
-    assert found.gaps == ["2 of 83 rows of set/all.jsonl have no text that can be read."]
+    (gap,) = found.gaps
+    assert gap.startswith("2 of 83 rows of ")
+    assert gap.endswith("all.jsonl have no text that can be read.")
 
 
 def test_rows_of_no_split_are_compared_as_one_of_their_own(folder, verified, crossing, train, test):
@@ -339,6 +341,21 @@ def test_an_evaluation_with_nothing_to_look_for_is_not_clean(folder, verified, t
     assert "exam.jsonl" in found.gaps[0]
     itself = verified(f"{place}/test.jsonl", against=[f"{place}/test.jsonl"])
     assert itself.verdict == "not_all_compared"
+
+
+def test_a_column_that_says_another_split_than_the_file_is_believed_and_that_is_told(folder, verified, train):
+    rows = [row | {"split": "test" if n % 3 else "train"} for n, row in enumerate(train)]
+    found = verified(folder(training_set=[*rows, rows[0] | {"split": "test"}]))
+    assert found.rows == {"train": 20, "test": 41}
+    assert found.pairs[0].crossing == 1
+    assert found.said == [
+        "41 rows of set/training_set.jsonl say another split in their column than the file's name: believed."
+    ]
+
+
+def test_a_column_of_very_many_values_is_no_split(folder, verified, train):
+    with pytest.raises(UsageFault, match=r"60 splits \('fold 0', 'fold 1', 'fold 10' …\)"):
+        verified(folder(rows=[row | {"split": f"fold {n}"} for n, row in enumerate(train)]))
 
 
 def test_files_without_rows_are_named(folder, verified, train, test):

@@ -115,6 +115,29 @@ def test_a_text_is_one_line_that_fits_and_steers_no_terminal(text):
         assert not re.search(r"[\x00-\x1f]", line)
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_remarks_and_texts_take_the_width_of_the_terminal(width):
+    found = msgspec.structs.replace(CLEAN, pairs=CLEAN.pairs[:1], masked=3, short=4)
+    found = msgspec.structs.replace(found, evidence=[leak("near_prompt", prompt="word " * 99)])
+    assert max(len(click.unstyle(line)) for line in list(verified_lines(found, 1, width))[2:]) <= width
+
+
+def test_names_of_splits_and_ids_steer_no_terminal():
+    name = "x\x1b[2J\u202e\x9b"
+    pair = msgspec.structs.replace(CLEAN.pairs[0], later=name, crossing=1)
+    row = msgspec.structs.replace(side(name), id=name)
+    evidence = [Evidence(kind="near_prompt", similarity=0.9, earlier=row, later=row)]
+    found = msgspec.structs.replace(
+        CLEAN, rows={name: 3}, pairs=[pair], evidence=evidence, said=[name], not_read={name: 1}
+    )
+    assert not re.search(r"[\x00-\x1f\x80-\x9f\u202a-\u202e]", "".join(drawn(found)))
+
+
+def test_exemplars_are_named_only_where_they_are_known():
+    assert "exemplars" not in "".join(drawn(CLEAN))
+    assert "exemplars" in "".join(drawn(msgspec.structs.replace(CLEAN, ours=True)))
+
+
 def test_as_many_pairs_of_each_kind_are_shown_as_asked_for():
     found = msgspec.structs.replace(CLEAN, evidence=[leak("near_prompt")] * 3 + [leak("same_prompt")] * 3)
     for count in range(4):

@@ -6,8 +6,8 @@ folder/train.jsonl, folder/test/…, folder/data/train-00000-…        a folder
 folder/dataset_dict.json, folder/state.json                         what `save_to_disk` wrote
 build/mix                                                           a build of ours: what it exported, else its rows
 
-A row belongs to the split that its file's name or folder says (see `split_names`), else to the one in its column
-`split`, else to none.
+A row belongs to the split that its file's name or folder says (see `split_names`), unless its column `split` says
+train, validation or test; where the file says none, to whatever the column says, else to none.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from instructkit.stages.ingest.kinds import (
     kind_of,
 )
 from instructkit.stages.ingest.parquet_rows import parquet_records
-from instructkit.stages.ingest.split_names import WORDS, in_order, split_of_path, split_word
+from instructkit.stages.ingest.split_names import ORDER, WORDS, in_order, split_of_path, split_word
 from instructkit.store.builds import exported_files, exports, is_build, looks_like_build, step_shards
 
 LONGEST_OBJECT_CHARACTERS = 1 << 30
@@ -63,7 +63,7 @@ class DatasetFile:
     path: Path
     kind: Kind
     split: str | None
-    """That all its rows belong to; None: each says so itself, or belongs to none."""
+    """That its rows belong to, unless they say otherwise; None: each says so itself, or belongs to none."""
     records: str | None = None
     """Of a JSON file: dotted path to its array of records; None: the array at the top, or the file is one record."""
     encoding: str = "utf-8"
@@ -157,7 +157,13 @@ def file_rows(file: DatasetFile) -> Iterator[RawRow | BadRow]:
         if isinstance(record, Bad):
             yield BadRow(file, record.line, file.split, record.rule, record.detail, record.value)
         else:
-            yield RawRow(file, record.line, file.split or split_of_row(record.value), record.value)
+            yield RawRow(file, record.line, _split(file, record.value), record.value)
+
+
+def _split(file: DatasetFile, value: dict[str, Any]) -> str | None:
+    """The file's split, unless a row says by a usual name (train, validation, test) that it belongs to another."""
+    said = split_of_row(value)
+    return said if file.split is None or said in ORDER else file.split
 
 
 def split_of_row(value: dict[str, Any]) -> str | None:

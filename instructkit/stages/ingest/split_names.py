@@ -56,6 +56,10 @@ def split_of_path(name: str) -> str | None:
     if numbered and (said := numbered[1]).lower() not in NO_SPLIT:
         if said.lower() in WORDS:
             return WORDS[said.lower()]
+        # The name of a split has no hyphen; what `datasets` keeps of one is called alpaca-train-00000-of-00002.arrow.
+        last = said.rpartition("-")[2]
+        if last != said and _first_word(last):
+            return split_word(last)
         if _first_word(said) or path.parent.name == "data":
             return said
     stem = numbered[1] if numbered else path.name.partition(".")[0] or path.name

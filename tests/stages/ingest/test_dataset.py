@@ -91,6 +91,8 @@ def test_a_column_says_the_split_where_the_file_does_not(write, tmp_path):
     write("all.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     assert [row.split for row in open_dataset("all.jsonl", tmp_path).rows()] == ["train", "validation", None, None]
     write("test.jsonl", json.dumps(rows[0]))
+    assert [row.split for row in open_dataset("test.jsonl", tmp_path).rows()] == ["train"]
+    write("test.jsonl", json.dumps({"text": "a", "split": "en-fr"}))
     assert [row.split for row in open_dataset("test.jsonl", tmp_path).rows()] == ["test"]
 
 

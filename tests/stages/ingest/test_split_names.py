@@ -8,6 +8,8 @@ from instructkit.stages.ingest.split_names import in_order, split_of_path, split
 @pytest.mark.parametrize(
     ("name", "split"),
     [
+        ("alpaca-train-00000-of-00002.arrow", "train"),
+        ("alpaca-train_sft-00000-of-00002.arrow", "train_sft"),
         ("train.jsonl", "train"),
         ("TRAIN.jsonl.gz", "train"),
         ("gsm8k_train.csv", "train"),
