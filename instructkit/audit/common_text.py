@@ -70,8 +70,10 @@ class CommonText:
         unknown = np.concatenate([[0], np.cumsum(self._counts[_places(found.hashes)] != KNOWN)])
         return pl.Series(unknown[found.starts[1:]] == unknown[found.starts[:-1]]) & pl.Series(found.units > 0)
 
-    def own(self, texts: pl.Series) -> pl.Series:
+    def own(self, texts: pl.Series, common: int | None = None) -> pl.Series:
         """What each text (String) has of its own: words that stand in no common sequence, joined by spaces.
+
+        `common`: texts that make a sequence common here, where it is not as it was given at first.
 
         A text without a common sequence stays as it is, and so does one of fewer words than a sequence has; of one that
         is known from its first word to its last nothing is left.
@@ -86,7 +88,8 @@ class CommonText:
         some = np.diff(found.starts) > 0
         if some.any():
             most[some] = np.maximum.reduceat(counts, found.starts[:-1][some])
-        rows = np.flatnonzero((most >= self.common) & (units >= SEQUENCE))
+        common = self.common if common is None else common
+        rows = np.flatnonzero((most >= common) & (units >= SEQUENCE))
         if not len(rows):
             return texts
         chosen = pl.DataFrame({"text": texts.gather(rows)})
@@ -94,10 +97,10 @@ class CommonText:
         # In a few rare characters the kernels see another word than the expression does: nothing is taken away there.
         alike = words.list.len().to_numpy() == units[rows]
         rows, words = rows[alike], words.filter(pl.Series(alike))
-        kept = self._rarest(words, units[rows], _gathered(counts, found.starts, rows))
+        kept = self._rarest(words, units[rows], _gathered(counts, found.starts, rows), common)
         return texts.clone().scatter(rows, kept) if len(rows) else texts
 
-    def _rarest(self, words: pl.Series, units: Places, counts: Counts) -> pl.Series:
+    def _rarest(self, words: pl.Series, units: Places, counts: Counts, common: int) -> pl.Series:
         """The words (List(String)) of each text that stand in no common sequence, joined.
 
         `units`: words of each text. `counts`: of the texts' sequences on end, `units` - `SEQUENCE` + 1 of each.
@@ -105,7 +108,7 @@ class CommonText:
         often = _covering(counts, units)
         bounds = np.concatenate([[0], np.cumsum(units)])
         rarest = np.minimum.reduceat(often, bounds[:-1]) if len(units) else often
-        limits = np.maximum(self.common, 2 * rarest.astype(np.int64) + 1)
+        limits = np.maximum(common, 2 * rarest.astype(np.int64) + 1)
         text_of = np.repeat(np.arange(len(units)), units)
         mine = often < limits[text_of]
         flat = words.explode(empty_as_null=False, keep_nulls=False)

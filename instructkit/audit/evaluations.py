@@ -120,7 +120,8 @@ def held(spool: RowSpool, against: Against, own: dict[Path, str], literals: list
         observe("looking for evaluation rows", place, sum(spool.counts))
     hits = Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     group = pl.concat([series.alias("group") for series in groups])
-    with_gram = groups_with(hits.gram, group.gather(hits.record), len(index.grams))
+    pairs = pl.LazyFrame({"gram": hits.gram, "group": group.gather(hits.record)})
+    with_gram = groups_with(pairs, len(hits.gram), len(index.grams))
     weighed = weights(index, with_gram, group.n_unique(), settings.common)
     void = Void.of(
         np.zeros(place, dtype=np.int64), [index.numbers(pl.Series(literals, dtype=pl.String))], len(index.grams)

@@ -11,9 +11,11 @@ from instructkit.audit.ground import Ground
 RULES = {
     overlap.SAME_CONVERSATION: "same conversation",
     overlap.SAME_PROMPT: "same prompt",
+    overlap.SAME_EXCHANGE: "same turn and answer",
     overlap.NEAR_CONVERSATION: "nearly the same conversation",
     overlap.NEAR_PROMPT: "nearly the same prompt",
     overlap.SAME_ANSWER: "same long answer",
+    overlap.SHARED_TEXT: "most of the text shared",
     identities.SAME_ID: "same id",
     identities.SAME_DOCUMENT: "same document",
     identities.SAME_GROUP: "same group",

@@ -2,6 +2,7 @@
 
 rows ── sketch ──▶ fingerprints of prompt and answer ── join across splits ──▶ the same
   └─ what is their own (common_text) ── wide LSH across splits ──▶ candidates ── exact Jaccard ──▶ near-duplicates
+                                     └─ winnowing (stretches) ──▶ candidates ── exact share of the shorter ──▶ the rest
 
 Nothing is believed of how the rows were made: neither their groups nor their ids.
 """
@@ -18,6 +19,7 @@ import polars as pl
 
 from instructkit.audit.common_text import COMMON, IGNORE, MOST_SEQUENCES, SEQUENCE, CommonText
 from instructkit.audit.spool import RowSpool
+from instructkit.audit.stretches import Stretches, by_split
 from instructkit.minhash.across import pairs_across
 from instructkit.minhash.band_spool import BandSpool
 from instructkit.minhash.banding import Banding, banding
@@ -29,9 +31,10 @@ from instructkit.minhash.threads import in_threads
 Observer = Callable[[str, int, int], None]
 """Is told what is being done, how many rows of it are done, and of how many (0: nobody knows)."""
 
-SAME_CONVERSATION, SAME_PROMPT = "same_conversation", "same_prompt"
+SAME_CONVERSATION, SAME_PROMPT, SAME_EXCHANGE = "same_conversation", "same_prompt", "same_exchange"
 NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER = "near_conversation", "near_prompt", "same_answer"
-KINDS = (SAME_CONVERSATION, SAME_PROMPT, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER)
+SHARED_TEXT = "shared_text"
+KINDS = (SAME_CONVERSATION, SAME_PROMPT, SAME_EXCHANGE, NEAR_CONVERSATION, NEAR_PROMPT, SAME_ANSWER, SHARED_TEXT)
 """What may stand in two splits, the strongest first."""
 
 SHINGLE = SEQUENCE
@@ -39,6 +42,8 @@ RECALL = 0.99
 NUM_PERM = 256
 OWN_WORDS = 10
 """A text with fewer words of its own is compared as a whole only: so few shingles say little."""
+LONG_WORDS = 30
+"""A text of so many words and more of which fewer than `OWN_WORDS` are its own is masked by what is like it."""
 ANSWER_WORDS = 20
 """A shorter answer may be the same by chance, or is a label."""
 COMMON_ANSWERS = 10
@@ -58,6 +63,14 @@ class Settings:
     """Jaccard similarity of word 5-grams from which on two texts are near-duplicates."""
     common: int = COMMON
     """See `CommonText`."""
+
+    @property
+    def shared_common(self) -> int:
+        """The same where only a part of two texts is shared: fewer, since that is what rows of a template share too.
+
+        At 20 a passage with fewer questions than that is still its rows' own, and a template with more rows is not.
+        """
+        return max(2, self.common * 2 // 5)
 
     @property
     def banding(self) -> Banding:
@@ -86,6 +99,8 @@ class Overlap:
     phrase."""
     short: int = 0
     """Rows with too few words of their own to be near-duplicates; only compared as a whole."""
+    masked: int = 0
+    """Of these, rows that are long as a whole: see `Verified.masked`."""
     compared: int = 0
     """Candidate pairs whose shingles were compared."""
 
@@ -105,17 +120,24 @@ def overlap(
     rows = _Rows(spool)
     text = _common_text(spool, rows, settings, known or [], observe)
     exact = [*rows.same(_says_nothing(spool, text) if known else None)]
+    exact.append(rows.same_exchanges(settings.common))
     answers, common_answers = rows.same_answers()
     found = _Near(spool, rows, settings, text, folder, observe)
     near = [found.edges("own", NEAR_CONVERSATION), found.edges("own_prompt", NEAR_PROMPT)]
-    crossings = pl.concat([*exact, *near, answers])
+    crossings = pl.concat([*exact, *near, answers, found.shared()])
     priority = pl.col("kind").replace_strict({kind: n for n, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
     crossings = (
         crossings.sort("right", "split", priority, -pl.col("similarity"), "left")
         .unique(["right", "split"], keep="first", maintain_order=True)
         .select(PLACES.names())
     )
-    return Overlap(crossings=crossings, common_answers=common_answers, short=found.short, compared=found.compared)
+    return Overlap(
+        crossings=crossings,
+        common_answers=common_answers,
+        short=found.short,
+        masked=found.masked,
+        compared=found.compared,
+    )
 
 
 class _Rows:
@@ -123,8 +145,10 @@ class _Rows:
 
     def __init__(self, spool: RowSpool) -> None:
         sketcher = Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, bands=1, rows=1, seed=0)
-        parts = []
-        for chunk in spool.chunks(["prompt", "response"]):
+        parts, turns, at = [], [], 0
+        for chunk in spool.chunks(["prompt", "response", "exchanges"]):
+            turns.append(_exchanges(chunk["exchanges"], at, sketcher))
+            at += chunk.height
             columns: dict[str, npt.NDArray[np.generic]] = {}
             for name in ("prompt", "response"):
                 sketches = sketcher.sketch(chunk[name])
@@ -139,6 +163,7 @@ class _Rows:
         split = np.repeat(np.arange(len(self.counts)), self.counts)
         self.table = pl.concat(parts).with_columns(split=pl.Series(split, dtype=pl.Int64)).with_row_index("place")
         self.table = self.table.with_columns(pl.col("place").cast(pl.Int64))
+        self._turns = pl.concat(turns).join(self.table.select("place", "split"), on="place", maintain_order="left")
 
     def first(self, name: str) -> pl.Series:
         """Whether each row is the first with its prompt, or response; false where it has none."""
@@ -158,6 +183,19 @@ class _Rows:
         # What has no prompt is what it answers: a plain text, say.
         yield across(self.table.filter(pl.col("prompt_words") == 0), response, SAME_CONVERSATION)
 
+    def same_exchanges(self, common: int) -> pl.DataFrame:
+        """Rows of which a long question with its answer stands in an earlier split, in a longer conversation or there.
+
+        What stands in `common` rows or more is an example that all are shown.
+        """
+        words = pl.col("prompt_words") + pl.col("response_words") >= ANSWER_WORDS
+        both = (pl.col("prompt_words") > 0) & (pl.col("response_words") > 0)
+        every = pl.concat([self.table.select(self._turns.columns), self._turns]).filter(words, both)
+        keys = ["prompt_1", "prompt_2", "response_1", "response_2"]
+        every = every.filter(pl.len().over(keys) < common).sort("place")
+        pairs = across(every, keys, SAME_EXCHANGE)
+        return pairs.unique(["right", "split"], keep="first", maintain_order=True)
+
     def same_answers(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Rows whose long answer stands in an earlier split under another prompt; and those where it is a phrase."""
         response = ["response_1", "response_2"]
@@ -168,6 +206,18 @@ class _Rows:
             across(long.filter(~pl.col("common")), response, SAME_ANSWER),
             across(long.filter(pl.col("common")), response, SAME_ANSWER),
         )
+
+
+def _exchanges(exchanges: pl.Series, first: int, sketcher: Sketcher) -> pl.DataFrame:
+    """Fingerprints of the exchanges of rows, the first of which has the place `first`."""
+    places = pl.DataFrame({"place": np.arange(first, first + len(exchanges)), "exchange": exchanges})
+    told = places.explode("exchange", empty_as_null=False, keep_nulls=False).unnest("exchange")
+    columns: dict[str, npt.NDArray[np.generic]] = {}
+    for name, texts in (("prompt", told["asked"]), ("response", told["replied"])):
+        sketches = sketcher.sketch(texts)
+        one, two = sketches.fingerprints
+        columns |= {f"{name}_1": one, f"{name}_2": two, f"{name}_words": sketches.units}
+    return told.select("place").with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
 
 def across(table: pl.DataFrame, key: list[str], kind: str) -> pl.DataFrame:
@@ -210,12 +260,15 @@ class _Near:
         self, spool: RowSpool, rows: _Rows, settings: Settings, text: CommonText, folder: Path, observe: Observer
     ) -> None:
         self._rows, self._settings, self._observe, self._folder = rows, settings, observe, folder
-        self.short, self.compared = 0, 0
+        self.short, self.masked, self.compared = 0, 0, 0
         self._own: list[tuple[Path, int]] = []
 
         def own(chunk: pl.DataFrame) -> pl.DataFrame:
             prompt, response = text.own(chunk["prompt"]), text.own(chunk["response"])
-            return pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response})
+            asked = chunk["prompt"].str.strip_chars() != ""
+            told = chunk["prompt"].zip_with(asked, chunk["response"])  # a plain text is all that there is
+            shared = text.own(told, settings.shared_common)
+            return pl.DataFrame({"own_prompt": prompt, "own": prompt + "\n" + response, "shared": shared})
 
         done = 0
         for number, both in enumerate(in_threads(own, spool.chunks(["prompt", "response"]))):
@@ -248,7 +301,9 @@ class _Near:
                 }
             ).with_row_index("place")
             if column == "own":
-                self.short = int((table["words"] < OWN_WORDS).sum())
+                short = table["words"] < OWN_WORDS
+                words = self._rows.table.select(pl.sum_horizontal("prompt_words", "response_words")).to_series()
+                self.short, self.masked = int(short.sum()), int((short & (words >= LONG_WORDS)).sum())
             table = table.filter(pl.col("words") >= OWN_WORDS).with_columns(pl.col("place").cast(pl.Int64))
             table = table.with_columns(first=pl.col("place").first().over("split", "one", "two"))
             alone = np.zeros(len(standing.units), dtype=np.bool_)
@@ -263,6 +318,24 @@ class _Near:
                 self.compared += len(pairs)
                 found.append(verified_pairs(pairs, len(alone), self._sets(column), threshold, self._folder))
         return _best(found, table, kind)
+
+    def shared(self) -> pl.DataFrame:
+        """For each row, and each earlier split with a row that has most of its text, such a row: as `edges`."""
+        sketcher = Sketcher(unit="words", shingle=SHINGLE, ignore=IGNORE, bands=1, rows=1, seed=0)
+        kept = Stretches(sketcher, self._folder)
+        keys = [sketcher.sketch(self._texts(path, "shared")).fingerprints for path, _ in self._own]
+        one, two = np.concatenate(keys, axis=1)
+        table = pl.DataFrame({"place": self._rows.table["place"], "split": self._rows.table["split"]})
+        table = table.with_columns(first=pl.col("place").first().over("split", pl.Series(one), pl.Series(two)))
+        alone, at = table["first"] == table["place"], 0
+        for path, height in self._own:
+            here = table.slice(at, height).filter(alone.slice(at, height))
+            texts = self._texts(path, "shared").filter(alone.slice(at, height))
+            kept.add(texts, here["place"], here["split"])
+            at += height
+            self._observe("looking for shared text", at, table.height)
+        edges = kept.edges(self._sets("shared"), table.height)
+        return _best(list(by_split(edges, self._rows.starts)), table, SHARED_TEXT)
 
     @staticmethod
     def _texts(path: Path, column: str) -> pl.Series:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from instructkit.audit.exchanges import exchanges
 from instructkit.stages.ingest.split_names import in_order
 
 NOT_KEPT = ("messages",)
@@ -26,7 +27,9 @@ class RowSpool:
         self._others: list[tuple[Path, int]] = []
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Keep a frame of rows; `split` says where."""
+        """Keep a frame of rows; `split` says where. Of their messages the exchanges stay, see `exchanges`."""
+        if {"messages", "exemplar_ids"} <= set(rows.columns):
+            rows = rows.with_columns(exchanges(rows))
         for (split,), some in rows.drop(NOT_KEPT, strict=False).group_by("split", maintain_order=True):
             files = self._others if split is None else self._files.setdefault(str(split), [])
             path = self._folder / f"rows-{some['row'][0]}.parquet"  # no row stands in two frames

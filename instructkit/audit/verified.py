@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 COMMON_ANSWER, CONTAMINATED, NEARLY = "common_answer", "contaminated", "nearly_contaminated"
 """Kinds beside those of `overlap` and `identities`. The first and last are no leak."""
+NO_SPLIT = "(no split)"
+"""Rows that belong to none, where others do."""
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +77,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     ours: bool
     """Whether rows say their ids, documents and groups, so that these were compared too."""
     unsplit: int
-    """Rows that belong to no split; compared with nothing."""
+    """Rows that belong to no split. Beside splits they are one of their own, `NO_SPLIT`."""
     not_read: dict[str, int]
     """Rows without a text that could be compared, by what is wrong with them."""
     threshold: float
@@ -91,16 +94,28 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: list[Contamination]
     evidence: list[Evidence]
     said: list[str]
-    """What could not be looked at."""
+    """What is to be known beside it."""
+    gaps: list[str]
+    """What was not compared and should have been; where there is any, nobody knows whether all is clean."""
+    masked: int
+    """Rows of 30 words and more of which next to nothing is their own: near-copies of very many others, or rows of one
+    template. As a whole they are compared all the same."""
+
+    @property
+    def verdict(self) -> Literal["clean", "leaks", "not_all_compared"]:
+        """Whether anything crosses or a row of an evaluation is held, and if not, whether all was looked at."""
+        if any(pair.crossing for pair in self.pairs) or any(each.found for each in self.evaluations):
+            return "leaks"
+        return "not_all_compared" if self.gaps else "clean"
 
     @property
     def clean(self) -> bool:
-        """Whether nothing crosses, and no evaluation row is held."""
-        return not any(pair.crossing for pair in self.pairs) and not any(each.found for each in self.evaluations)
+        """Whether nothing crosses, no evaluation row is held, and all was looked at."""
+        return self.verdict == "clean"
 
 
 def verified_json(found: Sequence[Verified]) -> str:
     """All that was found, as JSON text."""
-    datasets = [{"clean": each.clean, **msgspec.to_builtins(each)} for each in found]
+    datasets = [{"clean": each.clean, "verdict": each.verdict, **msgspec.to_builtins(each)} for each in found]
     value = {"clean": all(each.clean for each in found), "datasets": datasets}
     return msgspec.json.format(msgspec.json.encode(value), indent=1).decode()

@@ -5,7 +5,8 @@ dataset ── read ──▶ rows ── own question and answer ──▶ spoo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from instructkit.audit.verified import (
     COMMON_ANSWER,
     CONTAMINATED,
     NEARLY,
+    NO_SPLIT,
     Contamination,
     Evidence,
     Pair,
@@ -38,6 +40,8 @@ from instructkit.store.builds import exports, is_build
 
 EXCERPT = 300
 """Characters of a text that evidence holds."""
+FEW_UNREAD = 0.01
+"""Share of a file's or split's rows that may be without a text before the rest says too little about it."""
 MOST_EVIDENCE = 1_000
 """Pairs of rows of each kind and pair of splits that are named."""
 SHOWN = ["file", "line", "id", "split", "prompt", "response"]
@@ -75,28 +79,44 @@ def verify(
     there is room for temporary files. Raises InputError for a file that cannot be read, UsageFault where there is no
     text, or neither a second split nor an evaluation.
     """
-    ours, said = of_build(lineage.build) if lineage.build else ([], [])
+    said = list[str]()
+    ours, gaps = of_build(lineage.build) if lineage.build else ([], [])
     against = [*ours, *against]
     with TemporaryDirectory(prefix="instructkit-verify-", dir=folder) as temporary:
         place = Path(temporary)
-        spool, not_read = _spooled(dataset, lineage, given, bool(against), place, observe)
-        if against and not spool.splits:
-            spool.name_others("all")
-        _check(dataset, spool, not_read, compared=bool(against))
+        spool, unread, read_rows = _spooled(dataset, lineage, given, bool(against), place, observe)
+        not_read: dict[str, int] = {}
+        for (_, fault), count in unread.items():
+            not_read[fault] = not_read.get(fault, 0) + count
+        unsplit = spool.unsplit
+        if spool.splits or against:
+            spool.name_others(NO_SPLIT if spool.splits else "all")
+        if unsplit and NO_SPLIT in spool.splits:
+            said.append(f"{unsplit:,} rows belong to no split: compared as one of their own.")
+        shards = dataset.step is not None  # of which some may well be empty
+        empty = [] if shards else sorted(file.name for file in dataset.files if file.name not in read_rows)
+        if empty:
+            said.append(f"Without rows: {', '.join(empty)}.")
+        _check(dataset, spool, not_read, empty, compared=bool(against))
+        gaps += _unread(unread, read_rows)
         found = overlap(spool, settings, place, lineage.literals, observe)
         same = identities(spool)
         crossings = pl.concat([found.crossings, same])
         own = {file.path.resolve(): file.name for file in dataset.files}
         holds = [held(spool, each, own, lineage.literals, observe) for each in against]
         if skipped := sorted({file for rows in holds for file in rows.skipped}):
-            said.append(f"Not compared with evaluations, being evaluations themselves: {', '.join(skipped)}.")
+            line = f"Not compared with evaluations, being evaluations themselves: {', '.join(skipped)}."
+            (gaps if set(skipped) >= set(own.values()) else said).append(line)
+        evaluations = [each for held_rows in holds for each in _contamination(spool, held_rows)]
+        if nothing := [each.file for each in evaluations if not each.rows]:
+            gaps.append(f"Evaluations without a row to look for: {', '.join(nothing)}.")
         return Verified(
             path=dataset.path,
             step=dataset.step,
             files=len(dataset.files),
             rows=dict(zip(spool.splits, spool.counts, strict=True)),
             ours=spool.scan().select(pl.col("ours").any()).collect().item(),
-            unsplit=spool.unsplit,
+            unsplit=unsplit,
             not_read=dict(sorted(not_read.items())),
             threshold=settings.threshold,
             shingle=SHINGLE,
@@ -105,9 +125,11 @@ def verify(
             short=found.short,
             candidates=found.compared,
             pairs=_pairs(spool, crossings, found),
-            evaluations=[each for held_rows in holds for each in _contamination(spool, held_rows)],
+            evaluations=evaluations,
             evidence=[*_evidence(spool, crossings), *(each for rows in holds for each in _held_evidence(spool, rows))],
             said=said,
+            gaps=gaps,
+            masked=found.masked,
         )
 
 
@@ -118,27 +140,39 @@ def _spooled(
     with_turns: bool,
     folder: Path,
     observe: Observer,
-) -> tuple[RowSpool, dict[str, int]]:
-    spool, not_read, done = RowSpool(folder), dict[str, int](), 0
+) -> tuple[RowSpool, Counter[tuple[str, str]], Counter[str]]:
+    """The rows with a text; how many others there are by file and fault; and how many of all by file."""
+    spool, not_read, of_file, done = RowSpool(folder), Counter[tuple[str, str]](), Counter[str](), 0
     for rows in read(dataset, given):
         done += rows.height
+        of_file.update(rows["file"].to_list())
         empty = (rows["messages"].list.len() == 0) | rows["messages"].is_null()
-        for fault in rows.filter(empty)["fault"].fill_null("empty"):
-            not_read[fault] = not_read.get(fault, 0) + 1
+        not_read.update(rows.filter(empty).select("file", pl.col("fault").fill_null("empty")).iter_rows())
         rows = lineage.known(rows.filter(~empty))
         rows = lineage.own(rows.with_columns(turns(rows).alias("turns")) if with_turns else rows)
         ours = pl.lit(True) if lineage.is_ours else pl.col("format") == "instructkit"
         spool.add(rows.with_columns(ours=ours))
         observe("reading", done, 0)
-    return spool, not_read
+    return spool, not_read, of_file
 
 
-def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], compared: bool) -> None:
+def _unread(unread: Counter[tuple[str, str]], read_rows: Counter[str]) -> Iterator[str]:
+    """Files of which too little could be read."""
+    of_file = Counter[str]()
+    for (file, _), count in unread.items():
+        of_file[file] += count
+    for file, count in of_file.items():
+        if count > FEW_UNREAD * read_rows[file]:
+            yield f"{count:,} of {read_rows[file]:,} rows of {file} have no text that can be read."
+
+
+def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], empty: list[str], compared: bool) -> None:
     """Raises UsageFault where there is nothing to compare; `compared`: rows are compared with evaluations anyway."""
     if len(spool.splits) > 1 or (compared and spool.splits):
         return
     read = sum(spool.counts) + spool.unsplit
-    reasons = ", ".join(f"{count:,} {rule}" for rule, count in sorted(not_read.items())) or "no rows"
+    without = f"; without rows: {', '.join(empty)}" if empty else ""
+    reasons = ", ".join(f"{count:,} {rule}" for rule, count in sorted(not_read.items())) or f"no rows{without}"
     if not read:
         raise UsageFault(
             f"{dataset.path}: no row with a text to compare ({reasons}); name the columns: --column prompt=… "
@@ -155,7 +189,7 @@ def _check(dataset: Dataset, spool: RowSpool, not_read: dict[str, int], compared
         "give the folder that holds them all"
     )
     unread = f" (not read: {reasons})" if not_read else ""
-    raise UsageFault(f"{dataset.path}: {found}{unread}, so there is nothing to compare; {way_out}")
+    raise UsageFault(f"{dataset.path}: {found}{unread}{without}, so there is nothing to compare; {way_out}")
 
 
 def _pairs(spool: RowSpool, crossings: pl.DataFrame, found: Overlap) -> list[Pair]:

@@ -31,7 +31,7 @@ from instructkit.build.keys import located
 from instructkit.build.lock import check_lock, lock_of, read_lock, write_lock
 from instructkit.build.manifest import Build, Manifest
 from instructkit.build.runner import Observer, Runner, StepProgress
-from instructkit.errors import UsageFault
+from instructkit.errors import InstructkitError, UsageFault
 from instructkit.executors.local import Executor
 from instructkit.hashing import canonical_json
 from instructkit.recipe.recipe import Recipe
@@ -110,7 +110,8 @@ def planned(recipe: Recipe, build_dir: Path) -> tuple[dict[str, StepProgress], B
 def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dict[str, list[str]]:
     """What stages can say beforehand, by step: what to expect, and what it will take. The rest is what `planned` gave.
 
-    A stage is shown the rows that it would read where all of them are built.
+    A stage is shown the rows that it would read where all of them are built. What it raises is a line of its own, so
+    that it hides nothing of what other steps say.
     """
     said: dict[str, list[str]] = {}
     for name in steps:
@@ -118,7 +119,12 @@ def outlook(recipe: Recipe, steps: dict[str, StepProgress], build: Build) -> dic
         if hasattr(stage, "outlook"):
             above = recipe.steps[name].upstream
             waits = any(steps[each].unknown for each in above)
-            said[name] = stage.outlook(None if waits else pl.concat([build.rows(each) for each in above]))
+            try:
+                said[name] = stage.outlook(None if waits else pl.concat([build.rows(each) for each in above]))
+            except InstructkitError as error:
+                # Paths as the recipe names them: below the project's folder.
+                shown = str(error).replace(f"{recipe.root}{os.sep}", "")
+                said[name] = [f"the build would stop here: {shown}"]
     return said
 
 

@@ -50,7 +50,8 @@ def plan(recipe: Path, build_dir: Path | None, probe: bool, as_json: bool) -> No
         return
     print_table(plan_table(steps, loaded))
     for step, lines in outlooks.items():
-        click.echo("\n  ".join([f"{step}:", *lines]) + "\n")
+        if lines:
+            click.echo("\n  ".join([f"{step}:", *lines]) + "\n")
     echo_outlooks(loaded, trainings)
     pending = [now for now in steps.values() if now.unknown]
     if not pending:

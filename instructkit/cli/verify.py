@@ -69,7 +69,8 @@ def verify(
       instructkit verify downloads/some-dataset --json leaks.json
       instructkit verify data/train.jsonl --against eval/gsm8k.jsonl --against eval/squad/
 
-    Exit code: 0 nothing crosses, 1 something does, 2 it cannot be told (no splits, a file that cannot be read).
+    Exit code: 0 nothing crosses, 1 something does, 2 it cannot be told (no splits, a file or many rows that cannot be
+    read, an evaluation without rows).
     """  # noqa: D301 (\b keeps click from filling the lines)
     from instructkit.audit.evaluations import named
     from instructkit.audit.overlap import Settings
@@ -99,5 +100,7 @@ def verify(
         click.echo(verified_json(found))
     elif json_file:
         Path(json_file).write_text(verified_json(found) + "\n", encoding="utf-8")
-    if not all(each.clean for each in found):
+    if any(each.verdict == "leaks" for each in found):
         sys.exit(1)
+    if not all(each.clean for each in found):
+        sys.exit(2)

@@ -22,7 +22,8 @@ def find(
     often is no more common for it. Where there are none, the records' ids.
     """
     hits = index.hits(turns)
-    with_gram = groups_with(hits.gram, groups.gather(hits.record), len(index.grams))
+    pairs = pl.LazyFrame({"gram": hits.gram, "group": groups.gather(hits.record)})
+    with_gram = groups_with(pairs, len(hits.gram), len(index.grams))
     weighed = weights(index, with_gram, groups.n_unique(), settings.common)
     found = matches(index, hits, weighed, settings.threshold, void)
     lists = turns if turns.dtype != pl.String else turns.reshape((-1, 1)).cast(pl.List(pl.String))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from instructkit.contamination.index import Hits, Index
+from instructkit.contamination.rarity import weights_in_rows
 from instructkit.minhash.sketcher import kernels
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +57,9 @@ SLACK = 10
 """Words more: a short segment is not torn by one remark."""
 LEAST = 0.5
 """Of the threshold: what must be found of a segment for a closer look. Half a prompt may have its whole answer."""
+VERBATIM_WORDS = 20
+"""Words of a prompt that says something by itself: found as one run it counts, with all its words, where a leak into
+many groups has made them common. They must not be those of the record's template or of many rows of the evaluation."""
 ROUNDING = 1e-6
 PLACES_AT_ONCE = 2_000_000
 """Places of n-grams in segments that are looked at together; one record is always looked at whole."""
@@ -82,15 +86,58 @@ class Void(NamedTuple):
 def matches(index: Index, hits: Hits, weights: Floats, threshold: float, void: Void | None = None) -> pl.DataFrame:
     """Segments that stand in records, as `MATCH`, in the order of records and segments.
 
-    All are there of which `LEAST` * threshold may be found, and others are not. `hits` in the order of records.
+    All are there of which `LEAST` * threshold may be found, and prompts that stand there word for word however many
+    others hold them (`VERBATIM_WORDS`); others are not. `hits` in the order of records.
     """
+    verbatim = _verbatim(index, hits, weights, void)
     kept = weights[hits.gram] > 0
     if void is not None:
         kept &= ~_is_void(void, hits.record, hits.gram, len(index.grams))
     hits = Hits(*(column[kept] for column in hits))
     sums, each = _sums(index, weights), weights[index.sequence]
     found = [_matches(index, some, weights, each, sums, threshold * LEAST, void) for some in _chunks(index, hits)]
-    return pl.concat([pl.DataFrame(schema=MATCH), *found])
+    if verbatim.is_empty():
+        return pl.concat([pl.DataFrame(schema=MATCH), *found])
+    return pl.concat([verbatim, *found]).unique(["record", "segment"], keep="first").sort("record", "segment")
+
+
+def _verbatim(index: Index, hits: Hits, weights: Floats, void: Void | None) -> pl.DataFrame:
+    """Long prompts without much weight that stand in records as one run, as `MATCH`; see `VERBATIM_WORDS`."""
+    least = VERBATIM_WORDS - index.ngram + 1
+    said = weights_in_rows(index) > 0
+    # What several rows ask in the same words is an instruction, and not what the evaluation asks.
+    prompts = index.uses.filter(part="prompt").filter(pl.len().over("segment") == 1)["segment"].to_numpy()
+    light = _sums(index, (weights > 0).astype(np.float64)) < least
+    heavy = _sums(index, said.astype(np.float64)) >= least
+    prompts = prompts[light[prompts] & heavy[prompts]]
+    opening = pl.DataFrame({"gram": index.sequence[index.starts[prompts]], "segment": prompts})
+    begins = pl.DataFrame({"gram": hits.gram, "hit": np.arange(len(hits.gram))}).join(opening, on="gram")
+    hit, segment = begins["hit"].to_numpy(), begins["segment"].to_numpy()
+    size = np.diff(index.starts)[segment]
+    there = hit + size <= len(hits.gram)
+    hit, segment, size = hit[there], segment[there], size[there]
+    end = hit + size - 1
+    # Places in a record ascend: as many n-grams as places are one run.
+    run = (hits.record[end] == hits.record[hit]) & (hits.position[end] - hits.position[hit] == size - 1)
+    hit, segment, size = hit[run], segment[run], size[run]
+    found = [pl.DataFrame(schema=MATCH)]
+    for some in np.split(np.arange(len(hit)), np.flatnonzero(np.diff(np.cumsum(size) // PLACES_AT_ONCE)) + 1):
+        if not len(some):
+            continue
+        here = _ranges(hit[some], size[some])
+        starts = np.cumsum(size[some]) - size[some]
+        same = hits.gram[here] == index.sequence[_ranges(index.starts[segment[some]], size[some])]
+        counts = said[hits.gram[here]]
+        if void is not None:
+            counts &= ~_is_void(void, hits.record[here], hits.gram[here], len(index.grams))
+        those = some[
+            np.logical_and.reduceat(same, starts) & (np.add.reduceat(counts.astype(np.int64), starts) >= least)
+        ]
+        words, first = index.units[segment[those]], hits.position[hit[those]]
+        columns = (hits.record[hit[those]], segment[those], words, words, words, first, first + words)
+        matched = dict(zip(MATCH, (*columns, hits.turn[hit[those]]), strict=True))
+        found.append(pl.DataFrame(matched).cast(MATCH))
+    return pl.concat(found).unique(["record", "segment"], keep="first", maintain_order=True)
 
 
 def _is_void(void: Void, record: Ints, gram: Ints, grams: int) -> npt.NDArray[np.bool_]:

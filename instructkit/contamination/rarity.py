@@ -7,9 +7,10 @@
 
 Text that many records share for other reasons than a leak (templates, system prompts, identities, licences) has no
 weight, and so neither brings a record near a row nor keeps it away. A group counts once, so that what many templates
-make of one document is not common for it. The form is the inverse document frequency of retrieval (K. Sparck Jones, A
-statistical interpretation of term specificity, 1972), brought to 0 where it says nothing any more; allenai/decon weighs
-by the evaluation's frequencies alone.
+make of one document is not common for it. What leaked into many groups looks the same: long prompts that stand in a
+record word for word are found whatever they weigh (see `matches.VERBATIM_WORDS`). The form is the inverse document
+frequency of retrieval (K. Sparck Jones, A statistical interpretation of term specificity, 1972), brought to 0 where it
+says nothing any more; allenai/decon weighs by the evaluation's frequencies alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ Ints = npt.NDArray[np.int64]
 
 COMMON_GROUPS = 20
 """An n-gram of fewer groups, or rows of the evaluation, is never common: in small data a share is a handful."""
+HITS_AT_ONCE = 20_000_000
+"""Whose groups are counted together: some 40 bytes each meanwhile."""
 COMMON_ROWS = 0.01
 """Share of the evaluation's rows from which on an n-gram is the evaluation's own wording."""
 
@@ -36,16 +39,25 @@ def weights(index: Index, groups_with: Ints, groups: int, common: float) -> Floa
     `common`: share of them from which on an n-gram says nothing.
     """
     ours = _weight(groups_with, max(COMMON_GROUPS, common * groups))
-    theirs = _weight(index.frequency, max(COMMON_GROUPS, COMMON_ROWS * index.rows.height))
-    return np.minimum(ours, theirs)
+    return np.minimum(ours, weights_in_rows(index))
 
 
-def groups_with(grams: Ints, groups: pl.Series, count: int) -> Ints:
-    """Groups that have each of `count` n-grams, from the n-gram and the group of each hit."""
-    pairs = pl.LazyFrame({"gram": grams, "group": groups}).unique()
-    found = pairs.group_by("gram").len().collect()
+def weights_in_rows(index: Index) -> Floats:
+    """The weight of each n-gram by the rows of the evaluation alone, shape (n-grams,)."""
+    return _weight(index.frequency, max(COMMON_GROUPS, COMMON_ROWS * index.rows.height))
+
+
+def groups_with(pairs: pl.LazyFrame, hits: int, count: int) -> Ints:
+    """Groups that have each of `count` n-grams, shape (count,).
+
+    `pairs`: `gram` and `group` of each of so many hits. Where there are very many, n-grams are counted in turns.
+    """
     result = np.zeros(count, dtype=np.int64)
-    result[found["gram"].to_numpy()] = found["len"].to_numpy()
+    passes = hits // HITS_AT_ONCE + 1
+    for each in range(passes):
+        some = pairs.filter(pl.col("gram") % passes == each).unique()
+        counted = some.group_by("gram").len().collect(engine="streaming")
+        result[counted["gram"].to_numpy()] = counted["len"].to_numpy()
     return result
 
 

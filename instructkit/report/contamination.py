@@ -8,6 +8,7 @@ from typing import get_args
 import polars as pl
 
 from instructkit.build.manifest import Build
+from instructkit.errors import UsageFault
 from instructkit.report.duplicates import Comparison, decided
 from instructkit.report.lineage import place
 from instructkit.schema import Origin
@@ -26,16 +27,21 @@ ROWS = pl.Schema(
 )
 """A row of an evaluation: where it stands, what of it was found and how much at the most, and in which records."""
 
+STAGE = "decontaminate"
 MOST_RECORDS = 3
 """Records that are named beside a row."""
 
 
 def contaminated_rows(build: Build, step: str) -> pl.DataFrame:
-    """The rows of evaluations that a step found in records, as `ROWS`, in the order of files and rows. Empty for a
-    step that looks for none.
+    """The rows of evaluations that a step found in records, as `ROWS`, in the order of files and rows.
 
-    Passages count where nothing else of the row was found. Rows are those of either mode of the step.
+    Passages count where nothing else of the row was found. Rows are those of either mode of the step. Raises UsageFault
+    for a step that looks for none.
     """
+    if build.step(step).stage != STAGE:
+        those = [name for name, entry in build.manifest.steps.items() if entry.stage == STAGE]
+        way = f"steps that do: {', '.join(those)}" if those else f"no step of this build does; {STAGE} is a stage"
+        raise UsageFault(f"step '{step}' looks for no rows of evaluations ({way})")
     found = [pl.DataFrame(schema=ROWS)]
     for decision in _decisions(build, step):
         each = decision.select(pl.col("id").alias("record"), "evaluation_rows").explode("evaluation_rows")

@@ -17,7 +17,9 @@ from instructkit.audit.overlap import (
     OWN_WORDS,
     SAME_ANSWER,
     SAME_CONVERSATION,
+    SAME_EXCHANGE,
     SAME_PROMPT,
+    SHARED_TEXT,
 )
 from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
 from instructkit.report.hunks import CONTROLS
@@ -25,9 +27,11 @@ from instructkit.report.hunks import CONTROLS
 WORDS = {
     SAME_CONVERSATION: "same conversation",
     SAME_PROMPT: "same prompt, other answer",
+    SAME_EXCHANGE: "same question and answer inside",
     NEAR_CONVERSATION: "near-duplicate",
     NEAR_PROMPT: "near-duplicate prompt",
     SAME_ANSWER: "same long answer",
+    SHARED_TEXT: "shares most of its text",
     SAME_ID: "same id",
     SAME_DOCUMENT: "same document",
     SAME_GROUP: "same group",
@@ -62,6 +66,10 @@ def verified_lines(found: Verified, examples: int = 1) -> Iterator[str]:
 def _verdict(found: Verified) -> Iterator[str]:
     looked = ["nothing of one split stands in another"] if found.pairs else []
     looked += ["no row of an evaluation is held"] if found.evaluations else []
+    if found.verdict == "not_all_compared":
+        for number, line in enumerate(found.gaps):
+            yield f"{' ' * 16 if number else click.style('NOT ALL COMPARED', fg='yellow', bold=True)}  {line}"
+        return
     if found.clean:
         yield click.style("CLEAN", fg="green", bold=True) + f"  {', and '.join(looked)}"
         return
@@ -125,7 +133,7 @@ def _evaluations(found: Verified) -> Iterator[str]:
 
 def _notes(found: Verified) -> Iterator[str]:
     """How it was looked for, and what was not looked at."""
-    for line in found.said:
+    for line in [*(found.gaps if found.verdict == "leaks" else ()), *found.said]:
         yield click.style(f"  {line}", fg="yellow")
     if found.pairs:
         yield from _how(found)
@@ -134,8 +142,13 @@ def _notes(found: Verified) -> Iterator[str]:
     if nearly := sum(each.nearly for each in found.evaluations):
         yield f"  {nearly:,} rows come out above the threshold of the step that decontaminated, by {MARGIN:g} at most:"
         yield "  it weighed words by other rows than are left. They are no leak; --json names them."
-    if found.unsplit:
-        yield click.style(f"  {found.unsplit:,} rows belong to no split: compared with nothing.", fg="yellow")
+    if found.masked:
+        yield click.style(
+            f"  {found.masked:,} rows are long and have fewer than {OWN_WORDS} words of their own: rows of a template, "
+            f"or a text in {found.common} near-copies and more,",
+            fg="yellow",
+        )
+        yield click.style("  which are not told apart: --common with a larger number compares them.", fg="yellow")
     if found.not_read:
         reasons = ", ".join(f"{count:,} {rule}" for rule, count in found.not_read.items())
         yield click.style(f"  Not compared, without a text that can be read: {reasons}.", fg="yellow")

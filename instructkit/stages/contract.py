@@ -28,7 +28,8 @@ Methods a stage may have, and the runner and the recipe ask for:
                                               by (JSON-like), where that is not the bytes of a file or folder; the
                                               stage is then given paths for `project_path`
     outlook(self, records: pl.LazyFrame | None) -> list[str]   lines for `plan`: what to expect and what it will take,
-                                              for these rows (None: not known yet)
+                                              for these rows (None: not known yet); an error that it raises
+                                              is a line too: where the build would stop
 
 An export declares `file_format: ClassVar["jsonl" | "parquet"]`: its kept frame has `id`, `split` and the columns of the
 file (one column `line`, the JSON text, for jsonl), and `yields` is None.

@@ -10,6 +10,10 @@ from instructkit.errors import InputError, did_you_mean
 from instructkit.store.store import ShardRef, Store
 
 FILE = "manifest.json"
+LOG = "log.jsonl"
+"""What a build writes from its first call on."""
+STORE = ".store"
+"""Beside the folders of builds."""
 SPLIT = "split"
 """Name of the stage that divides rows."""
 
@@ -49,8 +53,22 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 def is_build(folder: Path) -> bool:
-    """Whether a folder is that of a build."""
+    """Whether a folder is that of a build.
+
+    Raises InputError where it is and cannot be read: the build has never come to its end, or the manifest is damaged or
+    of another version.
+    """
     return _manifest(folder) is not None
+
+
+def looks_like_build(folder: Path) -> bool:
+    """Whether a folder is that of a build, finished or not."""
+    if _of_a_build(folder):
+        return True
+    try:
+        return is_build(folder)
+    except InputError:
+        return True
 
 
 def step_shards(folder: Path, step: str | None = None) -> tuple[str, list[tuple[Path, ShardRef]]]:
@@ -67,7 +85,7 @@ def step_shards(folder: Path, step: str | None = None) -> tuple[str, list[tuple[
         raise InputError(f"{folder}: this build has {wrong} (steps with rows: {', '.join(names) or 'none'})")
     calls = [call for run in manifest.steps[chosen].runs for call in run.calls if call.verb in ("read", "apply")]
     shards = [ref for call in calls for ref in call.kept]
-    return chosen, list(zip(Store(folder.parent / ".store").paths(shards), shards, strict=True))
+    return chosen, list(zip(Store(folder.parent / STORE).paths(shards), shards, strict=True))
 
 
 def exports(folder: Path) -> list[str]:
@@ -96,7 +114,29 @@ def split_steps(folder: Path) -> list[str]:
 
 
 def _manifest(folder: Path) -> _Manifest | None:
-    try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=_Manifest)
-    except (OSError, msgspec.MsgspecError):
+    file = folder / FILE
+    if not file.is_file():
+        if _of_a_build(folder):
+            raise InputError(
+                f"{folder}: the build in this folder has never come to its end (there is no {FILE}); run `instructkit "
+                "build` for its recipe, or name another"
+            )
         return None
+    try:
+        data = file.read_bytes()
+        return msgspec.json.decode(data, type=_Manifest)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); see to its permissions") from error
+    except msgspec.MsgspecError as error:
+        # Other programs write a manifest.json too.
+        if _of_a_build(folder) or (data.lstrip().startswith(b"{") and b'"instructkit"' in data[:100]):
+            raise InputError(
+                f"{file}: damaged, or of another version of instructkit ({error}); run `instructkit build` for its "
+                "recipe again"
+            ) from error
+        return None
+
+
+def _of_a_build(folder: Path) -> bool:
+    """Whether a build was begun in a folder."""
+    return (folder / LOG).is_file() and (folder.parent / STORE).is_dir()

@@ -77,10 +77,10 @@ def test_a_score_within_the_margin_is_told_apart_and_no_leak(folder, splits, eva
     assert 0.8 <= unsure.evidence[0].similarity < 1
 
 
-def test_an_evaluation_without_rows_is_told(folder, verified, splits, tmp_path):
+def test_an_evaluation_without_rows_is_an_error(folder, verified, splits, tmp_path):
     (tmp_path / "nothing.jsonl").write_text("")
-    (held,) = verified(folder(**splits), against=[str(tmp_path / "nothing.jsonl")]).evaluations
-    assert (held.rows, held.found) == (0, 0)
+    with pytest.raises(InputError, match=r"nothing.jsonl: no rows, so nothing would be looked for"):
+        verified(folder(**splits), against=[str(tmp_path / "nothing.jsonl")])
 
 
 def test_an_evaluation_that_is_not_there_is_an_error(folder, verified, splits):
@@ -133,5 +133,6 @@ def test_an_evaluation_of_the_recipe_that_is_gone_is_told(held_build, verified):
     (folder.parent.parent / "data/exam.jsonl").unlink()
     found = verified(folder)
     assert found.evaluations == []
-    assert len(found.said) == 1
-    assert "evaluations of step 'free' were not looked for" in found.said[0]
+    assert found.verdict == "not_all_compared"
+    assert len(found.gaps) == 1
+    assert "evaluations of step 'free' were not looked for" in found.gaps[0]

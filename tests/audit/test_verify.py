@@ -138,19 +138,80 @@ def test_a_leak_under_a_template_is_found_all_the_same(folder, verified, crossin
     }
 
 
-def test_a_document_under_many_templates_is_its_own_text(folder, verified, text):
-    templates = [text(f"template {n}", 25) for n in range(60)]
-    documents = [text(f"document {n}", 40) for n in range(60)]
+def test_a_document_under_a_template_that_no_other_row_has_is_found(folder, verified, crossing, text):
+    templates = [text(f"template {n}", 25) for n in range(15)]
     rows = [
-        {"prompt": f"{told}: {document}", "completion": "yes"}
-        for number, document in enumerate(documents)
-        for told in templates
-        if number
+        {"prompt": f"{told}: {text(f'document {n}', 40)}", "completion": "yes"} for n in range(30) for told in templates
     ]
-    clean = verified(folder(train=rows[:-120], test=rows[-120:]))
-    assert clean.clean
-    leak = [{"prompt": f"{templates[5]}: {documents[1]}", "completion": "no"}]
-    assert not verified(folder(name="leak", train=rows[:-120], test=rows[-120:] + leak)).clean
+    clean = [{"prompt": f"{text('unseen', 25)}: {text(f'document {n}', 40)}", "completion": "no"} for n in (60, 61)]
+    assert verified(folder(train=rows, test=clean)).clean
+    leak = [{"prompt": f"{text('unseen', 25)}: {text('document 1', 40)}", "completion": "no"}]
+    assert crossing(verified(folder(train=rows, test=clean + leak))) == {("shared_text", "test", 3, "train", 16)}
+
+
+@pytest.mark.parametrize(("documents", "templates", "told"), [(45, 8, 25), (60, 60, 25), (90, 60, 12)])
+def test_rows_of_documents_under_all_templates_are_found_in_the_other_split(
+    folder, verified, text, documents, templates, told
+):
+    rows = [
+        {"prompt": f"{text(f'template {t}', told)}: {text(f'document {d}', 40)}", "completion": "yes"}
+        for d in range(documents)
+        for t in range(templates)
+    ]
+    (pair,) = verified(folder(train=rows[::2] + rows[1:-20:2], test=rows[-19::2])).pairs
+    assert pair.crossing == pair.rows == 10
+
+
+def test_a_template_of_twenty_rows_and_more_is_no_shared_text(folder, verified, text):
+    rows = [{"prompt": f"{text('told', 60)}: {text(n, 40)}", "completion": "yes"} for n in range(30)]
+    assert verified(folder(train=rows[:20], test=rows[20:])).clean
+    found = verified(folder(name="few", train=rows[:9], test=rows[9:15]))
+    assert found.pairs[0].counts["shared_text"] == 6
+
+
+def test_another_question_about_a_passage_shares_most_of_its_text(folder, verified, crossing, train, test, text):
+    train[3] = {"prompt": f"{text('passage', 60)}\n{text('one question', 15)}?", "completion": "Seven."}
+    test[5] = {"prompt": f"{text('passage', 60)}\n{text('another', 15)}?", "completion": "Blue."}
+    found = verified(folder(train=train, test=test))
+    assert crossing(found) == {("shared_text", "test", 6, "train", 4)}
+    assert found.evidence[0].similarity == pytest.approx(56 / 71, abs=1e-4)
+
+
+def spoken(*texts, system=None):
+    said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+    return {"messages": ([{"role": "system", "content": system}] if system else []) + said}
+
+
+def test_turns_of_a_longer_conversation_are_found(folder, verified, crossing, text):
+    turns = [[text(f"{n} {turn}", 30) for turn in range(6)] for n in range(12)]
+    train = [spoken(*said) for said in turns[:8]]
+    test = [
+        spoken(*turns[1][:2], system="Be kind."),  # cut off
+        spoken(*turns[2][2:4]),  # given out turn by turn
+        spoken(text("new", 30), text("other", 30), *turns[3][4:]),
+        *(spoken(*said) for said in turns[8:]),
+    ]
+    assert crossing(verified(folder(train=train, test=test))) == {
+        ("same_exchange", "test", 1, "train", 2),
+        ("same_exchange", "test", 2, "train", 3),
+        ("same_exchange", "test", 3, "train", 4),
+    }
+
+
+def test_greetings_and_turns_that_all_are_shown_are_no_leak(folder, verified, text):
+    shown = [text("shown", 30), text("reply", 30)]
+
+    def row(n):
+        return spoken("Hello!", "Hello, how can I help you?", *shown, text(f"q{n}", 30), text(f"a{n}", 30))
+
+    assert verified(folder(train=[row(n) for n in range(50)], test=[row(n) for n in range(50, 60)])).clean
+
+
+def test_the_same_conversation_under_another_system_prompt_is_the_same(folder, verified, crossing, text):
+    said = [text("q", 12), text("a", 12)]
+    train = [spoken(*said), spoken(text("b", 30), text("c", 30))]
+    place = folder(train=train, test=[spoken(*said, system=text("system", 100)), spoken(text("d", 30), "No.")])
+    assert crossing(verified(place)) == {("same_conversation", "test", 1, "train", 1)}
 
 
 def test_labels_and_short_answers_are_no_leak(folder, verified, train, test):
@@ -244,13 +305,55 @@ def test_what_our_rows_say_of_themselves_is_compared_too(tmp_path, verified, tex
     assert (evidence.later.line, evidence.earlier.line, evidence.similarity) == (13, 4, None)
 
 
-def test_rows_of_no_split_and_rows_that_cannot_be_read_are_told(tmp_path, verified, train, test):
+def test_rows_of_no_split_and_rows_that_cannot_be_read_are_told(tmp_path, verified, new_row, train, test):
     rows = [row | {"split": "train"} for row in train] + [row | {"split": "test"} for row in test]
-    lines = [json.dumps(row) for row in [*rows, train[0] | {"prompt": "no split"}]] + ["{broken", '{"colour": "red"}']
+    lines = [json.dumps(row) for row in [*rows, new_row("no split")]] + ["{broken", '{"colour": "red"}']
     (tmp_path / "all.jsonl").write_text("\n".join(lines))
     found = verified(tmp_path / "all.jsonl")
-    assert found.rows == {"train": 60, "test": 20}
+    assert found.rows == {"train": 60, "test": 20, "(no split)": 1}
     assert (found.unsplit, found.not_read) == (1, {"not_json": 1, "unrecognised": 1})
+    assert found.verdict == "not_all_compared"
+    assert found.gaps == ["2 of 83 rows of set/all.jsonl have no text that can be read."]
+
+
+def test_rows_of_no_split_are_compared_as_one_of_their_own(folder, verified, crossing, train, test):
+    found = verified(folder(train=train, test=test, extra=[test[4]]))
+    assert crossing(found) == {("same_conversation", "(no split)", 1, "test", 5)}
+    assert found.said == ["1 rows belong to no split: compared as one of their own."]
+
+
+def test_a_file_of_which_much_cannot_be_read_is_not_clean(folder, verified, train, test):
+    few = verified(folder(train=train * 2 + [{"colour": "red"}], test=test))
+    assert (few.verdict, few.gaps, few.not_read) == ("clean", [], {"unrecognised": 1})
+    many = verified(folder(train=train + [{"colour": "red"}] * 99, test=test))
+    assert (many.verdict, many.clean) == ("not_all_compared", False)
+    leak = verified(folder(train=train + [{"colour": "red"}] * 99, test=[*test, train[0]]))
+    assert (leak.verdict, leak.gaps) == ("leaks", many.gaps)
+
+
+def test_an_evaluation_with_nothing_to_look_for_is_not_clean(folder, verified, train, test, tmp_path):
+    place = folder(train=train, test=test)
+    (tmp_path / "exam.jsonl").write_text("")
+    found = verified(place, against=[str(tmp_path / "exam.jsonl")])
+    assert found.verdict == "not_all_compared"
+    assert "exam.jsonl" in found.gaps[0]
+    itself = verified(f"{place}/test.jsonl", against=[f"{place}/test.jsonl"])
+    assert itself.verdict == "not_all_compared"
+
+
+def test_files_without_rows_are_named(folder, verified, train, test):
+    found = verified(folder(train=train, test=test, validation=[]))
+    assert found.said == ["Without rows: set/validation.jsonl."]
+    with pytest.raises(UsageFault, match=r"only the split 'train' .*; without rows: other/test.jsonl, so"):
+        verified(folder(name="other", train=train, test=[]))
+
+
+def test_near_copies_that_mask_each_other_are_counted(folder, verified, train, test, text):
+    copies = [{"prompt": changed(text("base", 60), n), "completion": f"Answer {n}."} for n in range(58)]
+    found = verified(folder(train=train + copies[:-1], test=[*test, copies[-1]]))
+    assert found.clean
+    assert found.masked == 58
+    assert not verified(folder(train=train + copies[:-1], test=[*test, copies[-1]]), common=1000).clean
 
 
 def test_a_split_of_which_nothing_can_be_read_is_told(verified, folder, train):
@@ -281,7 +384,7 @@ def test_columns_of_any_name_are_compared_when_they_are_named(folder, verified, 
     [
         ({"train": 3}, "only the split 'train' \\(3 rows\\), so there is nothing to compare; a split is told by"),
         ({"notes": 3}, "no splits in 3 rows of 1 file, so"),
-        ({"train": 0, "test": 0}, "no row with a text to compare \\(no rows\\)"),
+        ({"train": 0, "test": 0}, "no row with a text to compare \\(no rows; without rows: set/test.jsonl, set/train"),
     ],
 )
 def test_no_two_splits_is_not_clean(folder, verified, train, files, message):

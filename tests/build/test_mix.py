@@ -95,6 +95,6 @@ def test_a_mix_that_cannot_be_met_is_said_by_the_plan(project_built):
     recipe = project_built / "recipes/mixed.yaml"
     recipe.write_text(ABOVE + MIX % "pretrainig: 1")
     assert said(project_built) == [
-        "the build will stop here: mix: weights: no row has the task 'pretrainig'; did you mean 'pretraining'? "
+        "the build would stop here: mix: weights: no row has the task 'pretrainig'; did you mean 'pretraining'? "
         "(there are: 'pretraining', 'title', 'writing')"
     ]

@@ -148,6 +148,18 @@ def test_a_plan_says_what_near_duplicates_will_be_found(run, project):
     assert "0.8: > 99.9%" in out
 
 
+def test_a_plan_for_no_rows_has_no_heading_without_lines(run, project):
+    (project / "recipes/none.yaml").write_text(
+        "recipe: none\nsteps:\n  raw: {stage: ingest.jsonl, path: data/one/*.jsonl, text: body}\n"
+        "  few: {stage: filter.length, min_words: 1000000}\n  sets: {stage: split}\n"
+    )
+    assert run(project, "build", "recipes/none.yaml", "--workers", "1")[0] == 0
+    code, out, _ = run(project, "plan", "recipes/none.yaml")
+    assert code == 0
+    assert "sets" in out
+    assert "sets:" not in out
+
+
 def test_clusters_of_duplicates_can_be_looked_at(run, built):
     root = built.folder.parent.parent
     _, out, _ = run(root, "show", "unique", "--clusters")

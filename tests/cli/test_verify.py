@@ -86,6 +86,16 @@ def test_an_evaluation_is_looked_for(here, verify):
     assert "  holds a row of an evaluation  clean/train.jsonl:6  exam.jsonl:1" in out.splitlines()
 
 
+def test_what_could_not_be_compared_exits_2_beside_the_table(here, verify):
+    with (here / "clean/train.jsonl").open("a") as file:
+        file.write("{broken\n" * 9)
+    code, out, err = verify("clean")
+    assert (code, err) == (2, "")
+    assert out.splitlines()[1].startswith("NOT ALL COMPARED  9 of 29 rows of clean/train.jsonl")
+    code, out, _ = verify("clean", "--json", "-")
+    assert (code, json.loads(out)["datasets"][0]["verdict"]) == (2, "not_all_compared")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,6 +1,12 @@
 """What counts as contaminated, and what does not: texts that one can judge by eye."""
 
+import numpy as np
+import polars as pl
 import pytest
+
+from instructkit.contamination.index import Index
+from instructkit.contamination.matches import Void
+from instructkit.contamination.rows import EVALUATION
 
 QUESTION = "A baker fills 14 trays with 23 rolls each and burns 9 of them. How many rolls can she sell?"
 SOLUTION = (
@@ -99,6 +105,33 @@ def test_what_many_groups_say_is_no_contamination(found):
     records = [[identity, f"Question {i} about topic{i} and thing{i}", f"answer{i}"] for i in range(40)]
     assert found(rows, records) == []
     assert found(rows, records, groups=[0] * 40) != [], "of one group the words are rare"
+
+
+LONG = "A baker of the old town sells forty small rolls before nine and twice as many after noon; how many in all?"
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        (f"Quiz of the day! {LONG.upper()} Think.", True),
+        (LONG.replace("twice", "three times"), False),
+        (LONG.replace("forty small rolls ", ""), False),
+        (" ".join(LONG.split()[:-1]), False),
+    ],
+    ids=["word for word", "a word changed", "words left out", "not to its end"],
+)
+def test_a_long_prompt_word_for_word_counts_however_many_groups_hold_it(found, text, holds):
+    hits = found([(LONG, "120"), (QUESTION, SOLUTION)], [text] * 40)
+    assert hits == [(record, 0, "prompt", 1.0) for record in range(40) if holds]
+
+
+def test_a_long_prompt_of_a_template_or_of_several_rows_is_an_instruction_and_no_leak(found):
+    texts, rows = [f"{LONG} {n}" for n in range(40)], [(LONG, "120")]
+    index = Index.of(pl.DataFrame([("e", 1, None, LONG, ["120"], None)], schema=EVALUATION, orient="row"))
+    template = index.numbers(pl.Series([f"{LONG} And now:"]))
+    void = Void.of(np.array([0] * 20 + [-1] * 20), [template], len(index.grams))
+    assert [record for record, *_ in found(rows, texts, void=void)] == list(range(20, 40))
+    assert found([(LONG, "120"), (LONG, "of several")], texts) == []
 
 
 def test_what_many_rows_of_the_evaluation_say_is_no_contamination(found):

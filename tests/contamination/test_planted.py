@@ -1,10 +1,13 @@
 """Rows of an evaluation planted in real text: nearly all are found, and clean rows that look like them are not."""
 
+import polars as pl
 import pytest
 
 from benchmarks.decontaminate.planted import APART, KINDS, apart, library_paragraphs, plant
 from instructkit.contamination.find import find
 from instructkit.contamination.index import Index
+from instructkit.contamination.rarity import COMMON_GROUPS
+from instructkit.contamination.rows import Settings
 
 VERBATIM_LIKE = ("verbatim", "cased", "re-punctuated", "white space")
 
@@ -38,6 +41,16 @@ def test_clean_rows_with_the_same_templates_identities_and_licences_are_not(shar
         planted.evaluation["prompt"].str.contains("Example Labs|Think step by step|Below is an instruction|Text: ")
     )
     assert dressed.height > 100, "rows of the evaluation wear what clean rows wear"
+
+
+def test_where_every_word_is_common_long_prompts_are_found_and_clean_rows_are_not(planted):
+    copies = COMMON_GROUPS + 1
+    turns, count = pl.concat([planted.turns] * copies), len(planted.turns)
+    groups = pl.int_range(len(turns), eager=True)
+    found = find(Index.of(planted.evaluation), turns, groups, Settings(common=1 / len(turns)))
+    shares = planted.shares({(record % count, row) for record, row in found.select("record", "row").iter_rows()})
+    assert shares["clean"][0] == 0
+    assert all(shares[kind][0] >= 25 for kind in VERBATIM_LIKE), "those whose prompts are of 20 words or more"
 
 
 def test_paragraphs_that_share_words_are_not_both_used():

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from instructkit.cli.main import cli
+from instructkit.errors import UsageFault
 from instructkit.report.beside import comparison_lines
 from instructkit.report.contamination import contaminated_lines, contaminated_rows
 from instructkit.report.why import all_comparisons, trace_lines, why
@@ -50,7 +51,6 @@ def test_rows_of_evaluations_are_listed_with_the_records_that_hold_them(decontam
         "",
         "and 1 more; --json lists all",
     ]
-    assert contaminated_lines(build, "one", 1) == []
 
 
 @pytest.mark.parametrize("mode", ["drop", "report"])
@@ -78,5 +78,12 @@ def test_the_command_lists_them_as_text_and_as_json(decontaminated):
         ("eval/a.jsonl", 1, ["one-7"]),
         ("eval/a.jsonl", 2, ["one-3"]),
     ]
-    run = CliRunner().invoke(cli, ["show", "one", "--contaminated", "--build", str(build.folder)])
-    assert run.output == "step 'one' found no rows of evaluations\n"
+    for more in ([], ["--json"]):
+        run = CliRunner().invoke(cli, ["show", "one", "--contaminated", *more, "--build", str(build.folder)])
+        assert isinstance(run.exception, UsageFault)
+        assert str(run.exception) == "step 'one' looks for no rows of evaluations (steps that do: clean)"
+
+
+def test_a_build_that_looks_for_no_evaluation_says_so(project, run_build):
+    with pytest.raises(UsageFault, match=r"looks for no rows of evaluations \(no step of this build does"):
+        contaminated_rows(run_build(project).build, "one")

@@ -34,6 +34,8 @@ CLEAN = Verified(
     evaluations=[],
     evidence=[],
     said=[],
+    gaps=[],
+    masked=0,
 )
 
 
@@ -78,6 +80,11 @@ def test_rows_of_evaluations_are_part_of_the_verdict_and_a_table_of_their_own():
     assert any(line.startswith("  3 rows come out above the threshold") for line in lines)
 
 
+def test_what_was_not_compared_is_the_verdict():
+    found = msgspec.structs.replace(CLEAN, gaps=["9 of 10 rows of a have no text.", "More."])
+    assert drawn(found)[1:3] == ["NOT ALL COMPARED  9 of 10 rows of a have no text.", f"{'':16}  More."]
+
+
 def test_lines_that_say_nothing_are_left_out():
     lines = "\n".join(drawn(CLEAN))
     assert "same group" not in lines
@@ -88,12 +95,10 @@ def test_lines_that_say_nothing_are_left_out():
 
 def test_what_was_not_looked_at_is_told():
     lines = drawn(
-        msgspec.structs.replace(
-            CLEAN, unsplit=5, not_read={"not_json": 2}, short=9, said=["evaluations were not found"]
-        )
+        msgspec.structs.replace(CLEAN, not_read={"not_json": 2}, short=9, masked=3, said=["evaluations were not found"])
     )
     for words in (
-        "5 rows belong to no split",
+        "3 rows are long and have fewer than 10 words of their own",
         "Not compared, without a text that can be read: 2 not_json.",
         "9 rows have fewer than 10 words of their own",
         "evaluations were not found",

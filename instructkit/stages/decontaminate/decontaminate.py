@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -19,11 +19,14 @@ from instructkit.stages.contract import InputPath, Outcome, project_path
 from instructkit.stages.decontaminate.decision import decision_of
 from instructkit.stages.decontaminate.sketched import groups_in, matches_in, sketched
 from instructkit.stages.drops import sort_out
+from instructkit.stages.ingest.dataset import DatasetFile
 from instructkit.stages.ingest.evaluations import Evaluation, evaluation_files, evaluation_rows, listed, said_columns
 from instructkit.text.normalise import Ignorable
 
 DETAIL_CHARACTERS = 120
 """Of either text that the detail of a drop shows."""
+MOST_FILES = 3
+"""That the outlook names of those with the same columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class Decontaminate:
 
     What many groups of the corpus share (templates, system prompts, identities, licences), what many rows of the
     evaluation share, and what a record's own template says has no weight: it is no contamination, and it hides none.
+    Only a prompt of 20 words or more, of one row and not of a template, counts wherever it stands word for word: a leak
+    into very many groups does not pass for what is common.
 
     Each drop names file and line of the evaluation row and shows both texts; `instructkit why ID` shows them side by
     side, `instructkit show STEP --contaminated` lists the rows of the evaluation that were found.
@@ -103,22 +108,36 @@ class Decontaminate:
         return {"against": [[file.name, file.digest, file.kind, each.named] for each, file in files]}
 
     def outlook(self, records: pl.LazyFrame | None) -> list[str]:
-        """What was taken from each evaluation, and how many of its rows can only be found together with an answer."""
+        """What was taken from each evaluation, and how many of its rows can only be found together with an answer: a
+        line for each set of columns that its files have.
+        """
         evaluations, root = self._evaluations()
         lines = []
         for each in evaluations:
             files = evaluation_files([each], root)
-            rows = evaluation_rows(files)
-            index = Index.of(rows, self.ngram, self.ignore)
-            uses = index.uses.with_columns(units=index.units[index.uses["segment"].to_numpy()])
-            long = uses.filter(
-                ((pl.col("part") == "prompt") & (pl.col("units") >= self.min_prompt_words))
-                | ((pl.col("part") == "answer") & (pl.col("units") >= self.min_answer_words))
-            )["row"].n_unique()
-            said = f"against {each.path}: {rows.height:,} rows ({said_columns(*files[0])})"
-            short = rows.height - long
-            lines.append(f"{said}; {short:,} are short, found with their answer or as a whole text" if short else said)
+            alike: dict[str, list[tuple[Evaluation, DatasetFile]]] = {}
+            for evaluation, file in files:
+                alike.setdefault(said_columns(evaluation, file), []).append((evaluation, file))
+            for columns, some in alike.items():
+                place = each.path if len(alike) == 1 else f"{each.path} ({_named_files(some)})"
+                lines.append(f"against {place}: {self._said(evaluation_rows(some), columns)}")
         return lines
+
+    def _said(self, rows: pl.DataFrame, columns: str) -> str:
+        """`120 rows (prompt from question); no answers found; 3 are short, …`."""
+        index = Index.of(rows, self.ngram, self.ignore)
+        uses = index.uses.with_columns(units=index.units[index.uses["segment"].to_numpy()])
+        long = uses.filter(
+            ((pl.col("part") == "prompt") & (pl.col("units") >= self.min_prompt_words))
+            | ((pl.col("part") == "answer") & (pl.col("units") >= self.min_answer_words))
+        )["row"].n_unique()
+        unanswered = int((rows["answers"].list.len() == 0).sum())
+        said = [f"{rows.height:,} rows ({columns})"]
+        if unanswered:
+            said.append("no answers found" if unanswered == rows.height else f"no answer found in {unanswered:,}")
+        if short := rows.height - long:
+            said.append(f"{short:,} are short, found with their answer or as a whole text")
+        return "; ".join(said)
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
         """The group's hash of each record (8 bytes), and 12 bytes for each n-gram of it that an evaluation has too."""
@@ -177,6 +196,13 @@ class Decontaminate:
         files = evaluation_files(evaluations, root)
         states = tuple((str(file.path), (state := file.path.stat()).st_size, state.st_mtime_ns) for _, file in files)
         return _made_index(tuple(evaluations), root, self.ngram, self.ignore, states)
+
+
+def _named_files(files: list[tuple[Evaluation, DatasetFile]]) -> str:
+    """`gsm8k.jsonl, arc.jsonl and 3 more`."""
+    names = [PurePosixPath(file.name).name for _, file in files]
+    more = f" and {len(names) - MOST_FILES:,} more" if len(names) > MOST_FILES else ""
+    return ", ".join(names[:MOST_FILES]) + more
 
 
 @lru_cache(maxsize=2)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import xxhash
 
 from instructkit.contamination.index import Hits, Index
 from instructkit.contamination.literals import literal_texts
 from instructkit.contamination.matches import MATCH, Floats, Ints, Void, matches
+from instructkit.contamination.rarity import groups_with
 from instructkit.contamination.rows import turns
+from instructkit.stages.group.joining import hashed
 
 SKETCH = pl.Schema(
     {
@@ -29,8 +30,6 @@ SKETCH = pl.Schema(
 `positions` and `turns` are `Hits` without the record."""
 
 RECORDS_AT_ONCE = 50_000
-HITS_AT_ONCE = 20_000_000
-"""Whose groups are counted together: some 40 bytes each meanwhile."""
 
 
 def sketched(index: Index, shard: pl.DataFrame) -> pl.DataFrame:
@@ -48,7 +47,7 @@ def sketched(index: Index, shard: pl.DataFrame) -> pl.DataFrame:
     names = [name for name in ("template", "template_hash") if name in shard.columns]
     known = shard.select("id", *names).with_row_index("record").with_columns(pl.col("record").cast(pl.Int64))
     known = known.join(found, on="record", maintain_order="left").drop("record")
-    groups = shard.select(group=pl.col("group").map_batches(_hashes, return_dtype=pl.UInt64))
+    groups = shard.select(group=hashed(pl.col("group")))
     with_hits = np.unique(hits.record)
     sketch = pl.concat(
         [
@@ -62,18 +61,10 @@ def sketched(index: Index, shard: pl.DataFrame) -> pl.DataFrame:
 
 
 def groups_in(sketches: pl.LazyFrame, grams: int) -> tuple[Ints, int]:
-    """(how many groups have each of so many n-grams, how many there are). The n-grams in turns, where there are very
-    many hits.
-    """
-    result = np.zeros(grams, dtype=np.int64)
+    """(how many groups have each of so many n-grams, how many there are)."""
     hits, groups = sketches.select(pl.col("grams").list.len().sum(), pl.col("group").n_unique()).collect().row(0)
-    passes = hits // HITS_AT_ONCE + 1
-    pairs = sketches.select("group", "grams").explode("grams").drop_nulls()
-    for each in range(passes):
-        some = pairs.filter(pl.col("grams") % passes == each).unique()
-        counted = some.group_by("grams").len().collect(engine="streaming")
-        result[counted["grams"].to_numpy()] = counted["len"].to_numpy()
-    return result, groups
+    pairs = sketches.select("group", gram="grams").explode("gram").drop_nulls()
+    return groups_with(pairs, hits, grams), groups
 
 
 def matches_in(
@@ -110,11 +101,6 @@ def _void(held: pl.DataFrame, index: Index, root: Path) -> Void | None:
     numbers = templates.with_columns(number=pl.int_range(pl.len(), dtype=pl.Int64))
     own = held.join(numbers, on=["template", "template_hash"], how="left", maintain_order="left")["number"]
     return Void.of(own.fill_null(-1).to_numpy(), grams, len(index.grams))
-
-
-def _hashes(groups: pl.Series) -> pl.Series:
-    hashes = [xxhash.xxh3_64_intdigest(group.encode("utf-8", "surrogatepass")) for group in groups]
-    return pl.Series(hashes, dtype=pl.UInt64)
 
 
 def _flat(lists: pl.Series) -> Any:

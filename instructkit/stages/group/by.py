@@ -12,8 +12,7 @@ from instructkit.errors import StageError
 from instructkit.schema import Document, Drop, Example, Noun, empty
 from instructkit.stages.contract import Outcome
 from instructkit.stages.group.joining import document_ties, documents, hashed, united
-from instructkit.stages.group.values import in_one, known_paths, path_faults, value
-from instructkit.stages.ingest.columns import not_found
+from instructkit.stages.group.values import in_one, nothing_at, path_faults, value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +46,17 @@ class GroupBy:
         return [[key] if isinstance(key, str) else key for key in self.keys]
 
     def outlook(self, records: pl.LazyFrame | None) -> list[str]:
-        """How many groups there are before and after, and how large the largest becomes."""
+        """How many groups there are before and after, and how large the largest becomes.
+
+        Raises StageError for a key that no record has.
+        """
         if records is None:
             return ["groups are known once the rows above are built"]
         sketches = self._sketched(records).collect().lazy()
         before = sketches.select("group").collect()["group"]
         if before.is_empty():
             return []
-        try:
-            moves = self._moves(sketches, records)
-        except StageError as error:
-            return [f"the build would stop here: {error}"]
+        moves = self._moves(sketches, records)
         after = before.to_frame().join(moves, on="group", how="left").select(pl.coalesce("united", "group"))["united"]
         name, rows = after.value_counts().sort("count", "united", descending=[True, False]).row(0)
         return [
@@ -128,5 +127,5 @@ def _missing(parts: list[str], records: pl.LazyFrame) -> str:
     there = records.select(value(records, path, "keys").count().alias(path) for path in parts).collect().row(0)
     for path, count in zip(parts, there, strict=True):
         if not count:
-            return not_found("keys", path, known_paths(records))
+            return nothing_at("keys", path, records)
     return f"keys: no record has all of {', '.join(parts)}; name those that stand together, or each by itself"

@@ -8,7 +8,7 @@ import orjson
 import polars as pl
 
 from instructkit.errors import StageError, did_you_mean
-from instructkit.stages.ingest.columns import paths
+from instructkit.stages.ingest.columns import not_found, paths
 from instructkit.text.jsonfields import extract
 
 PLAIN = ("source", "origin.file", "language", "task", "template")
@@ -61,6 +61,20 @@ def in_one(values: Iterable[pl.Expr]) -> pl.Expr:
     return pl.concat_str(
         part for v in values for part in (v.str.len_bytes().cast(pl.String), pl.lit(" "), v, pl.lit(" "))
     )
+
+
+def nothing_at(key: str, path: str, records: pl.LazyFrame) -> str:
+    """What to say of a path of which no record has a value: it is empty in all of them, or there is no such thing.
+
+    `key`: of the recipe.
+    """
+    known = known_paths(records)
+    if path in known:
+        return (
+            f"{key}: '{path}' is empty in every record (null, or an empty text, list or object); take it out, or fill "
+            "it in a step above"
+        )
+    return not_found(key, path, known)
 
 
 def known_paths(records: pl.LazyFrame) -> list[str]:

@@ -49,6 +49,8 @@ MAX_WEIGHT = 3.4028234663852886e38
 """The largest float32: the labels of a training hold weights as such, and a larger one would be infinite there."""
 EXPECTED = "messages (role, content), conversations (from, value), instruction and output, or prompt and completion"
 
+TEXTS_ELSEWHERE = "; plain texts are read by ingest.jsonl, and made examples by render with template pretraining/text"
+
 
 class NotConversationError(Exception):
     """The record is no conversation that can be trained on; `rule` names why, the message explains."""
@@ -101,7 +103,8 @@ def as_said(record: dict[str, Any], given: Format | None = None) -> Conversation
     """
     known = given or detect(record)
     if known is None:
-        raise NotConversationError("unrecognised", f"expected {EXPECTED}; found {', '.join(record) or 'no keys'}")
+        way = TEXTS_ELSEWHERE if isinstance(record.get("text"), str) else ""
+        raise NotConversationError("unrecognised", f"expected {EXPECTED}; found {', '.join(record) or 'no keys'}{way}")
     result = Conversation(format=known, messages=[], extra=dict(record))
     if known == "alpaca":
         _alpaca(result)

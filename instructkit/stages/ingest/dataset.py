@@ -41,7 +41,7 @@ from instructkit.stages.ingest.kinds import (
 )
 from instructkit.stages.ingest.parquet_rows import parquet_records
 from instructkit.stages.ingest.split_names import WORDS, in_order, split_of_path, split_word
-from instructkit.store.builds import exported_files, exports, is_build, step_shards
+from instructkit.store.builds import exported_files, exports, is_build, looks_like_build, step_shards
 
 LONGEST_OBJECT_CHARACTERS = 1 << 30
 """Of a JSON file that is one object: it is held whole to find the records in it."""
@@ -138,7 +138,7 @@ def open_dataset(path: str, root: Path = Path(), step: str | None = None) -> Dat
         raise InputError(f"{path}: `{step}` names a step, which only the folder of a build (with manifest.json) has")
     if (place / "dataset_dict.json").is_file() or (place / "state.json").is_file():
         return Dataset(path=path, files=tuple(_saved(place, shown)))
-    if place.is_dir() and (builds := [each.name for each in sorted(place.iterdir()) if is_build(each)]):
+    if place.is_dir() and (builds := [each.name for each in sorted(place.iterdir()) if looks_like_build(each)]):
         raise InputError(f"{path}: holds builds, not rows; name one: {', '.join(f'{path}/{name}' for name in builds)}")
     found = find_files(path, root, ALL_SUFFIXES)
     if not place.is_file():

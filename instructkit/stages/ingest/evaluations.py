@@ -3,7 +3,7 @@
 {"question": ..., "answer": ...}                    by the usual names of columns (`usual`), or those that are named
 {"messages": [...]}, {"instruction": ..., ...}      conversations: what is asked, and what the assistant says
 {"data": [{"paragraphs": [{"context", "qas"}]}]}    SQuAD's own files: a row for each question
-{"question", "choices": [...], "answer": 2}         the answer is the choice that it names
+{"question", "choices": [...], "answer": 2}         the answer is the choice that it names (`choices`)
 {"text": ...}                                       a plain text is what is to be said: an answer without a prompt
 """
 
@@ -19,15 +19,22 @@ import polars as pl
 from instructkit.contamination.rows import EVALUATION
 from instructkit.errors import InputError
 from instructkit.stages.contract import InputPath
+from instructkit.stages.ingest.choices import KEYS, choices_of, chosen, texts
 from instructkit.stages.ingest.columns import MISSING, not_found, paths, pick
 from instructkit.stages.ingest.conversations import NotConversationError, as_said, detect
 from instructkit.stages.ingest.dataset import BadRow, DatasetFile, file_rows, open_dataset
-from instructkit.stages.ingest.usual import plain_text, usual_columns, usual_text
+from instructkit.stages.ingest.usual import (
+    EVALUATION_ANSWERS,
+    EVALUATION_PROMPTS,
+    Usual,
+    plain_text,
+    usual_columns,
+    usual_text,
+)
 from instructkit.text.view import BETWEEN
 
-CHOICES = ("choices", "options")
-INNER = ("text", "content", "value")
-"""Of an object that stands for a text."""
+MORE_ANSWERS = ("correct_answers",)
+"""Columns of more wordings that count as right, beside the answer: TruthfulQA."""
 COLUMNS_SAID = 1000
 """Columns that an error lists from, at most."""
 
@@ -66,7 +73,8 @@ def evaluation_files(evaluations: Sequence[Evaluation], root: Path = Path()) -> 
 def evaluation_rows(files: Sequence[tuple[Evaluation, DatasetFile]]) -> pl.DataFrame:
     """The rows of evaluations, as `EVALUATION`. Rows that say nothing are among them, with nothing to compare.
 
-    Raises InputError for a row that cannot be read, and for a file in which no row has what is looked for.
+    Raises InputError for a row that cannot be read, and for a file without rows or in which no row has what is looked
+    for.
     """
     frames = [pl.DataFrame(_rows(*each), schema=EVALUATION, orient="row") for each in files]
     return pl.concat([pl.DataFrame(schema=EVALUATION), *frames])
@@ -82,7 +90,7 @@ def said_columns(evaluation: Evaluation, file: DatasetFile) -> str:
                 return ", ".join(f"{what} from {column}" for what, column in evaluation.named.items())
             if (known := detect(value)) is not None:
                 return f"prompt and answer from conversations ({known})"
-            usual = usual_columns(value)
+            usual = _usual(value)
             if usual.prompt is None and usual.answer is None and (text := usual_text(value)) is not None:
                 return f"the text from {text}"
             return ", ".join(f"{what} from {column}" for what, column in usual._asdict().items() if column)
@@ -112,7 +120,14 @@ def _rows(evaluation: Evaluation, file: DatasetFile) -> Iterator[dict[str, Any]]
     if missing and any_row:
         what, column = next(iter(missing.items()))
         raise InputError(f"{file.path}: {not_found(what, column, known)}")
-    if any_row and not any_text:
+    if not any_row:
+        raise InputError(
+            f"{file.path}: no rows, so nothing would be looked for; mend the file or take it out of the path"
+        )
+    if not any_text and evaluation.named:
+        said = ", ".join(f"`{what}` ({column})" for what, column in evaluation.named.items())
+        raise InputError(f"{file.path}: no row has text under {said}; name other columns, or take the file out")
+    if not any_text:
         there = ", ".join(sorted(known)[:50]) or "none"
         raise InputError(
             f"{file.path}: no row has a prompt or an answer under a usual name, and none is a conversation (columns "
@@ -125,7 +140,13 @@ def _place(file: DatasetFile, line: int | None) -> str:
 
 
 def _questions(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The row itself or, of an article or a paragraph of SQuAD, its questions with their passages."""
+    """The row itself or, of an article or a paragraph of SQuAD, its questions with their passages.
+
+    The question of ARC's own files holds its choices: `{"question": {"stem": ..., "choices": [...]}}`.
+    """
+    asked = value.get("question")
+    if isinstance(asked, dict) and "stem" in asked:
+        value = {**value, **asked, "question": asked["stem"]}
     paragraphs = value.get("paragraphs", [value])
     if not isinstance(paragraphs, list) or not all(_has_questions(paragraph) for paragraph in paragraphs):
         yield value
@@ -144,7 +165,7 @@ def _named(value: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
     found = {what: pick(value, column) for what, column in given.items()}
     prompt = found.get("prompt", MISSING)
     if _is_turns(prompt):
-        prompt = BETWEEN.join(text for turn in prompt for text in _texts(turn))
+        prompt = BETWEEN.join(text for turn in prompt for text in texts(turn))
     answers = _answers(value, found.get("answer", MISSING))
     return {"prompt": _one(prompt), "answers": answers, "passage": _one(found.get("passage", MISSING))}
 
@@ -158,48 +179,41 @@ def _found(value: dict[str, Any]) -> dict[str, Any]:
         answer = BETWEEN.join(m.content for m in messages if m.role == "assistant")
         prompt = BETWEEN.join(m.content for m in asked)
         return {"prompt": prompt or None, "answers": [answer] if answer.strip() else [], "passage": None}
-    usual = usual_columns(value)
+    usual = _usual(value)
     if usual.prompt is None and usual.answer is None:
         text = usual_text(value)
         return {"prompt": None, "answers": [value[text]] if text else [], "passage": None}
-    answers = _answers(value, value[usual.answer]) if usual.answer else _answers(value, value.get("answer"))
-    passage = _one(value[usual.passage]) if usual.passage else None
-    return {"prompt": _one(value[usual.prompt]) if usual.prompt else None, "answers": answers, "passage": passage}
+    # An empty column or a number of a choice may stand where no text was found.
+    answers = _answers(value, value[usual.answer] if usual.answer else value.get("answer"), usual.answer in KEYS)
+    more = [text for name in MORE_ANSWERS for text in texts(value.get(name)) if text.strip()]
+    return {
+        "prompt": _one(value[usual.prompt]) if usual.prompt else None,
+        "answers": list(dict.fromkeys([*answers, *more])),
+        "passage": _one(value[usual.passage]) if usual.passage else None,
+    }
 
 
-def _answers(value: dict[str, Any], answer: Any) -> list[str]:
+def _usual(value: dict[str, Any]) -> Usual:
+    """The usual columns of an evaluation, and of choices the column that names the right one."""
+    usual = usual_columns(value, EVALUATION_PROMPTS, EVALUATION_ANSWERS)
+    key = next((name for name in KEYS if name in value and plain_text(value[name])), None)
+    if key is not None and usual.prompt is not None and choices_of(value) is not None:
+        usual = usual._replace(answer=key)
+    if usual.prompt is None and usual.answer is not None:
+        usual = usual._replace(prompt=usual_text(value))  # MBPP asks in `text`
+    return usual
+
+
+def _answers(value: dict[str, Any], answer: Any, counted: bool = False) -> list[str]:
     """The wordings of the answer; of a choice that is named by number or letter what it says."""
-    choices = next((_texts(value[name]) for name in CHOICES if name in value), [])
-    place = _choice(answer, value)
-    if place is not None and 0 <= place < len(choices):
-        return [choices[place]]
-    return list(dict.fromkeys(text for text in _texts(answer) if text.strip()))
-
-
-def _choice(answer: Any, value: dict[str, Any]) -> int | None:
-    if isinstance(answer, int) and not isinstance(answer, bool):
-        return answer
-    labels = next((value[n].get("label") for n in CHOICES if isinstance(value.get(n), dict)), None)
-    if isinstance(labels, list) and answer in labels:
-        return labels.index(answer)
-    if isinstance(answer, str) and len(answer.strip()) == 1 and answer.strip().isalpha():
-        return ord(answer.strip().upper()) - ord("A")
-    return None
+    choices = choices_of(value)
+    if choices is not None and (found := chosen(choices, answer, counted)) is not None:
+        return [found]
+    return list(dict.fromkeys(text for text in texts(answer) if text.strip()))
 
 
 def _one(value: Any) -> str | None:
     return None if value is MISSING else plain_text(value)
-
-
-def _texts(value: Any) -> list[str]:
-    """All texts of a value: of a list those of its items, of an object that of its `text`."""
-    if isinstance(value, list):
-        return [text for item in value for text in _texts(item)]
-    if isinstance(value, dict):
-        return next((_texts(value[name]) for name in INNER if name in value), [])
-    if isinstance(value, str):
-        return [value]
-    return [str(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
 def _is_turns(value: Any) -> bool:

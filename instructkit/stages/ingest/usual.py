@@ -25,6 +25,23 @@ ANSWERS = (
     "reference",
 )
 PASSAGES = ("context", "passage", "article", "document", "paragraph")
+EVALUATION_PROMPTS = (
+    *PROMPTS,
+    "question_stem",  # OpenBookQA
+    "sentence",  # WinoGrande
+    "ctx",  # HellaSwag
+    "goal",  # PIQA
+)
+EVALUATION_ANSWERS = (
+    *ANSWERS,
+    "canonical_solution",  # HumanEval
+    "best_answer",  # TruthfulQA; `correct_answers` beside it are right too
+    "correct_answers",
+    "correct_answer",  # SciQ
+    "correct answer",  # GPQA
+    "code",  # MBPP
+)
+"""Names that only evaluations have, each with the data set that it is of."""
 TEXTS = ("text", "content")
 """Of a row that is one plain text."""
 
@@ -37,7 +54,7 @@ class Usual(NamedTuple):
     passage: str | None
 
 
-def usual_columns(value: dict[str, Any]) -> Usual:
+def usual_columns(value: dict[str, Any], prompts: Sequence[str] = PROMPTS, answers: Sequence[str] = ANSWERS) -> Usual:
     """Which columns of a row ask, answer and are the passage: of each kind the first name that holds something.
 
     A name is looked for as it is and in other cases (`Question`).
@@ -45,7 +62,7 @@ def usual_columns(value: dict[str, Any]) -> Usual:
     by_name = {name.lower(): name for name in reversed(value)}
     found = [
         next((by_name[name] for name in names if name in by_name and plain_text(value[by_name[name]])), None)
-        for names in (PROMPTS, ANSWERS, PASSAGES)
+        for names in (prompts, answers, PASSAGES)
     ]
     return Usual(*found)
 

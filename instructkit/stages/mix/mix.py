@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import polars as pl
 
-from instructkit.errors import InstructkitError, did_you_mean
+from instructkit.errors import did_you_mean
 from instructkit.hashing import uniform
 from instructkit.schema import Example, Noun
 from instructkit.stages.contract import InputPath, Outcome
@@ -107,17 +107,17 @@ class Mix:
         return {"tokenizer": tokenizer_files(root / Path(self.tokenizer).expanduser())}
 
     def outlook(self, records: pl.LazyFrame | None) -> list[str]:
-        """Exactly what the build will make of these rows; of rows that are not there yet, what the recipe fixes."""
+        """Exactly what the build will make of these rows; of rows that are not there yet, what the recipe fixes.
+
+        Raises StageError where `decide` would.
+        """
         if records is None:
             return beforehand(self._plan)
         # Texts are read only where their tokens count, and a batch at a time.
         read = records if self.tokens is not None else records.select("id", "split", *COLUMNS)
-        try:
-            batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
-            sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
-            found = mixed(sketches, self._plan)
-        except InstructkitError as error:
-            return [f"the build will stop here: {error}"]
+        batches = [self.sketch(batch) for batch in read.collect_batches(maintain_order=False)]
+        sketches = pl.concat(batches) if batches else self.sketch(read.head(0).collect())
+        found = mixed(sketches, self._plan)
         others = records.select(pl.len()).collect().item() - sketches.height
         return table(sketches.join(found, on="id"), self.by, others)
 

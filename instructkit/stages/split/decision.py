@@ -9,7 +9,6 @@ rows ─▶ units ─┬─ stood in a split of the earlier build ──▶ that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +17,18 @@ import polars as pl
 from instructkit.errors import StageError
 from instructkit.hashing import uniform
 from instructkit.stages.group.values import in_one
-from instructkit.stages.split.allocate import Ints, Mask, Unreachable, around_circles, by_place, exactly
+from instructkit.stages.split.allocate import Ints, around_circles, by_place
+from instructkit.stages.split.counts import counted, refuse_unfit, standing_rows
 from instructkit.stages.split.held_out import HoldOut, held
-from instructkit.stages.split.sizes import SPLITS, Sizes
-from instructkit.stages.split.units import apart, with_units
+from instructkit.stages.split.sizes import SPLITS, TEST, TRAIN, Sizes
+from instructkit.stages.split.units import apart, torn, with_units
 
 DECISION = pl.Schema({name: pl.String() for name in ("id", "split", "group", "rule", "value", "threshold", "detail")})
 """A row for each record that is decided about. `split`: where it goes; `group`: its group, where that changes; `rule`
 and what follows: why it goes no further, null where it does."""
 
-TRAIN, VALIDATION, TEST = range(3)
+FEW = 100
+"""Rows of which it may be by lot that none goes to training: a small branch of a recipe is divided as others are."""
 GIANT = 10
 """A group is only too large that has so many times the rows of the mean group: of ten records each is a tenth."""
 
@@ -62,6 +63,8 @@ class Divided:
     """`DECISION`, of every record, and the `unit` of each."""
     giants: pl.DataFrame
     """Units that were too large: `unit`, `rows`, `split`."""
+    torn: pl.DataFrame
+    """What `units.torn` tells."""
 
 
 def named(numbers: Ints) -> pl.Series:
@@ -86,8 +89,10 @@ def divide(rows: pl.DataFrame, stood: pl.DataFrame, asked: Division) -> Divided:
         )
         .sort("unit")
     )
+    all_held = pl.col("held") == pl.col("rows")
     units = units.with_columns(
-        split=pl.coalesce("split", pl.when(pl.col("held") == pl.col("rows")).then(pl.lit(SPLITS[TEST])))
+        split=pl.coalesce("split", pl.when(all_held).then(pl.lit(SPLITS[TEST]))),
+        why=pl.when(pl.col("split").is_not_null()).then(pl.lit("old")).when(all_held).then(pl.lit("held")),
     )
     units, giants = _giants(units, rows.height, asked)
     settled = bridged.join(rows.select("id", "held"), on="id").filter(pl.col("split").is_not_null())
@@ -106,7 +111,8 @@ def divide(rows: pl.DataFrame, stood: pl.DataFrame, asked: Division) -> Divided:
         threshold=pl.when(goes).then("pattern").otherwise("threshold"),
         detail=pl.when(goes).then(pl.lit("its group is in ") + pl.col("split")).otherwise("detail"),
     )
-    return Divided(rows=found.select(*DECISION.names(), "unit").sort("id"), giants=giants)
+    _refuse_empty_train(found, units, asked)
+    return Divided(rows=found.select(*DECISION.names(), "unit").sort("id"), giants=giants, torn=torn(rows))
 
 
 def _giants(units: pl.DataFrame, rows: int, asked: Division) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -119,10 +125,18 @@ def _giants(units: pl.DataFrame, rows: int, asked: Division) -> tuple[pl.DataFra
     counts = asked.sizes.counts
     if counts is not None and None in counts:
         count = counts[home]
-        if count is not None and units.filter(giant)["rows"].sum() > count:
+        beside = units.filter(split=SPLITS[home])
+        there = int((beside["rows"] - (beside["held"] if home != TEST else 0)).sum())
+        if count is not None and units.filter(giant)["rows"].sum() + there > count:
             home = counts.index(None)
-    units = units.with_columns(split=pl.when(giant).then(pl.lit(SPLITS[home])).otherwise("split"), giant=giant)
-    return units.drop("giant"), units.filter("giant").select("unit", "rows", "split").sort("rows", descending=True)
+    units = units.with_columns(
+        split=pl.when(giant).then(pl.lit(SPLITS[home])).otherwise("split"),
+        why=pl.when(giant).then(pl.lit("giant")).otherwise("why"),
+        giant=giant,
+    )
+    return units.drop("giant"), units.filter("giant").select("unit", "rows", "split").sort(
+        "rows", "unit", descending=[True, False]
+    )
 
 
 def _strata(rows: pl.DataFrame, units: pl.DataFrame, asked: Division) -> pl.Series | None:
@@ -151,82 +165,32 @@ def _filled(units: pl.DataFrame, strata: pl.Series | None, settled: pl.DataFrame
     else:
         kept = sizes - units.filter(free)["held"].to_numpy()
         weights = [kept, kept, sizes]
-        chosen = _counted(places, weights, _standing(units.filter(~free), settled), asked.sizes)
+        standing = standing_rows(units.filter(~free), settled)
+        refuse_unfit(units, settled, weights, names, standing, asked.sizes.counts or ())
+        chosen = counted(places, weights, standing, asked.sizes)
     result = np.full(units.height, -1, dtype=np.int64)
     result[free.to_numpy()] = chosen
     return units.with_columns(split=pl.coalesce("split", pl.when(free).then(named(result))))
 
 
-def _standing(units: pl.DataFrame, settled: pl.DataFrame) -> list[int]:
-    """Rows that each split has already, those left out that may not be there."""
-    rows = [
-        units.filter(split=name).select((pl.col("rows") - (pl.col("held") if name != SPLITS[TEST] else 0)).sum()).item()
-        for name in SPLITS
-    ]
-    beside = [
-        settled.filter(pl.col("split") == name, pl.col("held").is_null() | (pl.lit(name) == SPLITS[TEST])).height
-        for name in SPLITS
-    ]
-    return [int(one or 0) + other for one, other in zip(rows, beside, strict=True)]
-
-
-def _counted(places: np.ndarray, weights: Sequence[Ints], standing: Sequence[int], sizes: Sizes) -> Ints:
-    """Numbers of splits in which the counts are met exactly. Raises StageError where whole groups cannot."""
-    assert sizes.counts is not None
-    counts = sizes.counts
-    last = counts.index(None) if None in counts else counts.index(max(count or 0 for count in counts))
-    exact = [split for split in (TEST, VALIDATION, TRAIN) if split != last]
-    order = np.argsort(places, kind="stable")
-    first: StageError | None = None
-    # What one takes may be what another cannot do without: then the other one chooses first.
-    for turns in (exact, exact[::-1]):
-        try:
-            chosen = _in_turn(turns, last, order, weights, standing, counts)
-            break
-        except StageError as error:
-            first = first or error
-    else:
-        assert first is not None
-        raise first
-    found = standing[last] + int(weights[last][chosen == last].sum())
-    if counts[last] is not None and found != counts[last]:
+def _refuse_empty_train(found: pl.DataFrame, units: pl.DataFrame, asked: Division) -> None:
+    """Refuse a division that leaves training nothing of its share, unless by the lot of a few rows."""
+    share = asked.sizes.shares[TRAIN] if asked.sizes.shares is not None else 0
+    if not share or found.filter(pl.col("split") == SPLITS[TRAIN], pl.col("rule").is_null()).height:
+        return
+    total, held = found.height, found["held"].count()
+    if held and units["why"].null_count() == 0:
         raise StageError(
-            f"{SPLITS[last]}: {counts[last]:,} rows are asked for and {found:,} are left when the other splits have "
-            f"theirs; let one split be `rest`, or ask for {found:,}"
+            f"train: its share is {share:g}, and it gets no row: {held:,} of {total:,} rows are held out, and the "
+            "others have another split already. Hold out less, or give `train` no share"
+            if held < total
+            else f"train: its share is {share:g}, and it gets no row: `hold_out` holds out all {total:,} rows. Hold "
+            "out less, or give `train` no share"
         )
-    return chosen
-
-
-def _in_turn(
-    exact: Sequence[int],
-    last: int,
-    order: Ints,
-    weights: Sequence[Ints],
-    standing: Sequence[int],
-    counts: Sequence[int | None],
-) -> Ints:
-    chosen = np.full(len(order), last, dtype=np.int64)
-    left: Mask = np.ones(len(order), dtype=np.bool_)
-    for split in exact:
-        count = counts[split]
-        assert count is not None
-        if standing[split] > count:
-            raise StageError(
-                f"{SPLITS[split]}: {count:,} rows are asked for, and {standing[split]:,} stand there already: those of "
-                "the earlier build, held out, or of a group too large for other splits; ask for more"
-            )
-        pool = order[left[order]]
-        try:
-            taken = pool[exactly(weights[split][pool], count - standing[split])]
-        except Unreachable as error:
-            near = [error.below] + ([] if error.above is None else [error.above])
-            said = " or ".join(f"{standing[split] + rows:,}" for rows in near)
-            beside = [SPLITS[each] for each in exact[: exact.index(split)]]
-            raise StageError(
-                f"{SPLITS[split]}: whole groups cannot have exactly {count:,} rows"
-                + (f" beside those of {', '.join(beside)}" if beside else "")
-                + f"; next to it they can have {said}. Ask for one of these, or for a share"
-            ) from None
-        chosen[taken] = split
-        left[taken] = False
-    return chosen
+    free = units["why"].null_count()
+    if free and total >= FEW:
+        groups = "1 group" if free == 1 else f"{free:,} groups"
+        raise StageError(
+            f"train: its share is {share:g}, and it gets none of {total:,} rows: {groups} went by lot. Join fewer "
+            "records above, or try another `seed`"
+        )

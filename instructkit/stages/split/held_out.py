@@ -13,7 +13,9 @@ from instructkit.errors import StageError, did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
-    """What only the test split may have. Globs: `qa/*` is every template of that folder."""
+    """What only the test split may have. Globs: `qa/*` is every template of that folder. A value equal to the pattern
+    matches too, whatever signs it has.
+    """
 
     task: tuple[str, ...] = ()
     """Tasks of examples."""
@@ -40,7 +42,7 @@ def held(rows: pl.DataFrame, held_out: HoldOut) -> pl.DataFrame:
         known = rows[column].drop_nulls().unique().sort().to_list()
         found: dict[str, str] = {}
         for pattern in given:
-            matches = [value for value in known if fnmatchcase(value, pattern)]
+            matches = [value for value in known if value == pattern or fnmatchcase(value, pattern)]
             if not matches and rows.height:
                 shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
                 raise StageError(

@@ -13,12 +13,12 @@ from instructkit.stages.ingest.blocks import lines
 from instructkit.stages.ingest.columns import not_found
 from instructkit.stages.ingest.json_line import NotRecordError, parse_object
 from instructkit.stages.ingest.parts import LINE_SPACE
+from instructkit.stages.split.sizes import SPLITS
 from instructkit.store.builds import is_build, split_steps, step_shards
 from instructkit.store.shards import scan_shards
 
 STOOD = pl.Schema({"id": pl.String(), "group": pl.String(), "split": pl.String()})
 """`group` is null where a file does not tell it."""
-SPLITS = ("train", "validation", "test")
 LONGEST_LINE_BYTES = 1 << 30
 
 
@@ -51,7 +51,11 @@ def stood(given: str, root: Path, step: str | None) -> pl.DataFrame:
 
 
 def _of_build(folder: Path, given: str, step: str | None) -> pl.DataFrame:
-    if not is_build(folder):
+    try:
+        built = is_build(folder)
+    except InputError as error:
+        raise InputError(f"previous: {error}. Where it is this recipe's own, build once without `previous`") from error
+    if not built:
         raise InputError(f"previous: {given}: this folder is no build (it has no manifest.json); name a build's folder")
     names = split_steps(folder)
     if not names:

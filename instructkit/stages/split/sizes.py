@@ -9,6 +9,7 @@ import msgspec
 Size = Annotated[float, msgspec.Meta(ge=0, le=1)] | Annotated[int, msgspec.Meta(ge=0)] | Literal["rest"]
 
 SPLITS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
 TOLERANCE = 1e-9
 """0.7 + 0.2 + 0.1 is not 1 in binary floating point."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -15,8 +15,7 @@ from instructkit.schema import Document, Example, Noun
 from instructkit.stages.contract import InputPath, Outcome, project_path
 from instructkit.stages.drops import VERDICT, sort_out
 from instructkit.stages.group.joining import documents
-from instructkit.stages.group.values import known_paths, path_faults, value
-from instructkit.stages.ingest.columns import not_found
+from instructkit.stages.group.values import nothing_at, path_faults, value
 from instructkit.stages.split.decision import DECISION, Divided, Division, divide
 from instructkit.stages.split.held_out import HoldOut
 from instructkit.stages.split.previous import STOOD, stood
@@ -45,7 +44,8 @@ class Split:
     train: Size = 0.8
     """How much goes to `train`: a share from 0 to 1 (0.8), an exact number of rows (8000), or `rest`, what the other
     splits leave. Shares sum to 1. With numbers of rows, one split should be the `rest`. A number is met exactly, or the
-    build stops and says which ones next to it whole groups can have; it promises no stability when rows are added."""
+    build stops and says which ones next to it whole groups can have; it promises no stability when rows are added. A
+    share of which nothing comes (all is held out; one group is all there is) stops the build."""
     validation: Size = 0.1
     """How much goes to `validation`, likewise; 0 makes none."""
     test: Size = 0.1
@@ -66,8 +66,10 @@ class Split:
     previous: InputPath | None = None
     """Where records stood before: the folder of an earlier build (also this recipe's own: `build/NAME`), or a JSON
     Lines or Parquet file with `id`, `split` and, where known, `group`. A record that stood in it keeps its split, and
-    what joins its group goes there. A newcomer that links groups of two splits is dropped (rule `bridges_splits`), and
-    the old ones keep split and group. Build once without it."""
+    what joins its group goes there. New records of a group that links two splits are dropped, all of them (rule
+    `bridges_splits`), and the old ones keep split and group: they stay apart even where a step above now joins them.
+    `plan` says how many do and names one of each side, and `instructkit verify` whether their texts leak. Build once
+    without it."""
     step: str | None = None
     """Of the earlier build: the split step whose rows are meant, where it has several."""
     seed: int = 0
@@ -76,11 +78,18 @@ class Split:
     def faults(self) -> list[str]:
         """Sizes that do not go together, strata that can lie nowhere, a step without a build."""
         sizes = read_sizes(self._given)
-        faults = [sizes] if isinstance(sizes, str) else []
+        faults = [sizes + self._by_default()] if isinstance(sizes, str) else []
         faults += path_faults("stratify", self.stratify)
         if self.step is not None and self.previous is None:
             faults.append("step: names a step of an earlier build, and there is none; name its folder by `previous`")
         return faults
+
+    def _by_default(self) -> str:
+        defaults = {each.name: each.default for each in fields(self) if each.name in SPLITS}
+        if not any(size == defaults[name] for name, size in self._given.items()):
+            return ""
+        said = ", ".join(f"{name} {size}" for name, size in defaults.items())
+        return f". A split that the recipe leaves out has its default ({said}); 0 makes none"
 
     @property
     def _given(self) -> dict[str, Size]:
@@ -119,16 +128,16 @@ class Split:
         return {"previous": key_of([column.to_list() for column in rows.get_columns()])}
 
     def outlook(self, records: pl.LazyFrame | None) -> list[str]:
-        """Rows of each split, exactly; how many groups there are, and those that are too large."""
+        """Rows of each split, exactly; how many groups there are, and those that are too large.
+
+        Raises StageError where the rows cannot be divided so.
+        """
         if records is None:
             return ["rows of each split are known once the rows above are built"]
         rows = self._sketched(records).collect()
         if rows.is_empty():
             return []
-        try:
-            found = self._divided(rows, records)
-        except StageError as error:
-            return [f"the build would stop here: {error}"]
+        found = self._divided(rows, records)
         total = found.rows.height
         kept = found.rows.filter(pl.col("rule").is_null())
         counts = [(name, kept.filter(split=name).height) for name in SPLITS]
@@ -143,6 +152,8 @@ class Split:
                 f"too large for a split by hash: group '{unit}' of {size:,} rows ({size / total:.1%}) goes to {split}"
                 for unit, size, split in found.giants.rows()
             ),
+            *_empty([name for name, count in counts if not count and self._given[name]]),
+            *_torn(found.torn),
         ]  # fmt: skip
 
     def sketch(self, shard: pl.DataFrame) -> pl.DataFrame:
@@ -186,7 +197,7 @@ class Split:
         if rows.height:
             for number, path in enumerate(self.stratify):
                 if not rows[f"stratum_{number}"].count():
-                    raise StageError(not_found("stratify", path, known_paths(records)))
+                    raise StageError(nothing_at("stratify", path, records))
         earlier = pl.DataFrame(schema=STOOD)
         if self.previous is not None:
             root, given = project_path(self.previous)
@@ -211,3 +222,20 @@ class Split:
         names = first.unique()
         splits = pl.DataFrame({"first": names, "split": self._asked.by_hash(names)})
         return first.to_frame().join(splits, on="first", how="left", maintain_order="left")["split"]
+
+
+def _empty(splits: list[str]) -> list[str]:
+    if not splits:
+        return []
+    return [f"{' and '.join(splits)} {'is' if len(splits) == 1 else 'are'} asked for and would be empty"]
+
+
+def _torn(groups: pl.DataFrame) -> list[str]:
+    if groups.is_empty():
+        return []
+    records, sides = groups["records"].sum(), groups["sides"][0]
+    what = "1 group" if groups.height == 1 else f"{groups.height:,} groups"
+    return [
+        f"previous: {records:,} records of {what} of today stand apart, in the splits where they stood before, such as "
+        f"{sides}; `instructkit verify` tells whether their texts leak"
+    ]

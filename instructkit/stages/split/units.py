@@ -46,9 +46,10 @@ def apart(rows: pl.DataFrame) -> pl.DataFrame:
         "id", "unit", split="old_split", group=pl.coalesce("old_group", "own")
     )
     sides = old.sort("id").group_by("unit", "split").agg(one=pl.col("id").first()).sort("unit", "split")
-    said = sides.group_by("unit", maintain_order=True).agg(
-        detail=pl.concat_str(pl.lit("'"), "one", pl.lit("' ("), "split", pl.lit(")")).str.join(" and ")
-    )
+    said = sides.group_by("unit", maintain_order=True).agg(detail=_both_sides())
+    # Of several newcomers only the steps above know which one joined the groups; alike, they must all go.
+    others = pl.len().over("unit")
+    unsure = pl.lit("; which of its ") + others.cast(pl.String) + " new records links them cannot be told here"
     new = (
         bridged.filter(pl.col("old_split").is_null())
         .join(said, on="unit")
@@ -56,10 +57,36 @@ def apart(rows: pl.DataFrame) -> pl.DataFrame:
             "id",
             rule=pl.lit(CONFLICT),
             value=pl.col("unit"),
-            detail=pl.lit("its group links ") + pl.col("detail") + ", which stood in different splits",
+            detail=pl.lit("stands in a group that links ")
+            + pl.col("detail")
+            + ", which stood in different splits"
+            + pl.when(others > 1).then(unsure).otherwise(pl.lit("")),
         )
     )
     return pl.concat([old.drop("unit"), new], how="diagonal")
+
+
+def torn(rows: pl.DataFrame) -> pl.DataFrame:
+    """The groups of today, by their groups and documents alone, of which records stood in two splits and stay there:
+    `group`, how many `records`, and `sides`, one of each split. Newcomers count as gone.
+
+    Such a group comes of a step above that joins more than it did, or of a newcomer that joined groups there, whether
+    or not it got as far as here.
+    """
+    old = rows.filter(pl.col("old_split").is_not_null()).select("id", "group", "documents", split="old_split")
+    moves = united(old["group"].unique(), document_ties(old.lazy()))
+    old = old.join(moves, on="group", how="left").with_columns(group=pl.coalesce("united", "group"))
+    sides = (
+        old.group_by("group", "split")
+        .agg(one=pl.col("id").min(), records=pl.len())
+        .filter(pl.len().over("group") > 1)
+        .sort("group", "split")
+    )
+    return sides.group_by("group", maintain_order=True).agg(pl.col("records").sum(), sides=_both_sides())
+
+
+def _both_sides() -> pl.Expr:
+    return pl.concat_str(pl.lit("'"), "one", pl.lit("' ("), "split", pl.lit(")")).str.join(" and ")
 
 
 def _refuse_shared(old: pl.DataFrame) -> None:

@@ -125,7 +125,7 @@ def test_the_text_of_the_records_own_template_is_no_contamination(run_corpus_sta
 
 
 def test_rows_of_examples_of_one_document_are_no_more_common_for_it(run_corpus_stage, documents, asked):
-    text = f"{CLEAN} {prose(0)}"
+    text = f"{CLEAN} {prose(0, 15)} otherwise {prose(16, 14)}"
     one = documents(*({"text": text, "group": "same"} for _ in range(30)), *(f"{CLEAN} w{n}" for n in range(9)))
     many = documents(*(text for _ in range(30)), *(f"{CLEAN} w{n}" for n in range(9)))
     assert run_corpus_stage(Decontaminate(against=asked), [one])[1].height == 30
@@ -195,6 +195,28 @@ def test_the_outlook_says_what_was_taken_and_which_rows_are_short(asked):
     (line,) = Decontaminate(against=asked).outlook(None)
     assert "3 rows (prompt from question, answer from answer)" in line
     assert line.endswith("1 are short, found with their answer or as a whole text")
+
+
+def test_the_outlook_has_a_line_for_each_set_of_columns_and_says_where_answers_are_missing(rows, tmp_path):
+    rows({"question": prose(0), "answer": prose(100)}, name="a.jsonl")
+    rows({"frage": "x", "prompt": prose(200)}, {"prompt": prose(300)}, name="b.jsonl")
+    rows({"question": prose(0), "answer": prose(100)}, {"question": prose(400), "answer": None}, name="c.jsonl")
+    path = f"{tmp_path}/*.jsonl"
+    assert Decontaminate(against=path).outlook(None) == [
+        f"against {path} (a.jsonl, c.jsonl): 3 rows (prompt from question, answer from answer); no answer found in 1",
+        f"against {path} (b.jsonl): 2 rows (prompt from prompt); no answers found",
+    ]
+
+
+def test_an_evaluation_without_rows_or_without_text_stops_with_its_file(rows, documents, run_corpus_stage):
+    shard = [documents(CLEAN)]
+    with pytest.raises(InputError, match=r"none.jsonl: no rows, so nothing would be looked for; mend the file or"):
+        run_corpus_stage(Decontaminate(against=rows(name="none.jsonl")), shard)
+    empty = rows({"question": None, "answer": " "}, name="empty.jsonl")
+    with pytest.raises(InputError, match=r"empty.jsonl: no row has a prompt or an answer"):
+        run_corpus_stage(Decontaminate(against=empty), shard)
+    with pytest.raises(InputError, match=r"empty.jsonl: no row has text under `prompt` \(question\); name other"):
+        run_corpus_stage(Decontaminate(against=Evaluation(path=empty, prompt="question")), shard)
 
 
 def test_an_evaluation_without_a_prompt_or_an_answer_stops_with_its_columns(rows, documents, run_corpus_stage):

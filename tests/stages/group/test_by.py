@@ -93,6 +93,18 @@ def test_a_key_that_no_record_has_stops_the_build_with_the_closest(documents, ru
             run_corpus_stage(GroupBy(keys=keys), [shard])
 
 
+def test_a_key_that_is_empty_in_every_record_is_said_to_be(documents, run_corpus_stage):
+    shard = documents(*fields({"url": None, "author": {}}, {"url": " "}))
+    for key, named in [
+        ("fields.url", "fields.url"),
+        ("fields.author", "fields.author"),
+        (["source", "fields.url"], "fields.url"),
+        ("language", "language"),
+    ]:
+        with pytest.raises(StageError, match=f"keys: '{named}' is empty in every record"):
+            run_corpus_stage(GroupBy(keys=[key]), [shard])
+
+
 def test_values_that_never_stand_together_are_an_error(documents, run_corpus_stage):
     with pytest.raises(StageError, match=r"no record has all of fields\.a, fields\.b"):
         run_corpus_stage(GroupBy(keys=[["fields.a", "fields.b"]]), [documents(*fields({"a": 1}, {"b": 1}))])
@@ -121,7 +133,8 @@ def test_the_outlook_counts_groups_and_names_the_largest(documents):
     assert stage.outlook(shard.lazy()) == ["3 groups become 2; the largest, 'g0', holds 2 of 3 rows (66.7%)"]
     assert len(stage.outlook(None)) == 1
     assert stage.outlook(shard[:0].lazy()) == []
-    assert "the build would stop here: no record has" in GroupBy(keys=["fields.x"]).outlook(shard.lazy())[0]
+    with pytest.raises(StageError, match="no record has"):
+        GroupBy(keys=["fields.x"]).outlook(shard.lazy())
 
 
 def test_no_rows_are_no_error(documents, run_corpus_stage):

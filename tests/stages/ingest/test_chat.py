@@ -151,6 +151,14 @@ def test_a_seed_task_without_an_answer_is_no_conversation(instances):
         conversation({"instruction": "Add.", "instances": instances})
 
 
+def test_a_plain_text_is_told_where_it_is_read(read, write):
+    write("a.jsonl", [{"text": "A tale."}, turns("user", "assistant")])
+    _, dropped = read("ingest.chat", path="a.jsonl")
+    assert dropped["detail"][0].endswith(
+        "found text; plain texts are read by ingest.jsonl, and made examples by render with template pretraining/text"
+    )
+
+
 def turns(*roles):
     return {"messages": [{"role": role, "content": "x"} for role in roles]}
 

@@ -46,12 +46,63 @@ def read(tmp_path):
         ({"question": "Q", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answer": "2"}, ("Q", ["y"], None)),
         ({"question": "Q", "options": ["x", "y"], "answer": "B"}, ("Q", ["y"], None)),
         ({"question": "Q", "choices": ["x"], "answer": 7}, ("Q", ["7"], None)),
+        ({"question": "Q", "options": ["10", "12", "1"], "answer": "1"}, ("Q", ["1"], None)),
+        ({"question": "Q", "choices": ["x", "y"], "answer": "y"}, ("Q", ["y"], None)),
         ({"instruction": "Do", "input": "this", "output": "done"}, ("Do\nthis", ["done"], None)),
         ({"prompt": "only"}, ("only", [], None)),
         ({"text": "plain"}, (None, ["plain"], None)),
     ],
 )
 def test_prompt_answers_and_passage_are_found_by_their_usual_names(read, row, expected):
+    assert read(row) == [expected]
+
+
+LETTERED = {"A": "one", "B": "two", "C": "three", "D": "four"}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            {"question": "Q", "choices": {"text": ["x", "y"], "label": ["A", "B"]}, "answerKey": "B"},
+            ("Q", ["y"], None),
+        ),
+        (
+            {"question": "Q", "choices": {"text": ["x", "y"], "label": ["1", "2"]}, "answerKey": "1"},
+            ("Q", ["x"], None),
+        ),
+        (
+            {
+                "question": {
+                    "stem": "Q",
+                    "choices": [{"text": "x", "label": "A"}, {"text": "y", "label": "B"}],
+                },
+                "answerKey": "B",
+            },
+            ("Q", ["y"], None),
+        ),
+        ({"question_stem": "Q", "choices": {"text": ["x"], "label": ["A"]}, "answerKey": "A"}, ("Q", ["x"], None)),
+        ({"id": 3, "question": "Q", **LETTERED, "answer": "B"}, ("Q", ["two"], None)),
+        ({"question": "Q", "options": LETTERED, "answer": "B"}, ("Q", ["two"], None)),
+        ({"question": "Q", "options": LETTERED, "answer": "four", "answer_idx": "D"}, ("Q", ["four"], None)),
+        ({"sentence": "S _", "option1": "x", "option2": "y", "answer": "1"}, ("S _", ["x"], None)),
+        ({"ctx": "C", "endings": ["x", "y"], "label": "1"}, ("C", ["y"], None)),
+        ({"goal": "G", "sol1": "x", "sol2": "y", "label": 0}, ("G", ["x"], None)),
+        ({"question": "Q", "opa": "x", "opb": "y", "cop": 1}, ("Q", ["y"], None)),
+        ({"prompt": "def f():", "canonical_solution": "  return 1", "test": "t"}, ("def f():", ["  return 1"], None)),
+        ({"text": "Write f.", "code": "def f(): 1", "test_list": ["t"]}, ("Write f.", ["def f(): 1"], None)),
+        (
+            {"question": "Q", "best_answer": "x", "correct_answers": ["y", "x"], "incorrect_answers": ["z"]},
+            ("Q", ["x", "y"], None),
+        ),
+        ({"question": "Q", "label": 1}, ("Q", [], None)),
+    ],
+    ids=[
+        *("ARC", "ARC by numbers", "ARC's own", "OpenBookQA", "C-Eval", "options by letter", "MedQA", "WinoGrande"),
+        *("HellaSwag", "PIQA", "MedMCQA", "HumanEval", "MBPP", "TruthfulQA", "a label without choices"),
+    ],
+)
+def test_answers_of_common_evaluations_are_found(read, row, expected):
     assert read(row) == [expected]
 
 

@@ -41,3 +41,21 @@ def splits(divided):
         return dict(kept.select("id", "split").rows()), dict(dropped.select("id", "rule").rows())
 
     return splits
+
+
+@pytest.fixture(scope="session")
+def stands_apart(crossings):
+    """A function: by the groups that rows had before the split, only old records may cross, and the outlook tells of
+    each that does.
+    """
+
+    def stands_apart(stage, rows, kept, old):
+        as_given = kept.drop("group").join(rows.select("id", "group"), on="id")
+        crossing = crossings(as_given)
+        for row in as_given.iter_rows(named=True):
+            names = {*(("group", atom) for atom in row["group"].split("+")),
+                     *(("document", d) for d in row.get("document_ids", [row["id"]]))}  # fmt: skip
+            assert row["id"] in old or not names & crossing.keys()
+        assert len([line for line in stage.outlook(rows.lazy()) if "stand apart" in line]) == bool(crossing)
+
+    return stands_apart

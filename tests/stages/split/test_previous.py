@@ -56,8 +56,40 @@ def test_a_newcomer_that_links_two_splits_is_dropped_and_names_a_record_of_each(
         "new",
         "bridges_splits",
         "g1",
-        "its group links 'b' (test) and 'a' (train), which stood in different splits",
+        "stands in a group that links 'b' (test) and 'a' (train), which stood in different splits",
     )
+
+
+def test_of_several_newcomers_none_is_said_to_be_the_link(documents, divided, earlier):
+    file = earlier(("a", "train", "g1"), ("b", "test", "g2"))
+    _, dropped = divided(Split(previous=file), of(documents, a="g1", b="g1", new="g1", other="g1", alone="g9"))
+    assert dropped["id"].to_list() == ["new", "other"]
+    assert set(dropped["detail"]) == {
+        "stands in a group that links 'b' (test) and 'a' (train), which stood in different splits; which of its 2 new "
+        "records links them cannot be told here"
+    }
+
+
+def test_old_records_that_are_one_group_today_stay_apart_and_the_outlook_says_so(documents, divided, earlier):
+    """A grouping step was added, or the newcomer that joined them was dropped above: nothing here could be dropped."""
+    file = earlier(("a", "train", "g1"), ("b", "test", "g2"), ("b2", "test", "g3"), ("c", "test", "g4"))
+    shard = of(documents, a="g1", b="g1", b2="g1", c="g4", new="g9")
+    kept, dropped = divided(Split(previous=file), shard)
+    assert dropped.is_empty()
+    assert dict(kept.select("id", "split").rows()).items() >= {"a": "train", "b": "test", "b2": "test"}.items()
+    assert Split(previous=file).outlook(shard.lazy())[-1] == (
+        "previous: 3 records of 1 group of today stand apart, in the splits where they stood before, such as 'b' "
+        "(test) and 'a' (train); `instructkit verify` tells whether their texts leak"
+    )
+    more = of(documents, a="g1", b="g1", b2="g4+k", c="k", new="g9")
+    assert "previous: 2 records of 1 group " in Split(previous=file).outlook(more.lazy())[-1]
+
+
+def test_old_records_that_only_a_dropped_newcomer_links_are_not_said_to_stand_apart(documents, divided, earlier):
+    file = earlier(("a", "train", "g1"), ("b", "test", "g2"))
+    shard = of(documents, a="g1", b="g2", new="g1+g2")
+    assert divided(Split(previous=file), shard)[1]["id"].to_list() == ["new"]
+    assert not [line for line in Split(previous=file).outlook(shard.lazy()) if "stand apart" in line]
 
 
 def test_a_newcomer_may_link_by_a_document_or_by_two(examples, divided, earlier):
@@ -91,7 +123,7 @@ def test_without_groups_in_the_file_those_that_stay_apart_get_groups_of_their_ow
         ]
     ),
 )
-def test_adding_records_moves_none(documents, divided, earlier, before, after, options):
+def test_adding_records_moves_none(documents, divided, stands_apart, earlier, before, after, options):
     every = [*before, *after]
     shard = documents(
         *({"text": "x", "group": "+".join(sorted(g)), "source": f"s{n % 2}"} for n, g in enumerate(every))
@@ -106,6 +138,7 @@ def test_adding_records_moves_none(documents, divided, earlier, before, after, o
         return
     assert new[: len(before)].drop("group").equals(old.drop("group"))
     assert set(dropped["rule"]) <= {"bridges_splits"}
+    stands_apart(Split(**options, previous=file), shard, new, set(old["id"]))
     # And once more, with what came of it: nothing changes any more.
     again = earlier(*new.select("id", "split", "group").rows())
     same, dropped_again = divided(Split(**options, previous=again), shard)
@@ -121,7 +154,7 @@ def test_an_earlier_build_that_leaks_is_refused(documents, examples, splits, ear
         splits(Split(previous=earlier(("a", "train"), ("a", "test"))), shard)
     two = examples(*({"id": i, "messages": [("user", "q")], "document_ids": ["D"]} for i in "ab"))
     with pytest.raises(
-        StageError, match=r"'a' \(train\) and 'b' \(test\) are of one document|'b' \(test\) and 'a' \(train\)"
+        StageError, match=r"^previous: 'b' \(test\) and 'a' \(train\) are of one document and stood in different splits"
     ):
         splits(Split(previous=earlier(("a", "train"), ("b", "test"))), two)
     with pytest.raises(StageError, match=r"are of one group and stood in different splits"):
@@ -132,11 +165,16 @@ def test_held_out_rows_that_stood_in_train_are_dropped(documents, splits, earlie
     from instructkit.stages.split.held_out import HoldOut
 
     file = earlier(("a", "train", "g1"), ("b", "test", "g2"))
-    found, dropped = splits(
-        Split(previous=file, hold_out=HoldOut(source=("s",))), of(documents, a="g1", b="g2", c="g3")
-    )
-    assert found == {"b": "test", "c": "test"}
+    stage = Split(train=0.9, validation=0.1, test=0, previous=file, hold_out=HoldOut(source=("s",)))
+    rows = documents(*({"id": n, "text": "x", "group": g, "source": s} for n, g, s in
+                       [("a", "g1", "s"), ("b", "g2", "s"), ("c", "g3", "s"), ("d", "g1", "t")]))  # fmt: skip
+    found, dropped = splits(stage, rows)
+    assert found == {"b": "test", "c": "test", "d": "train"}
     assert dropped == {"a": "held_out"}
+    with pytest.raises(
+        StageError, match=r"train: its share is 0\.9, and it gets no row: `hold_out` holds out all 3 rows"
+    ):
+        splits(stage, rows[:3])
 
 
 def test_counts_count_what_stood_and_say_when_it_is_too_much(documents, splits, earlier):
@@ -145,7 +183,8 @@ def test_counts_count_what_stood_and_say_when_it_is_too_much(documents, splits, 
     found, _ = splits(Split(train="rest", validation=0, test=3, previous=file), shard)
     assert sorted(found.values()) == ["test", "test", "test", "train"]
     assert found["a"] == found["b"] == "test"
-    with pytest.raises(StageError, match="test: 1 rows are asked for, and 2 stand there already"):
+    said = "test: 1 rows are asked for, and 2 stand there already: 2 of the earlier build"
+    with pytest.raises(StageError, match=rf"{said}\. Ask for 2 or more; 2 rows are left for the others$"):
         splits(Split(train="rest", validation=0, test=1, previous=file), shard)
 
 

@@ -202,6 +202,31 @@ def test_a_stratum_that_no_record_has_is_an_error(documents, splits):
         splits(Split(stratify=("task",)), documents("x"))
 
 
+def test_a_stratum_that_is_empty_in_every_record_is_said_to_be(documents, splits):
+    shard = documents({"text": "x", "fields": {"topic": None, "other": 1}})
+    with pytest.raises(StageError, match=r"stratify: 'fields\.topic' is empty in every record"):
+        splits(Split(stratify=("fields.topic",)), shard)
+    with pytest.raises(StageError, match=r"stratify: 'language' is empty in every record"):
+        splits(Split(stratify=("language",)), shard)
+
+
+def test_a_default_that_the_recipe_does_not_name_is_called_so():
+    said = ". A split that the recipe leaves out has its default (train 0.8, validation 0.1, test 0.1); 0 makes none"
+    (fault,) = Split(train=8000).faults()
+    assert fault.endswith("for the split that takes what is left" + said)
+    (fault,) = Split(train=0.9).faults()
+    assert fault == "shares must sum to 1: train 0.9, validation 0.1, test 0.1 = 1.1" + said
+    assert "default" not in Split(train=0.5, validation=0.2, test=0.2).faults()[0]
+
+
+def test_a_value_equal_to_a_pattern_is_held_out_whatever_signs_it_has(documents, splits):
+    shard = documents(*({"text": "x", "source": source} for source in ("a[1]", "a1", "b") * 5))
+    found, dropped = splits(Split(hold_out=HoldOut(source=("a[1]",))), shard)
+    held = {f"d{n}" for n in range(15) if n % 3 < 2}
+    assert dropped == {}
+    assert {found[name] for name in held} == {"test"}
+
+
 def test_what_is_held_out_is_in_test_or_dropped_with_the_pattern(examples, divided):
     def row(number, group, template):
         return {"messages": [("user", "q")], "group": group, "template": template, "id": f"e{number}"}
@@ -238,12 +263,13 @@ def test_a_pattern_that_matches_nothing_is_an_error_with_the_closest(documents, 
         splits(Split(hold_out=HoldOut(template=("qa/*",))), shard)
 
 
-def test_the_outlook_says_where_the_build_would_stop(documents):
-    said = Split(train="rest", validation=0, test=30).outlook(documents("x", "y").lazy())
-    assert said == [
-        "the build would stop here: test: whole groups cannot have exactly 30 rows; next to it they can have 2. Ask "
-        "for one of these, or for a share"
-    ]
+def test_the_outlook_raises_where_the_build_would(documents):
+    expected = (
+        r"^test: whole groups cannot have exactly 30 rows; next to it they can have 2. Ask for one of these, or for a "
+        "share$"
+    )
+    with pytest.raises(StageError, match=expected):
+        Split(train="rest", validation=0, test=30).outlook(documents("x", "y").lazy())
 
 
 def test_a_giant_group_goes_to_the_largest_split_and_the_outlook_names_it(documents, splits):
@@ -258,6 +284,58 @@ def test_a_giant_group_goes_to_the_largest_split_and_the_outlook_names_it(docume
             shard.lazy()
         )
     assert len(went) > 1
+
+
+def test_a_giant_that_no_count_has_room_for_is_named(documents, splits):
+    shard = of(documents, *["giant"] * 60, *(f"g{n}" for n in range(40)))
+    with pytest.raises(StageError) as error:
+        splits(Split(train=50, validation=25, test=25), shard)
+    assert str(error.value) == (
+        "train: 50 rows are asked for, and 60 stand there already: 60 in groups too large for another split (the "
+        "largest: 'giant'). Ask for 60 or more, or let it be the `rest`; 40 rows are left for the others"
+    )
+    with pytest.raises(StageError) as error:
+        splits(Split(train=50, validation=25, test=25, largest_group=None), shard)
+    assert str(error.value) == (
+        "group 'giant' has 60 rows, and no split has room for it: train for 50, validation for 25, test for 25. Let "
+        "the split that is to have it be the `rest`"
+    )
+    found, _ = splits(Split(train="rest", validation=15, test=25), shard)
+    assert Counter(found.values()) == {"train": 60, "validation": 15, "test": 25}
+
+
+def test_of_two_counts_that_do_not_go_together_another_pair_is_spoken_of(documents, splits):
+    with pytest.raises(StageError, match=r"Ask for one of these, or for a share; another pair of counts may work too$"):
+        splits(Split(train="rest", validation=1, test=3), of(documents, *"aabbcc"))
+
+
+def test_a_split_that_is_asked_for_and_would_be_empty_is_said_to_be(documents):
+    shard = documents({"text": "x"})
+    said = Split(train="rest", validation=0, test=1).outlook(shard.lazy())
+    assert said[-1] == "train is asked for and would be empty"
+    (full,) = {name for name in ("train", "validation", "test") if f"{name} 1 (" in Split().outlook(shard.lazy())[0]}
+    empty = [name for name in ("train", "validation", "test") if name != full]
+    assert Split().outlook(shard.lazy())[-1] == f"{' and '.join(empty)} are asked for and would be empty"
+    assert not [line for line in Split(train=1, validation=0, test=0).outlook(shard.lazy()) if "empty" in line]
+
+
+def test_a_share_of_train_of_which_nothing_comes_stops_the_build(documents, splits):
+    shard = documents(*(f"text {n}" for n in range(20)))
+    stage = Split(hold_out=HoldOut(source=("*",)))
+    said = (
+        "train: its share is 0.8, and it gets no row: `hold_out` holds out all 20 rows. Hold out less, or give "
+        "`train` no share"
+    )
+    with pytest.raises(StageError) as error:
+        splits(stage, shard)
+    assert str(error.value) == said
+    assert stage.outlook(shard.lazy()) == ["the build would stop here: " + said]
+    found, _ = splits(Split(train=0, validation=0, test=1, hold_out=HoldOut(source=("*",))), shard)
+    assert set(found.values()) == {"test"}
+    one = of(documents, *["g"] * 120)
+    refused = [seed for seed in range(20) if "it gets none of 120 rows: 1 group went by lot." in
+               Split(train=0.5, validation=0, test=0.5, seed=seed).outlook(one.lazy())[0]]  # fmt: skip
+    assert 0 < len(refused) < 20
 
 
 def test_groups_of_a_few_records_are_no_giants(documents, splits):
