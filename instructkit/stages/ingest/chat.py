@@ -37,6 +37,9 @@ class IngestChat:
     example's `meta.format`; what a record holds beside the conversation is kept in `meta.fields`, what a message holds
     beside in `meta.message_fields`. Tool calls and tools are taken over, arguments as objects.
 
+    Tasks with a list of instances (`instruction`, `instances` with `input` and `output`), as self-instruct's, are read
+    as Alpaca's, with the first instance; all stay in `meta.fields`.
+
     A record is dropped, with a rule, where it is no conversation of the format (`unrecognised`), an answer or prompt is
     empty (`empty_answer`, `empty_prompt`), a role is unknown (`unknown_role`), roles do not follow one another
     (`role_order`, `no_assistant`, `no_final_answer`), a tool call or tool cannot be read (`bad_tool_call`,
@@ -46,7 +49,7 @@ class IngestChat:
     dropped (`empty_text`).
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reads: ClassVar[tuple[Noun, ...]] = ()
     yields: ClassVar[Noun] = Example
     packages: ClassVar[tuple[str, ...]] = ("pyarrow", "orjson", "xxhash")

@@ -3,6 +3,7 @@
     openai              {"messages": [{"role": "user", "content": ...}, ...], "tools": [...]}
     sharegpt            {"conversations": [{"from": "human", "value": ...}, ...], "system": ..., "tools": ...}
     alpaca              {"instruction": ..., "input": ..., "output": ..., "system": ..., "history": [[q, a], ...]}
+                        {"instruction": ..., "instances": [{"input": ..., "output": ...}, ...]}    of self-instruct
     prompt_completion   {"prompt": ..., "completion": ...}    texts, or lists of messages as in TRL
 
 What a record holds beside that is handed on as `extra`, nothing is lost.
@@ -78,7 +79,7 @@ def detect(record: dict[str, Any]) -> Format | None:
         if isinstance(turns, list):
             first = next((turn for turn in turns if isinstance(turn, dict)), {})
             return "sharegpt" if "from" in first else "openai" if "role" in first or name == "messages" else "sharegpt"
-    if "instruction" in record and any(name in record for name in ANSWERS["alpaca"]):
+    if "instruction" in record and (_instance(record) or any(name in record for name in ANSWERS["alpaca"])):
         return "alpaca"
     if "prompt" in record and any(name in record for name in ANSWERS["prompt_completion"]):
         return "prompt_completion"
@@ -154,7 +155,17 @@ def check_order(messages: list[Message]) -> None:
         raise NotConversationError("no_final_answer", f"the last message is of role {messages[-1].role}")
 
 
+def _instance(record: dict[str, Any]) -> dict[str, Any]:
+    """Input and output of a task with a list of instances, as self-instruct's seed tasks are: those of the first."""
+    instances = record.get("instances")
+    first = instances[0] if isinstance(instances, list) and instances else None
+    alone = not any(name in record for name in ("input", *ANSWERS["alpaca"]))
+    return {n: first[n] for n in ("input", "output") if n in first} if isinstance(first, dict) and alone else {}
+
+
 def _alpaca(result: Conversation) -> None:
+    # The list itself stays beside the conversation, with all its instances.
+    result.extra |= _instance(result.extra)
     extra = result.extra
     history = extra.pop("history", None) or []
     if not isinstance(history, list):

@@ -136,6 +136,21 @@ def test_the_one_of_input_and_context_that_says_something_stands_in_the_prompt(r
     assert json.loads(row["meta"]) == {"format": "alpaca"}
 
 
+@pytest.mark.parametrize(("given", "prompt"), [("1 2", "Add.\n1 2"), ("", "Add."), (None, "Add.")])
+def test_a_seed_task_says_its_first_instance_and_keeps_all(read, write, given, prompt):
+    instances = [{"input": given, "output": "3"}, {"input": "2 2", "output": "4"}]
+    write("a.jsonl", [{"name": "add", "instruction": "Add.", "instances": instances}])
+    row = read("ingest.chat", path="a.jsonl")[0].row(0, named=True)
+    assert said(row) == [("user", prompt), ("assistant", "3")]
+    assert json.loads(row["meta"])["fields"] == {"name": "add", "instances": instances}
+
+
+@pytest.mark.parametrize("instances", [[], None, ["3"], [{"input": "1 2"}], [{"output": ""}]])
+def test_a_seed_task_without_an_answer_is_no_conversation(instances):
+    with pytest.raises(NotConversationError):
+        conversation({"instruction": "Add.", "instances": instances})
+
+
 def test_a_plain_text_is_told_where_it_is_read(read, write):
     write("a.jsonl", [{"text": "A tale."}, turns("user", "assistant")])
     _, dropped = read("ingest.chat", path="a.jsonl")
