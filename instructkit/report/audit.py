@@ -22,6 +22,7 @@ from rich.cells import cell_len, set_cell_size
 from instructkit.audit.finding import Finding, NamedRow
 from instructkit.audit.profile import Lengths
 from instructkit.audit.result import Audit
+from instructkit.text.terminal import printable
 
 PIPE_WIDTH = 160
 """Columns of what is no terminal."""
@@ -93,7 +94,7 @@ def _what(audit: Audit) -> str:
     files = "" if audit.files == 1 else f" in {audit.files:,} files"
     where = ", ".join(audit.paths)
     split = "no splits named" if set(audit.splits) == {""} else f"splits: {splits}"
-    return f"{where}: format {formats}{files}; {split}"
+    return printable(f"{where}: format {formats}{files}; {split}")
 
 
 def _table(audit: Audit, columns: int, colour: bool) -> Iterator[str]:
@@ -132,7 +133,7 @@ def _evidence(finding: Finding, several: bool, columns: int) -> str:
     if first is None:
         return _cut(named.rstrip(", "), columns)
     # Who repeats a row of its own file repeats "row 12", not "folder/file.json:12".
-    said = _plain(first.said or "").replace(f"{first.file}:", "row ")
+    said = printable(first.said or "").replace(f"{first.file}:", "row ")
     head = f"{named}{place(first, several, columns // NAME)}"
     room = columns - cell_len(head) - 2
     if finding.check in NAMES_A_ROW:
@@ -181,7 +182,7 @@ def _wordings(audit: Audit) -> str:
     if not found.most:
         return "no two prompts are made alike"
     first = found.most[0]
-    often = f"the commonest, {_share(first.rows / audit.conversations)}: “{_cut(_plain(first.text), 60)}”"
+    often = f"the commonest, {_share(first.rows / audit.conversations)}: “{_cut(printable(first.text), 60)}”"
     if found.free > audit.conversations / 2:
         return f"{_share(found.free / audit.conversations)} of the prompts are worded freely; {often}"
     half = f"{found.half:,} {_plural(found.half, 'wording')} {_carry(found.half)}"
@@ -233,11 +234,6 @@ def _are(count: int) -> str:
 
 def _carry(count: int) -> str:
     return "carries" if count == 1 else "carry"
-
-
-def _plain(text: str) -> str:
-    """The text without control characters: what stands in a row tells the terminal nothing."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _cut(text: str, columns: int) -> str:
