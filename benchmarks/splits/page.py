@@ -12,9 +12,11 @@ from benchmarks.splits.judge import ALIKE, RAPIDFUZZ_VERSION, Judgement
 KINDS = {
     "same_conversation": "same conversation",
     "same_prompt": "same prompt, other answer",
+    "same_exchange": "same turn and answer",
     "near_conversation": "near-duplicate",
     "near_prompt": "near-duplicate prompt",
     "same_answer": "same long answer",
+    "shared_text": "shares most of its text",
     "same_document": "same document",
     "same_group": "same group",
 }
@@ -69,7 +71,7 @@ def _crossings(divisions: Sequence[Division]) -> list[str]:
     pairs = [(d, pair) for d in divisions for pair in d.verified["pairs"] if pair["earlier"] == "train"]
     head = ("rows of", *(f"{pair['later']}, {d.what}" for d, pair in pairs))
     rows = [(name, *(f"{pair['counts'][kind]:,}" for _, pair in pairs)) for kind, name in KINDS.items()]
-    shares = (f"{p['crossing']:,} of {p['rows']:,} ({p['crossing'] / max(1, p['rows']):.1%})" for _, p in pairs)
+    shares = (f"{p['crossing']:,} of {p['rows']:,} ({p['crossing'] / max(1, p['rows']):.2%})" for _, p in pairs)
     return table(head, [*rows, ("rows that stand in train", *shares)])
 
 
