@@ -336,7 +336,7 @@ def test_a_file_of_which_much_cannot_be_read_is_not_clean(folder, verified, trai
 def test_an_evaluation_with_nothing_to_look_for_is_not_clean(folder, verified, train, test, tmp_path):
     place = folder(train=train, test=test)
     (tmp_path / "exam.jsonl").write_text("")
-    with pytest.raises(InputError, match="exam.jsonl: no rows, so nothing would be looked for"):
+    with pytest.raises(InputError, match=r"exam\.jsonl: no rows, so nothing would be looked for"):
         verified(place, against=[str(tmp_path / "exam.jsonl")])
     itself = verified(f"{place}/test.jsonl", against=[f"{place}/test.jsonl"])
     assert itself.verdict == "not_all_compared"
