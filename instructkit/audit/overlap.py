@@ -149,15 +149,7 @@ class _Rows:
         for chunk in spool.chunks(["prompt", "response", "exchanges"]):
             turns.append(_exchanges(chunk["exchanges"], at, sketcher))
             at += chunk.height
-            columns: dict[str, npt.NDArray[np.generic]] = {}
-            for name in ("prompt", "response"):
-                sketches = sketcher.sketch(chunk[name])
-                columns |= {
-                    f"{name}_1": sketches.fingerprints[0],
-                    f"{name}_2": sketches.fingerprints[1],
-                    f"{name}_words": sketches.units,
-                }
-            parts.append(pl.DataFrame(columns))
+            parts.append(_fingerprints(chunk["prompt"], chunk["response"], sketcher))
         self.counts = spool.counts
         self.starts = np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
         split = np.repeat(np.arange(len(self.counts)), self.counts)
@@ -212,12 +204,17 @@ def _exchanges(exchanges: pl.Series, first: int, sketcher: Sketcher) -> pl.DataF
     """Fingerprints of the exchanges of rows, the first of which has the place `first`."""
     places = pl.DataFrame({"place": np.arange(first, first + len(exchanges)), "exchange": exchanges})
     told = places.explode("exchange", empty_as_null=False, keep_nulls=False).unnest("exchange")
+    return told.select("place").hstack(_fingerprints(told["asked"], told["replied"], sketcher))
+
+
+def _fingerprints(prompts: pl.Series, responses: pl.Series, sketcher: Sketcher) -> pl.DataFrame:
+    """Columns `prompt_1`, `prompt_2`, `prompt_words`, and those of the response."""
     columns: dict[str, npt.NDArray[np.generic]] = {}
-    for name, texts in (("prompt", told["asked"]), ("response", told["replied"])):
+    for name, texts in (("prompt", prompts), ("response", responses)):
         sketches = sketcher.sketch(texts)
         one, two = sketches.fingerprints
         columns |= {f"{name}_1": one, f"{name}_2": two, f"{name}_words": sketches.units}
-    return told.select("place").with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+    return pl.DataFrame(columns)
 
 
 def across(table: pl.DataFrame, key: list[str], kind: str) -> pl.DataFrame:
