@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-from instructkit.audit.overlap import Observer
+from instructkit.audit.crossings import Observer
 from instructkit.audit.spool import RowSpool
 from instructkit.build.manifest import Build
 from instructkit.contamination.index import Hits, Index

@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from instructkit.audit.crossings import KINDS
 from instructkit.audit.evaluations import Held, evaluation_side
 from instructkit.audit.identities import IDENTITIES
-from instructkit.audit.overlap import KINDS, Overlap
+from instructkit.audit.overlap import Overlap
 from instructkit.audit.spool import RowSpool
 from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Contamination, Evidence, Pair, Side
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from instructkit.audit.overlap import PLACES, across
+from instructkit.audit.crossings import PLACES
+from instructkit.audit.exact import across
 from instructkit.audit.spool import RowSpool
 from instructkit.hashing import JOINT
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from instructkit.audit import identities, overlap
+from instructkit.audit import crossings, identities
 from instructkit.audit.finding import MARKS, file_line
 from instructkit.audit.ground import Ground
+from instructkit.audit.overlap import overlap
 
 RULES = {
-    overlap.SAME_CONVERSATION: "same conversation",
-    overlap.SAME_PROMPT: "same prompt",
-    overlap.SAME_EXCHANGE: "same turn and answer",
-    overlap.NEAR_CONVERSATION: "nearly the same conversation",
-    overlap.NEAR_PROMPT: "nearly the same prompt",
-    overlap.SAME_ANSWER: "same long answer",
-    overlap.SHARED_TEXT: "most of the text shared",
+    crossings.SAME_CONVERSATION: "same conversation",
+    crossings.SAME_PROMPT: "same prompt",
+    crossings.SAME_EXCHANGE: "same turn and answer",
+    crossings.NEAR_CONVERSATION: "nearly the same conversation",
+    crossings.NEAR_PROMPT: "nearly the same prompt",
+    crossings.SAME_ANSWER: "same long answer",
+    crossings.SHARED_TEXT: "most of the text shared",
     identities.SAME_ID: "same id",
     identities.SAME_DOCUMENT: "same document",
     identities.SAME_GROUP: "same group",
@@ -29,12 +30,12 @@ def check_leaks(ground: Ground) -> None:
         return
     folder = ground.folder / "own"
     folder.mkdir()
-    found = overlap.overlap(spool, overlap.Settings(), folder, ground.literals, ground.observe)
-    crossings = pl.concat([found.crossings, identities.identities(spool)])
-    if crossings.is_empty():
+    found = overlap(spool, crossings.Settings(), folder, ground.literals, ground.observe)
+    every = pl.concat([found.crossings, identities.identities(spool)])
+    if every.is_empty():
         return
     numbers = spool.scan().select(right=pl.col("place").cast(pl.Int64), row="row").collect()
-    named = crossings.join(numbers, on="right", maintain_order="left").with_columns(
+    named = every.join(numbers, on="right", maintain_order="left").with_columns(
         rule=pl.col("kind").replace_strict(RULES, return_dtype=pl.String)
     )
     # An id of ours that crosses is worth a word only where the text has not said so.

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from instructkit.audit.common_text import IGNORE, MOST_SEQUENCES, CommonText
+from instructkit.audit.crossings import OWN_WORDS
 from instructkit.audit.ground import Ground
-from instructkit.audit.overlap import OWN_WORDS
 from instructkit.text.normalise import normalised
 from instructkit.text.words import runs, word_count
 

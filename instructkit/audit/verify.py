@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from instructkit.audit.crossings import RECALL, SHINGLE, Observer, Settings
 from instructkit.audit.evaluations import Against, held, of_build
 from instructkit.audit.evidence import contamination, evidence, held_evidence, pairs
 from instructkit.audit.identities import identities
 from instructkit.audit.lineage import Lineage
-from instructkit.audit.overlap import RECALL, SHINGLE, Observer, Settings, overlap
+from instructkit.audit.overlap import overlap
 from instructkit.audit.rows import read
 from instructkit.audit.spool import RowSpool
 from instructkit.audit.verified import NO_SPLIT, Verified

@@ -72,8 +72,8 @@ def verify(
     Exit code: 0 nothing crosses, 1 something does, 2 it cannot be told (no splits, a file or many rows that cannot be
     read, an evaluation without rows).
     """  # noqa: D301 (\b keeps click from filling the lines)
+    from instructkit.audit.crossings import Settings
     from instructkit.audit.evaluations import named
-    from instructkit.audit.overlap import Settings
     from instructkit.audit.verified import verified_json
     from instructkit.audit.verify import datasets_of
     from instructkit.audit.verify import verify as run

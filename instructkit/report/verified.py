@@ -10,9 +10,7 @@ from unicodedata import east_asian_width
 import click
 import msgspec
 
-from instructkit.audit.evaluations import MARGIN
-from instructkit.audit.identities import IDENTITIES, SAME_DOCUMENT, SAME_GROUP, SAME_ID
-from instructkit.audit.overlap import (
+from instructkit.audit.crossings import (
     ANSWER_WORDS,
     COMMON_ANSWERS,
     NEAR_CONVERSATION,
@@ -24,6 +22,8 @@ from instructkit.audit.overlap import (
     SAME_PROMPT,
     SHARED_TEXT,
 )
+from instructkit.audit.evaluations import MARGIN
+from instructkit.audit.identities import IDENTITIES, SAME_DOCUMENT, SAME_GROUP, SAME_ID
 from instructkit.audit.stretches import STRETCH
 from instructkit.audit.verified import COMMON_ANSWER, CONTAMINATED, NEARLY, Evidence, Side, Verified
 from instructkit.text.terminal import printable
@@ -249,4 +249,4 @@ def _line(text: str, room: int) -> str:
 
 def _share(count: int, of: int) -> str:
     share = 100 * count / max(of, 1)
-    return f"{share:.1f} %" if share >= 0.1 else "< 0.1 %"
+    return f"{share:.1f}%" if share >= 0.1 else "< 0.1%"

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
+from instructkit.audit.crossings import Settings
 from instructkit.audit.evaluations import named
 from instructkit.audit.lineage import Lineage
-from instructkit.audit.overlap import Settings
 from instructkit.audit.verify import datasets_of, verify
 
 SYLLABLES = [a + b for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "u", "al", "en", "or")]

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from instructkit.audit.crossings import Settings
 from instructkit.audit.evaluations import Against
-from instructkit.audit.overlap import Settings
 from instructkit.audit.verify import datasets_of, verify
 from instructkit.errors import InputError, UsageFault
 from instructkit.stages.ingest.evaluations import Evaluation

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructkit.audit.overlap import OWN_WORDS, Settings
+from instructkit.audit.crossings import OWN_WORDS, Settings
 from instructkit.audit.stretches import Stretches
 from instructkit.audit.verify import datasets_of, verify
 from instructkit.minhash.sketcher import Sketcher

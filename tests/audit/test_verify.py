@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructkit.audit.overlap import Settings
+from instructkit.audit.crossings import Settings
 from instructkit.audit.verified import verified_json
 from instructkit.audit.verify import datasets_of, verify
 from instructkit.errors import InputError, UsageFault

@@ -55,7 +55,7 @@ def test_a_leak_is_shown_with_both_rows_and_exits_1(here, verify):
     code, out, _ = verify("leaky")
     assert code == 1
     lines = out.splitlines()
-    assert lines[1] == "LEAKS  1 of 2 rows of test (50.0 %) stand in train"
+    assert lines[1] == "LEAKS  1 of 2 rows of test (50.0%) stand in train"
     said = [" ".join(line.split()) for line in lines]
     assert "same conversation 1" in said
     assert "rows that cross 1 of 2" in said
@@ -82,7 +82,7 @@ def test_an_evaluation_is_looked_for(here, verify):
     (here / "exam.jsonl").write_text(json.dumps(row(5)) + "\n")
     code, out, _ = verify("clean", "--against", "exam.jsonl")
     assert code == 1
-    assert "LEAKS  1 of 1 rows of exam.jsonl (100.0 %) stand here" in out
+    assert "LEAKS  1 of 1 rows of exam.jsonl (100.0%) stand here" in out
     assert "  holds a row of an evaluation  clean/train.jsonl:6  exam.jsonl:1" in out.splitlines()
 
 

@@ -7,8 +7,8 @@ import click
 import msgspec
 import pytest
 
+from instructkit.audit.crossings import KINDS
 from instructkit.audit.identities import IDENTITIES
-from instructkit.audit.overlap import KINDS
 from instructkit.audit.verified import COMMON_ANSWER, Contamination, Evidence, Pair, Side, Verified
 from instructkit.report.verified import verified_lines
 
@@ -63,16 +63,16 @@ def test_the_verdict_is_the_second_line():
         "CLEAN  nothing of one split stands in another",
     ]
     found = with_pair(1, crossing=47, counts=COUNTS | {"same_prompt": 47})
-    assert drawn(found)[1] == "LEAKS  47 of 1,000 rows of test (4.7 %) stand in train"
+    assert drawn(found)[1] == "LEAKS  47 of 1,000 rows of test (4.7%) stand in train"
     few = msgspec.structs.replace(found, pairs=[msgspec.structs.replace(found.pairs[1], rows=100_000, crossing=1)])
-    assert drawn(few)[1] == "LEAKS  1 of 100,000 rows of test (< 0.1 %) stand in train"
+    assert drawn(few)[1] == "LEAKS  1 of 100,000 rows of test (< 0.1%) stand in train"
 
 
 def test_rows_of_evaluations_are_part_of_the_verdict_and_a_table_of_their_own():
     counts = {"train": 3, "validation": 0, "test": 0}
     exam = Contamination(file="eval/exam.jsonl", rows=500, found=2, counts=counts, nearly=0)
     lines = drawn(msgspec.structs.replace(CLEAN, evaluations=[exam]))
-    assert lines[1] == "LEAKS  2 of 500 rows of eval/exam.jsonl (0.4 %) stand here"
+    assert lines[1] == "LEAKS  2 of 500 rows of eval/exam.jsonl (0.4%) stand here"
     assert ["eval/exam.jsonl", "(500", "rows)", "3", "0", "0"] in [line.split() for line in lines]
     nearly = msgspec.structs.replace(exam, found=0, counts=dict.fromkeys(counts, 0), nearly=3)
     lines = drawn(msgspec.structs.replace(CLEAN, evaluations=[nearly]))
@@ -154,6 +154,6 @@ def test_of_very_many_pairs_of_splits_those_that_cross_are_shown():
         for two in names[number + 1 :]
     ]
     lines = drawn(msgspec.structs.replace(CLEAN, pairs=pairs))
-    assert "LEAKS  1 of 10 rows of part06 (10.0 %) stand in part03" in lines
+    assert "LEAKS  1 of 10 rows of part06 (10.0%) stand in part03" in lines
     assert ["that", "stand", "in", "part03"] in [line.split() for line in lines]
     assert "  (27 pairs of splits more; --json has them all)" in lines
