@@ -18,7 +18,7 @@ from benchmarks.parts import put
 from benchmarks.process import ROOT, run
 from benchmarks.train.overhead import Overhead
 from benchmarks.train.page import Trained, part
-from benchmarks.train.project import SHAPES, read_chats, write_project
+from benchmarks.train.project import SHAPES, Chats, read_chats, write_projects
 from benchmarks.train.tokens import Timed
 from benchmarks.train.ways import TRL_VERSION, WAYS, Took
 
@@ -27,8 +27,8 @@ STEPS = {"25M": 9, "SmolLM2-135M": 3}
 """Steps of each way, the untimed first included."""
 T = TypeVar("T")
 PIECES = 16_000
-CHATS_PER_STEP = 66
-"""About; chats of 125 tokens."""
+CHATS_PER_STEP = 64
+"""About; chats of 128 tokens."""
 HELD_OUT = 96
 """Chats that losses are measured on."""
 
@@ -48,13 +48,15 @@ def main(shapes: str, steps: int | None, rounds: int, rows: int, out: Path) -> N
         folder = Path(name)
         peers = _install_trl(folder / "peers")
         ways = [way for way in WAYS if peers or not way.startswith("TRL")]
-        count = max(wanted.values()) * CHATS_PER_STEP
+        counts = {name: number * CHATS_PER_STEP for name, number in wanted.items()}
         click.echo("chats, tokenizer and models", err=True)
-        write_project(folder, make_corpus(PIECES).pieces, count, HELD_OUT, names)
+        write_projects(folder, make_corpus(PIECES).pieces, counts, HELD_OUT)
         click.echo("tokens", err=True)
-        tokens = _measured(["-m", "benchmarks.train.tokens", str(folder), str(rows)], Timed)
-        chats = read_chats(folder / "tokens.npz")
-        said = f"{len(chats):,}, {len(chats.ids):,} tokens, {(chats.labels >= 0).mean():.0%} of them trained on"
+        tokens = _measured(
+            ["-m", "benchmarks.train.tokens", str(folder / max(counts, key=lambda name: counts[name])), str(rows)],
+            Timed,
+        )
+        said = {name: _told(read_chats(folder / name / "tokens.npz")) for name in names}
         versions = {"trl": TRL_VERSION} if peers else {}
         left_out = [way for way in WAYS if way not in ways]
         date = time.strftime("%Y-%m-%d")
@@ -65,10 +67,10 @@ def main(shapes: str, steps: int | None, rounds: int, rows: int, out: Path) -> N
             for number in range(rounds):
                 for way in ways:
                     click.echo(f"{shape}, round {number + 1} of {rounds}: {way}", err=True)
-                    now = _train(way, shape, wanted[shape], folder, peers)
+                    now = _train(way, wanted[shape], folder / shape, peers)
                     found[way] = max(found.get(way, now), now, key=lambda each: each.rate)
             click.echo(f"{shape}, overhead of a step", err=True)
-            overheads[shape] = _measured(["-m", "benchmarks.train.overhead", shape, str(folder)], Overhead)
+            overheads[shape] = _measured(["-m", "benchmarks.train.overhead", str(folder / shape)], Overhead)
             trained[shape] = found
             # After each shape: the larger one takes long, and what is measured should not be lost with it.
             command = " ".join(["python -m benchmarks.train", *sys.argv[1:]])
@@ -76,13 +78,17 @@ def main(shapes: str, steps: int | None, rounds: int, rows: int, out: Path) -> N
     click.echo(f"wrote {out.name} after {time.perf_counter() - start:.0f} s")
 
 
-def _train(way: str, shape: str, steps: int, project: Path, peers: Path | None) -> Trained:
+def _train(way: str, steps: int, project: Path, peers: Path | None) -> Trained:
     """A way in a process of its own, and the loss of what it saved."""
     with TemporaryDirectory(prefix="benchmarks-", dir=project) as name:
         out = Path(name)
-        took = run(["-m", "benchmarks.train.ways", way, shape, str(steps), str(project), name, str(peers or "")])
+        took = run(["-m", "benchmarks.train.ways", way, str(steps), str(project), name, str(peers or "")])
         losses = _measured(["-m", "benchmarks.train.losses", str(project), str(out / "model")], list[float])
     return Trained(took=msgspec.json.decode(took.output.splitlines()[-1], type=Took), run=took, loss=losses[0])
+
+
+def _told(chats: Chats) -> str:
+    return f"{len(chats):,} chats, {len(chats.ids):,} tokens, {(chats.labels >= 0).mean():.0%} of them trained on"
 
 
 def _measured(words: list[str], kind: type[T]) -> T:

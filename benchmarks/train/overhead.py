@@ -1,4 +1,4 @@
-"""What a step costs beside its products: `python -m benchmarks.train.overhead SHAPE PROJECT`.
+"""What a step costs beside its products: `python -m benchmarks.train.overhead PROJECT`.
 
 The same micro-batches, forward and backward alone, and as steps of the trainer with batches made, losses counted,
 gradients clipped and the optimizer run; the two take turns.
@@ -28,22 +28,20 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
     step_s: float
 
 
-def overhead(shape: str, project: Path) -> Overhead:
+def overhead(project: Path) -> Overhead:
     """Measure a few steps of the trainer and the same without it."""
     import numpy as np
 
     from instructkit.models.batch import Document
     from instructkit.models.load import load_model
     from instructkit.models.runner import make_runner
+    from instructkit.train.build import make_stepper
     from instructkit.train.config.training import Training
     from instructkit.train.data.plan import example_keys, make_plan
-    from instructkit.train.step.optimizer import make_optimizer
-    from instructkit.train.step.parallel import make_parallel
-    from instructkit.train.step.ranks import Ranks
-    from instructkit.train.step.stepper import Stepper, no_batch
+    from instructkit.train.model.adapters import Adapted
 
     chats = read_chats(project / "tokens.npz")
-    config = Training(examples="chats", model=shape, sequence_length=SEQUENCE_LENGTH, tokens_per_step=TOKENS_PER_STEP)
+    config = Training(examples="chats", model="model", sequence_length=SEQUENCE_LENGTH, tokens_per_step=TOKENS_PER_STEP)
     parts = [slice(*ends) for ends in pairwise(chats.starts.tolist())]
     weights = [(chats.labels[part] >= 0).astype(np.float32) for part in parts]
     ids = [str(i) for i in range(len(parts))]
@@ -60,14 +58,12 @@ def overhead(shape: str, project: Path) -> Overhead:
         keys=example_keys(ids),
         capacity=SEQUENCE_LENGTH,
         rows_per_step=TOKENS_PER_STEP // SEQUENCE_LENGTH,
-        epochs=1,
+        epochs=ROUNDS + 1,
         max_steps=ROUNDS + 1,
         seed=17,
     )
-    runner = make_runner(load_model(str(project / shape)), int(data.lengths.max()))
-    parallel = make_parallel(runner, config, Ranks(), no_batch(runner, data))
-    optimizer = make_optimizer(runner.model, config)
-    stepper = Stepper(parallel=parallel, optimizer=optimizer, data=data, plan=plan, config=config)
+    runner = make_runner(load_model(str(project / "model")), int(data.lengths.max()))
+    stepper = make_stepper(runner, Adapted(runner.model), config, data, plan)
     runner.model.train()
     bare, whole = [], []
     for number in range(plan.steps):
@@ -79,7 +75,7 @@ def overhead(shape: str, project: Path) -> Overhead:
             total, _ = runner.losses(batch)
             total.backward()  # type: ignore[no-untyped-call]
         bare.append(time.perf_counter() - start)
-        optimizer.zero_grad(set_to_none=True)
+        stepper.optimizer.zero_grad(set_to_none=True)
         start = time.perf_counter()
         stepper.step(number, rows)
         whole.append(time.perf_counter() - start)
@@ -87,4 +83,4 @@ def overhead(shape: str, project: Path) -> Overhead:
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(overhead(sys.argv[1], Path(sys.argv[2]))).decode())
+    print(msgspec.json.encode(overhead(Path(sys.argv[1]))).decode())

@@ -57,7 +57,7 @@ def part(
     tokens: Timed,
     overheads: Mapping[str, Overhead],
     left_out: Sequence[str],
-    chats: str,
+    chats: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> str:
     """The part as Markdown; `trained` by shape and way."""
@@ -66,7 +66,6 @@ def part(
         "## Training",
         "",
         f"* Command: `{command}`, on {date}",
-        f"* Chats: {chats}",
         f"* Machine: {machine()}; load before the run {load:.1f}",
         f"* Versions: {', '.join(f'{name} {number}' for name, number in named.items())}",
         "",
@@ -74,7 +73,16 @@ def part(
         "",
     ]
     for shape, ways in trained.items():
-        lines += [f"### A Llama shape of {shape}", "", *_table(ways), "", *_verdicts(shape, ways, trained), ""]
+        lines += [
+            f"### A Llama shape of {shape}",
+            "",
+            f"{chats[shape]}.",
+            "",
+            *_table(ways),
+            "",
+            *_verdicts(shape, ways, trained),
+            "",
+        ]
         if shape in overheads:
             found = overheads[shape]
             share = found.step_s / found.bare_s - 1

@@ -1,16 +1,16 @@
 """What is trained on: chats of Alpaca's lengths cut from the benchmarks' corpus, a large tokenizer, new models.
 
-FOLDER/
-examples/0.parquet     the chats, for the trainer here
+FOLDER/<shape>/
+examples/0.parquet     the chats, for the trainer here: about as many as its steps take
 tokens.npz             the same chats as token ids and labels, for the others
 heldout.npz            chats that nobody trains on
-<shape>/               a new model of that shape with the tokenizer, from which everybody starts
+model/                 a new model of that shape with the tokenizer, from which everybody starts
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -98,23 +98,23 @@ def chats(pieces: Sequence[Piece], count: int) -> Iterator[Example]:
             made += 1
 
 
-def write_project(folder: Path, pieces: Sequence[Piece], count: int, heldout: int, shapes: Iterable[str]) -> None:
-    """The whole folder; see the head of the file."""
+def write_projects(folder: Path, pieces: Sequence[Piece], counts: Mapping[str, int], heldout: int) -> None:
+    """The whole folder, see the head of the file; `counts`: chats by shape."""
     from instructkit.chat.format import chat_format
     from instructkit.train.data.tokenizer import message_texts, train_tokenizer
 
-    made = frame(Example, chats(pieces, count + heldout))
-    training = made.head(count)
-    (folder / "examples").mkdir(parents=True)
-    training.write_parquet(folder / "examples/0.parquet")
+    made = frame(Example, chats(pieces, max(counts.values()) + heldout))
     texts = message_texts([frame(Example, chats(pieces, 100_000))])
     tokenizer = train_tokenizer(texts, VOCABULARY, SEQUENCE_LENGTH)
     chat = chat_format(tokenizer)
-    for name, rows in (("tokens", training), ("heldout", made.tail(heldout))):
-        write_chats(folder / f"{name}.npz", rows, chat)
-    for shape in shapes:
-        _new_model(SHAPES[shape], tokenizer).save_pretrained(folder / shape)
-        tokenizer.save_pretrained(folder / shape)
+    for shape, count in counts.items():
+        project, training = folder / shape, made.head(count)
+        (project / "examples").mkdir(parents=True)
+        training.write_parquet(project / "examples/0.parquet")
+        for name, rows in (("tokens", training), ("heldout", made.tail(heldout))):
+            write_chats(project / f"{name}.npz", rows, chat)
+        _new_model(SHAPES[shape], tokenizer).save_pretrained(project / "model")
+        tokenizer.save_pretrained(project / "model")
 
 
 def write_chats(path: Path, rows: Any, chat: Any) -> None:

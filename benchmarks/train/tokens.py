@@ -43,7 +43,7 @@ def timed(project: Path, rows: int) -> Timed:
     from instructkit.schema import Example, records
     from instructkit.train.data.plan import make_plan
 
-    chat = chat_format(load_tokenizer(str(next(project.glob("*/tokenizer.json")).parent)))
+    chat = chat_format(load_tokenizer(str(project / "model")))
     examples = repeated(pl.read_parquet(project / "examples/0.parquet"), rows)
     texts = [
         chat.render([{"role": m.role, "content": m.content} for m in e.messages])[0] for e in records(Example, examples)

@@ -1,4 +1,4 @@
-"""One way to train, in a process of its own: `python -m benchmarks.train.ways WAY SHAPE STEPS PROJECT OUT [PEERS]`.
+"""One way to train, in a process of its own: `python -m benchmarks.train.ways WAY STEPS PROJECT OUT [PEERS]`.
 
 PEERS is a folder from which other libraries may be imported. All start from the same weights and see the same chats, in
 fp32, with AdamW at one constant rate. The seconds of each step are taken as each trainer counts steps; the first is
@@ -38,14 +38,14 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
 
 
-def instructkit(precision: str, shape: str, steps: int, project: Path, out: Path) -> Took:
+def instructkit(precision: str, steps: int, project: Path, out: Path) -> Took:
     """The trainer here, from Parquet to a model folder."""
     from instructkit.train.config.training import Training
     from instructkit.train.run import train
 
     config = Training(
         examples="chats",
-        model=str(project / shape),
+        model=str(project / "model"),
         sequence_length=SEQUENCE_LENGTH,
         overlong="drop",
         tokens_per_step=TOKENS_PER_STEP,
@@ -65,7 +65,7 @@ def instructkit(precision: str, shape: str, steps: int, project: Path, out: Path
     return Took(tokens=sum(x["tokens"] for x in lines), seconds=sum(x["seconds"] for x in lines), steps=len(lines))
 
 
-def trainer(grouped: bool, shape: str, steps: int, project: Path, out: Path) -> Took:
+def trainer(grouped: bool, steps: int, project: Path, out: Path) -> Took:
     """transformers.Trainer on padded chats, as they come or grouped by length."""
     import transformers
     from datasets import Dataset
@@ -79,10 +79,10 @@ def trainer(grouped: bool, shape: str, steps: int, project: Path, out: Path) -> 
         gradient_accumulation_steps=a_step // CHATS_AT_ONCE,
         train_sampling_strategy="group_by_length" if grouped else "random",
     )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(project / shape)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(project / "model")
     clock = _clock(transformers)
     made = transformers.Trainer(
-        model=_model(project / shape),
+        model=_model(project / "model"),
         args=arguments,
         train_dataset=Dataset.from_list(rows),
         data_collator=_counting(transformers.DataCollatorForSeq2Seq(tokenizer), clock),
@@ -93,7 +93,7 @@ def trainer(grouped: bool, shape: str, steps: int, project: Path, out: Path) -> 
     return clock.took()
 
 
-def trl(shape: str, steps: int, project: Path, out: Path) -> Took:
+def trl(steps: int, project: Path, out: Path) -> Took:
     """TRL's SFTTrainer with packing, which keeps documents apart by their positions."""
     import transformers
     from datasets import Dataset
@@ -103,7 +103,7 @@ def trl(shape: str, steps: int, project: Path, out: Path) -> Took:
     rows = [{"input_ids": ids, "labels": labels} for ids, labels in chats.rows()]
     clock = _clock(transformers)
     made = SFTTrainer(
-        model=_model(project / shape),
+        model=_model(project / "model"),
         args=SFTConfig(
             **_arguments(out, steps),
             packing=True,
@@ -112,7 +112,7 @@ def trl(shape: str, steps: int, project: Path, out: Path) -> Took:
             gradient_accumulation_steps=TOKENS_PER_STEP // SEQUENCE_LENGTH // ROWS_AT_ONCE,
         ),
         train_dataset=Dataset.from_list(rows),
-        processing_class=transformers.AutoTokenizer.from_pretrained(project / shape),
+        processing_class=transformers.AutoTokenizer.from_pretrained(project / "model"),
         callbacks=[clock],
     )
     made.data_collator = _counting(made.data_collator, clock)
@@ -182,7 +182,7 @@ def _counting(collate: Callable[[list[dict[str, Any]]], Any], clock: Any) -> Cal
     return counted
 
 
-WAYS: dict[str, Callable[[str, int, Path, Path], Took]] = {
+WAYS: dict[str, Callable[[int, Path, Path], Took]] = {
     "instructkit": partial(instructkit, "fp32"),
     "instructkit, bf16": partial(instructkit, "bf16"),
     "transformers.Trainer, padded": partial(trainer, False),
@@ -194,6 +194,6 @@ if __name__ == "__main__":
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    way, shape, steps, project, out, *peers = sys.argv[1:]
+    way, steps, project, out, *peers = sys.argv[1:]
     sys.path += filter(None, peers)
-    print(msgspec.json.encode(WAYS[way](shape, int(steps), Path(project), Path(out))).decode())
+    print(msgspec.json.encode(WAYS[way](int(steps), Path(project), Path(out))).decode())
