@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import yaml
-
 from instructkit.build.split_files import FileInfo
 from instructkit.hashing import key_of
+from instructkit.text.markdown import fenced, front_matter, table
 
 Counts = Mapping[str, int]
 
@@ -58,7 +57,7 @@ def dataset_card(
             ["step", "rule", "records"],
             [[step, rule, f"{number:,}"] for (step, rule), number in sorted(drops.items())],
         ),
-        f"## Recipe\n\n{_fenced(recipe)}\n\nContent hash of the lockfile: `{lock_digest}`\n",
+        f"## Recipe\n\n{fenced(recipe, 'yaml')}\n\nContent hash of the lockfile: `{lock_digest}`\n",
     ]
     return "\n".join(section for section in sections if section)
 
@@ -78,7 +77,7 @@ def _front_matter(
     # `datasets` caches by what the card says, not by the files: another content must be another version.
     version = f"0.0.{int(key_of([file.digest for file in files])[:6], 16)}"
     head["configs"] = [{"config_name": "default", "version": version, "data_files": data_files}]
-    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---\n"
+    return front_matter(head) + "\n"
 
 
 def _file_row(file: FileInfo) -> list[str]:
@@ -91,19 +90,4 @@ def _counts(heading: str, counts: Counts) -> str:
 
 
 def _table(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return f"## {heading}\n\n" + "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines) + "\n"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _fenced(text: str) -> str:
-    """The text in a fence longer than any run of backticks that it holds."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}yaml\n{text.rstrip()}\n{fence}"
+    return f"## {heading}\n\n{table(columns, rows)}\n" if rows else ""

@@ -33,7 +33,7 @@ class Evaluations:
     def __init__(self, job: Job, chat: ChatFormat, steps: int) -> None:
         self.job, self.config, self.chat = job, job.config, chat
         self.test, self.validation = (_chosen(job.shards, split, job.config) for split in ("test", "validation"))
-        _check(job.config, self.validation, steps)
+        check(job.config, job.shards, steps)
         self.answering = _answering(job)
         self.first: Measurement | None = None
         if self.test is None:
@@ -94,12 +94,13 @@ def _chosen(shards: Sequence[Path], split: str, config: Training) -> pl.DataFram
     return choose(shards, split, config.evaluate_examples, config.seed)
 
 
-def _check(config: Training, validation: pl.DataFrame | None, steps: int) -> None:
+def check(config: Training, shards: Sequence[Path], steps: int) -> None:
+    """Raises TrainingError where a setting looks at validation losses that will not be there."""
     watch = config.early_stopping
     deciding = [*(["early_stopping"] if watch else []), *(["export: best"] if config.export == "best" else [])]
     if not deciding or config.evaluate_every is None:
         return
-    if validation is None:
+    if (validation := _chosen(shards, "validation", config)) is None:
         raise TrainingError(f"{deciding[0]}: looks at validation losses, and no example is of split 'validation'")
     if config.evaluate_every > steps:
         raise TrainingError(

@@ -19,6 +19,7 @@ from instructkit.train.data.load import load
 from instructkit.train.data.plan import Figures
 from instructkit.train.data.preflight import Preflight
 from instructkit.train.data.source import open_source
+from instructkit.train.evaluations import check
 from instructkit.train.step.memory import Memory, count_memory
 from instructkit.train.step.probe import Probe, measure
 from instructkit.train.watch.progress import Event, Progress, silent
@@ -98,6 +99,7 @@ def outlook(
         data, preflight = load(source, config, out / "cache", say)
         preflight.refuse(config)
         plan = data.plan(config)
+        check(config, shards, plan.steps)
         say(Event(phase="prepare", message="counting memory"))
         memory = count_memory(config, chat, data, plan)
         measured = measure(config, chat, data, plan) if probe else None

@@ -22,6 +22,7 @@ from instructkit.evaluate.answers import Declared
 from instructkit.evaluate.result import BeforeAfter, Change, Evaluation, read_evaluations
 from instructkit.models.gguf import is_gguf, unpack_gguf
 from instructkit.store.atomic import locked_file
+from instructkit.train.build import build_runner, make_stepper
 from instructkit.train.config.ledger import Ledger
 from instructkit.train.config.training import Training
 from instructkit.train.data.load import TrainingData, load
@@ -31,15 +32,12 @@ from instructkit.train.data.source import open_source
 from instructkit.train.evaluations import Evaluations
 from instructkit.train.finish import finish
 from instructkit.train.job import Job
-from instructkit.train.model.build import build_runner
 from instructkit.train.save.lineage import Lineage
 from instructkit.train.save.saves import Saves
 from instructkit.train.save.state import Finished, RunState, asked_since, open_run, run_state
 from instructkit.train.step.loop import run_steps
-from instructkit.train.step.optimizer import make_optimizer
-from instructkit.train.step.parallel import Parallel, make_parallel
+from instructkit.train.step.parallel import Parallel
 from instructkit.train.step.ranks import joined
-from instructkit.train.step.stepper import Stepper, no_batch
 from instructkit.train.step.stopping import stops
 from instructkit.train.watch.flops import Costs, model_costs
 from instructkit.train.watch.ledger import Bookkeeper
@@ -149,21 +147,13 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
     ranks.alone(lambda: evaluations.before(runner))
 
     costs = model_costs(runner.model, head_on_supervised=runner.head is not None)
-    parallel = make_parallel(runner, config, ranks, no_batch(runner, data))
+    stepper = make_stepper(runner, adapted, config, data, plan, ranks)
+    parallel = stepper.parallel
     if config.parallel == "fsdp2" and parallel.kind == "one":
         job.note("parallel: fsdp2 shares a training among processes; this is one, so it changes nothing")
     meter = _meter(job, costs, parallel)
-    stepper = Stepper(
-        parallel=parallel,
-        optimizer=make_optimizer(runner.model, config),
-        data=data,
-        plan=plan,
-        config=config,
-        before_update=adapted.before_update,
-        after_update=adapted.after_update,
-        waiting=meter.waiting,
-        say=lambda message: job.say("train", message),
-    )
+    stepper.waiting = meter.waiting
+    stepper.say = lambda message: job.say("train", message)
     saves = Saves(out / "checkpoints", state.key, config, stepper)
     done = saves.restore(job.progress)
     book = _open_book(job, data, plan, done)

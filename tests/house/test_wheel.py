@@ -59,8 +59,9 @@ def test_the_installed_package_is_the_one_in_the_wheel(installed, tmp_path, clea
     code = "import instructkit, pathlib; print(pathlib.Path(instructkit.__file__).resolve().parent)"
     package = Path(run(installed / "python", "-c", code, cwd=tmp_path, env=clean_env).strip())
     assert package.is_relative_to(installed.parent.resolve())
-    sources = {p.relative_to(root / "instructkit").as_posix() for p in (root / "instructkit").rglob("*.py")}
-    assert {p.relative_to(package).as_posix() for p in package.rglob("*.py")} == sources
+    for kind in ("*.py", "*.md.jinja"):
+        sources = {p.relative_to(root / "instructkit").as_posix() for p in (root / "instructkit").rglob(kind)}
+        assert {p.relative_to(package).as_posix() for p in package.rglob(kind)} == sources
     for folder in ("templates", "recipes"):
         shipped = {p.relative_to(package / "share" / folder): p for p in (package / "share" / folder).rglob("*.*")}
         committed = {p.relative_to(root / folder): p for p in (root / folder).rglob("*.*")}

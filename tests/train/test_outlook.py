@@ -138,9 +138,10 @@ def test_what_the_base_model_cannot_do_is_told_before_an_example_is_read(look, s
     [
         ({"model": Scratch(architecture="t5", **SHAPE), "neftune": 5.0}, "neftune: of an encoder-decoder"),
         ({"model": Scratch(architecture="ctrl", **SHAPE), "activation_checkpointing": True}, "cannot do it"),
+        ({"export": "best", "evaluate_every": 10_000}, "export: best: looks at validation losses"),
     ],
 )
-def test_what_the_first_step_would_trip_over_is_told(look, fields, refusal):
+def test_what_the_steps_would_trip_over_is_told(look, fields, refusal):
     assert refusal in look(**fields).refused
 
 

@@ -4,7 +4,7 @@ left     training loss, each step and smoothed; validation loss on the way; the 
 right    validation loss by template (else by source, task or language, the first that has several values) on the way;
          without it, the test split's before and after
 
-Lines are named where they end. The same numbers give the same bytes.
+Names stand beside, with the last loss of each. The same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ STYLE: dict[str, Any] = {
     "axes.titlelocation": "left",
     "xtick.color": "#555555",
     "ytick.color": "#555555",
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
     "svg.hashsalt": "instructkit",
     "svg.fonttype": "none",
 }
@@ -58,9 +62,7 @@ def draw_curve(out: Path) -> list[str]:
     found = read_evaluations(evaluation) if evaluation.exists() else BeforeAfter(before=None)
     by, slices = by_slice(lines, found)
     with rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # a name in a script that the font lacks is drawn as boxes
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a script that the font lacks is drawn as boxes
         figure = Figure(figsize=(9.5, 3.8) if slices else (5.6, 3.8), layout="constrained")
         panels = figure.subplots(1, 2 if slices else 1, squeeze=False)[0]
         _draw_whole(panels[0], lines, found)
@@ -105,103 +107,44 @@ def smoothed(lines: Sequence[Mapping[str, Any]]) -> Points:
 
 def _draw_whole(axes: Any, lines: Sequence[Mapping[str, Any]], found: BeforeAfter) -> None:
     steps, losses = [line["step"] for line in lines], [line["loss"] for line in lines]
-    axes.plot(steps, losses, color=PALE, linewidth=0.7, zorder=1)
+    axes.plot(steps, losses, color=PALE, linewidth=0.7)
     smooth = smoothed(lines)
-    axes.plot(*zip(*smooth, strict=True), color=INK, linewidth=1.5, zorder=3)
-    ends = [("training", smooth[-1], INK)]
+    axes.plot(*zip(*smooth, strict=True), color=INK, label=f"{smooth[-1][1]:.2f} training")
     validation = [(line["step"], line["validation_loss"]) for line in lines if line.get("validation_loss") is not None]
     if validation:
-        axes.plot(
-            *zip(*validation, strict=True),
-            color=VALIDATION,
-            linewidth=1.2,
-            marker="o",
-            markersize=3,
-            zorder=4,
-            clip_on=False,
-        )
-        ends.append(("validation", validation[-1], VALIDATION))
+        axes.plot(*zip(*validation, strict=True), "o-", color=VALIDATION, label=f"{validation[-1][1]:.2f} validation")
     shown = [*losses, *(loss for _, loss in validation)]
-    for evaluation, step, face in ((found.before, 0, "white"), (found.after, steps[-1], TEST)):
-        if evaluation is not None and evaluation.overall.loss is not None:
-            loss = evaluation.overall.loss
-            axes.plot(step, loss, marker="D", color=TEST, markerfacecolor=face, markersize=4.5, zorder=5, clip_on=False)
-            ends.append((f"test {loss:.2f}", (steps[-1], loss), TEST) if step else ("", (0, loss), TEST))
+    for said, evaluation, step, face in (("before", found.before, 0, "white"), ("after", found.after, steps[-1], TEST)):
+        if evaluation is not None and (loss := evaluation.overall.loss) is not None:
+            label = f"{loss:.2f} test {said}"
+            axes.plot([step], [loss], "D", color=TEST, markerfacecolor=face, label=label)
             shown.append(loss)
-            if not step:
-                axes.annotate(
-                    f"test {loss:.2f}", (0, loss), (6, 0), textcoords="offset points", color=TEST, va="center"
-                )
     _finish(axes, "Loss, nats per supervised token", shown, steps[-1])
-    _name(axes, [end for end in ends if end[0]])
 
 
 def _draw_slices(axes: Any, title: str, slices: Mapping[str, Points]) -> None:
     from matplotlib import colormaps
 
-    last = max(points[-1][0] for points in slices.values())
-    order = sorted(slices, key=lambda name: slices[name][-1][1])
-    ends = []
+    order = sorted(slices, key=lambda name: -slices[name][-1][1])  # as the ends of the lines lie, from above
     for place, name in enumerate(order):
-        colour = colormaps["viridis"](0.75 * place / max(1, len(order) - 1))
-        axes.plot(
-            *zip(*slices[name], strict=True), color=colour, linewidth=1.2, marker="o", markersize=2.5, clip_on=False
-        )
-        ends.append((f"{name} {slices[name][-1][1]:.2f}", slices[name][-1], colour))
+        colour = colormaps["viridis"](0.75 * (1 - place / max(1, len(order) - 1)))
+        axes.plot(*zip(*slices[name], strict=True), "o-", color=colour, label=f"{slices[name][-1][1]:.2f} {name}")
+    last = max(points[-1][0] for points in slices.values())
     _finish(axes, title, [loss for points in slices.values() for _, loss in points], last)
-    _name(axes, ends)
 
 
 def _finish(axes: Any, title: str, losses: Sequence[float], last: float) -> None:
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-    axes.set_title(title)
-    axes.set_xlabel("steps")
-    axes.set_xlim(-0.01 * last, last)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set(title=title, xlabel="steps", xlim=(-0.01 * last, 1.01 * last))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     low, high = min(losses), max(losses)
     if low > 0 and high / low >= LOG_FROM:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(low * 0.9, high * 1.1)
-    else:
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
-
-
-def _name(axes: Any, ends: Sequence[tuple[str, tuple[float, float], Any]]) -> None:
-    """Names at the ends of lines, moved apart where they would touch."""
-    axes.figure.draw_without_rendering()
-    height = axes.bbox.height / axes.figure.dpi * 72  # points
-    line = 11 / height
-    at = [axes.transAxes.inverted().transform(axes.transData.transform(end))[1] for _, end, _ in ends]
-    placed = spread(at, line)
-    for (name, (x, y), colour), where, was in zip(ends, placed, at, strict=True):
-        axes.annotate(
-            name, (x, y), (8, (where - was) * height), textcoords="offset points", color=colour, va="center",
-            annotation_clip=False, fontsize=8,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},
-        )  # fmt: skip
-
-
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
-    """Places next to those wanted, `gap` or more apart, in the same order: groups that touch share their middle."""
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    groups: list[tuple[float, list[int]]] = []  # middle, members from the bottom
-    for i in order:
-        middle, members = wanted[i], [i]
-        while groups and groups[-1][0] + gap * (len(groups[-1][1]) + len(members)) / 2 > middle:
-            below = groups.pop()
-            total = len(below[1]) + len(members)
-            middle = (below[0] * len(below[1]) + middle * len(members)) / total
-            members = below[1] + members
-        groups.append((middle, members))
-    places = [0.0] * len(wanted)
-    for middle, members in groups:
-        for n, i in enumerate(members):
-            places[i] = middle + gap * (n - (len(members) - 1) / 2)
-    return places
 
 
 def _before_after(found: BeforeAfter, by: str, steps: int) -> dict[str, Points]:

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import polars as pl
@@ -70,7 +71,9 @@ def evaluation(loss):
 
 @pytest.fixture
 def card(small, preflight, shards):
-    def made(base=None, kind="causal", adapter_of=None, chat=True, lineage=None, after=1.25, **fields):
+    def made(
+        base=None, kind="causal", adapter_of=None, chat=True, lineage=None, after=1.25, notes=("a note",), **fields
+    ):
         outcome = Outcome(
             kind=kind,
             steps=7,
@@ -79,7 +82,7 @@ def card(small, preflight, shards):
             saved_as="bf16",
             adapter_of=adapter_of,
             chat=chat,
-            notes=["a note"],
+            notes=notes,
             before=evaluation(2.5),
             after=None if after is None else evaluation(after),
         )
@@ -222,6 +225,21 @@ def test_the_code_on_the_card_runs_and_writes_what_was_trained(make, card, tmp_p
     asked = [{"role": "user", "content": "Your question"}]
     text = chat.render(asked, prompt=True)[0] if chats else "Your text"
     assert chat.tokenizer.decode(known["inputs"]["input_ids"][0]) == text
+
+
+@pytest.mark.parametrize("after", [None, 1.25])
+@pytest.mark.parametrize("notes", [(), ("one", "two")])
+@pytest.mark.parametrize("ledger", [False, True])
+@pytest.mark.parametrize("text", [None, "recipe: zoo  # {{ not_a_place }}\n"])
+def test_its_parts_are_one_empty_line_apart_whichever_there_are(card, after, notes, ledger, text):
+    lineage = Lineage(dataset="d", recipe_text=text)
+    page = card(after=after, notes=notes, ledger=ledger, lineage=lineage)
+    assert text is None or text in page
+    outside = re.sub(r"^(`{3,}).*?^\1$", "(code)", page, flags=re.S | re.M)
+    assert "\n\n\n" not in outside
+    assert outside.endswith("\n")
+    assert not outside.endswith("\n\n")
+    assert all(before == "" for before, line in itertools.pairwise(outside.split("\n")) if re.match("#|<details", line))
 
 
 def test_the_same_training_has_the_same_card(card):

@@ -24,13 +24,11 @@ from transformers import (
 from instructkit.errors import TrainingError
 from instructkit.models.batch import Document
 from instructkit.models.runner import Runner, make_runner
+from instructkit.train import build
 from instructkit.train.config.adapter import Adapter
 from instructkit.train.config.training import Training
-from instructkit.train.model.adapters import adapt
-from instructkit.train.step.optimizer import make_optimizer
-from instructkit.train.step.parallel import make_parallel
+from instructkit.train.model.adapters import Adapted, adapt
 from instructkit.train.step.ranks import joined
-from instructkit.train.step.stepper import Stepper, no_batch
 
 RANK = 0
 CAPACITY = 40
@@ -166,10 +164,8 @@ def make_stepper(model, data, rows, ranks, size=1, layout="packed", runner=Runne
     config = Training(
         examples="x", model="m", sequence_length=CAPACITY, micro_batch_sequences=size, learning_rate=0.1, **fields
     )
-    parallel = make_parallel(given, config, ranks, no_batch(given, data))
     plan = SimpleNamespace(rows=rows, steps=3, step=lambda number: rows)
-    optimizer = make_optimizer(model, config)
-    return Stepper(parallel=parallel, optimizer=optimizer, data=data, plan=plan, config=config)
+    return build.make_stepper(given, Adapted(model), config, data, plan, ranks)
 
 
 class Small(Runner):

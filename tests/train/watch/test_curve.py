@@ -1,14 +1,11 @@
-import itertools
 import xml.etree.ElementTree as ElementTree
 
-import hypothesis.strategies as st
 import orjson
 import pytest
-from hypothesis import given
 
 from instructkit.evaluate.result import BeforeAfter, Evaluation, Slice, write_evaluations
 from instructkit.train.watch import curve
-from instructkit.train.watch.curve import FEWEST, MOST, by_slice, draw_curve, smoothed, spread
+from instructkit.train.watch.curve import FEWEST, MOST, by_slice, draw_curve, smoothed
 
 pytest.importorskip("matplotlib", reason="drawing is an extra")
 
@@ -47,7 +44,14 @@ def test_the_picture_names_each_line_with_the_loss_that_it_ends_at(run):
     out = run(LOSSES, validation, BeforeAfter(before=evaluation(3.1), after=evaluation(1.62)))
     assert draw_curve(out) == []
     said = words(out)
-    assert {"training", "validation", "test 3.10", "test 1.62", "qa/open 1.50", "qa/closed 2.25"} <= set(said)
+    assert {
+        "1.55 training",
+        "1.88 validation",
+        "3.10 test before",
+        "1.62 test after",
+        "1.50 qa/open",
+        "2.25 qa/closed",
+    } <= set(said)
     assert "Loss by template, validation split" in said
     assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")
 
@@ -64,7 +68,7 @@ def test_without_validation_on_the_way_slices_are_those_of_the_test_split(run):
     found = BeforeAfter(before=evaluation(3.0, a=3.0, b=2.5), after=evaluation(1.0, a=1.5, b=0.5))
     out = run(LOSSES, found=found)
     draw_curve(out)
-    assert {"Loss by template, test split, before and after", "a 1.50", "b 0.50"} <= set(words(out))
+    assert {"Loss by template, test split, before and after", "1.50 a", "0.50 b"} <= set(words(out))
 
 
 def test_one_slice_needs_no_panel_and_losses_far_apart_a_logarithmic_axis(run):
@@ -104,21 +108,7 @@ def test_smoothing_is_weighted_by_tokens_and_keeps_the_ends():
     assert points[50][1] == pytest.approx((2 * 3 * 1 + 3 * 0) / (2 * 3 + 3), abs=0.2)
 
 
-places = st.lists(st.floats(0, 1), min_size=1, max_size=14)
-
-
-@given(places, st.floats(0.01, 0.1))
-def test_names_are_moved_apart_no_further_than_needed_and_keep_their_order(wanted, gap):
-    found = spread(wanted, gap)
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    steps = [found[b] - found[a] for a, b in itertools.pairwise(order)]
-    assert all(step >= gap - 1e-9 for step in steps)
-    if all(wanted[b] - wanted[a] >= gap for a, b in itertools.pairwise(order)):
-        assert found == pytest.approx(wanted)
-    assert sum(found) == pytest.approx(sum(wanted), abs=1e-6)
-
-
 def test_a_step_without_a_loss_leaves_no_trace_in_the_curve(run):
     out = run([None if i == 3 else loss for i, loss in enumerate(LOSSES)], {4: {"a": 2.0}, 10: {"a": 1.0}})
     assert draw_curve(out) == []
-    assert "training" in words(out)
+    assert any(word.endswith("training") for word in words(out))
