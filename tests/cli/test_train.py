@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -77,11 +78,32 @@ def test_two_processes_build_and_train_as_one_and_speak_with_one_voice(trained, 
     there = ("--build-dir", str(tmp_path / "build"), "--workers", "1", "--processes", "2")
     both = run("train", "recipes/notes.yaml", "small", *there)
     assert both.count("before") == said.count("before")
-    losses = [
-        [json.loads(line)["loss"] for line in (build / "notes/trainings/small/metrics.jsonl").read_text().splitlines()]
-        for build in (root / "build", tmp_path / "build")
+    assert losses(tmp_path / "build") == pytest.approx(losses(root / "build"), rel=1e-4)
+
+
+def test_two_machines_train_as_one(trained, tmp_path, environment):
+    """As `docs/training.md` says for several machines; here both are this one, each with a torchrun of its own."""
+    root, _, _ = trained
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nodes = ["--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}"]
+    there = ["recipes/notes.yaml", "small", "--build-dir", str(tmp_path / "build"), "--workers", "1"]
+    command = [sys.executable, "-m", "torch.distributed.run", *nodes, "-m", "instructkit", "train", *there]
+    machines = [
+        subprocess.Popen(
+            command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
     ]
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    said = [machine.communicate(timeout=300)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], "\n".join(said)
+    assert losses(tmp_path / "build") == pytest.approx(losses(root / "build"), rel=1e-4)
+
+
+def losses(build):
+    lines = (build / "notes/trainings/small/metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
 
 
 def test_plan_and_preflight_tell_the_steps_that_were_made(trained):
