@@ -7,11 +7,13 @@ import shutil
 import time
 
 import msgspec
+import numpy as np
 
 from instructkit.chat.rendering import ChatFormat
 from instructkit.evaluate.result import write_evaluations
 from instructkit.models.runner import Runner
 from instructkit.train.data.load import TrainingData
+from instructkit.train.data.plan import Plan
 from instructkit.train.data.preflight import Preflight
 from instructkit.train.evaluations import Evaluations
 from instructkit.train.job import Job
@@ -29,6 +31,7 @@ def finish(
     runner: Runner,
     chat: ChatFormat,
     data: TrainingData,
+    plan: Plan,
     preflight: Preflight,
     evaluations: Evaluations,
     book: Bookkeeper | None,
@@ -49,9 +52,12 @@ def finish(
     if config.adapter is not None and not config.adapter.merges:
         name = str(job.said.model or os.path.relpath(config.pretrained, job.root))
         base = (name, lambda: load_base(config, runner.kind))
+    met = plan.met(steps)
     outcome = Outcome(
         kind=runner.kind,
         steps=steps,
+        examples=len(np.unique(met)),
+        supervised_tokens=int(data.supervised[met].sum()),
         parameters=runner.model.num_parameters(),
         trained=trained,
         saved_as=NAMES[dtype],

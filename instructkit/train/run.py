@@ -190,6 +190,7 @@ def _train(job: Job, state: RunState, began: float) -> tuple[int, Finished]:
             whole,
             chat,
             data,
+            plan,
             preflight,
             evaluations,
             book,

@@ -159,6 +159,11 @@ class Plan:
         first = number * self.rows_per_step
         return [self._row(n) for n in range(first, min(first + self.rows_per_step, len(self.packed.starts) - 1))]
 
+    def met(self, steps: int) -> Indices:
+        """The examples of the first steps, in order, as often as they come up."""
+        rows = min(steps * self.rows_per_step, len(self.packed.starts) - 1)
+        return self.packed.examples[: self.packed.starts[rows]]
+
     def step_sums(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
         """[steps] sum of a value of each example over the examples of each step; n values, one an example."""
         running = np.concatenate([[0.0], np.cumsum(values[self.packed.examples], dtype=np.float64)])

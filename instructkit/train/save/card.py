@@ -49,6 +49,10 @@ class Outcome:
     kind: str
     """causal, seq2seq or classifier."""
     steps: int
+    examples: int
+    """That came up in these steps."""
+    supervised_tokens: int
+    """That the loss saw in these steps, as often as it saw them."""
     parameters: int
     trained: int
     """Parameters that were trained; those of an adapter where there is one."""
@@ -94,8 +98,7 @@ def model_card(
         outcome=outcome,
         lineage=lineage,
         new=isinstance(config.model, Scratch),
-        examples=preflight.total("trained"),
-        supervised=preflight.total("supervised_tokens"),
+        ready=preflight.total("trained"),
         auto=CLASSES[outcome.kind],
         known_here=of is not None and (of.startswith(PACKAGE) or is_gguf(of)),  # names that transformers does not know
         **_results(outcome),

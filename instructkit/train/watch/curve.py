@@ -95,8 +95,8 @@ def by_slice(lines: Sequence[Mapping[str, Any]], found: BeforeAfter) -> tuple[st
 
 
 def smoothed(lines: Sequence[Mapping[str, Any]]) -> Points:
-    """The mean loss over the twenty-fifth part of the training around each step, by supervised tokens."""
-    half = len(lines) // 50
+    """The mean loss over the tenth part of the training around each step, by supervised tokens."""
+    half = len(lines) // 20
     points = []
     for i, line in enumerate(lines):
         near = lines[max(0, i - half) : i + half + 1]

@@ -53,7 +53,7 @@ class Bookkeeper:
     ) -> None:
         self.folder, self.data, self.steps = folder, data, plan.steps
         self.about = _about(shards, data)
-        met = np.unique(np.concatenate(plan.rows)) if plan.rows else np.empty(0, dtype=np.int64)
+        met = np.unique(plan.met(plan.steps))
         # In order of length, dealt out in turn: ranks get much the same work.
         chosen = choose(self.about, met, options.examples, seed)
         self.share = chosen[np.argsort(data.lengths[chosen], kind="stable")][rank::ranks]

@@ -157,6 +157,15 @@ def test_sums_over_the_examples_of_each_step():
     assert np.allclose(made.step_sums(values), [values[np.concatenate(made.step(n))].sum() for n in range(made.steps)])
 
 
+def test_what_was_met_is_what_the_first_steps_hold():
+    made = plan(rows_per_step=4)
+    met = []
+    assert made.met(0).tolist() == met
+    for number in range(made.steps):
+        met += np.concatenate(made.step(number)).tolist()
+        assert made.met(number + 1).tolist() == met
+
+
 def test_max_steps_keeps_the_beginning():
     whole, cut = plan(epochs=3.0), plan(epochs=3.0, max_steps=4)
     assert cut.steps == 4

@@ -72,11 +72,21 @@ def evaluation(loss):
 @pytest.fixture
 def card(small, preflight, shards):
     def made(
-        base=None, kind="causal", adapter_of=None, chat=True, lineage=None, after=1.25, notes=("a note",), **fields
+        base=None,
+        kind="causal",
+        adapter_of=None,
+        chat=True,
+        lineage=None,
+        after=1.25,
+        notes=("a note",),
+        examples=3,
+        **fields,
     ):
         outcome = Outcome(
             kind=kind,
             steps=7,
+            examples=examples,
+            supervised_tokens=300,
             parameters=1000,
             trained=1000,
             saved_as="bf16",
@@ -154,6 +164,8 @@ def test_settings_inside_settings_are_shown_as_far_as_they_were_said(small, pref
         Outcome(
             kind="causal",
             steps=1,
+            examples=3,
+            supervised_tokens=300,
             parameters=1000,
             trained=10,
             saved_as="fp32",
@@ -179,6 +191,14 @@ def test_losses_stand_before_and_after_and_replies_may_hold_fences(card):
     text = card()
     assert re.search(r"\| qa/open \| 2 \| 10 \| 2\.500 \| 1\.250 \|", text)
     assert "````\n```\ncode\n```\n````" in text
+
+
+def test_a_training_that_ended_before_all_examples_came_up_says_so(card):
+    whole, part = card(), card(examples=2)
+    assert "on 3 examples in 7 steps, 300 tokens" in whole
+    assert "came up" not in whole
+    assert "on 2 of 3 examples in 7 steps, 300 tokens" in part
+    assert "Of 3 that could be trained on, 2 came up" in part
 
 
 def test_a_bar_in_a_name_does_not_break_a_table(card):

@@ -45,7 +45,7 @@ def test_the_picture_names_each_line_with_the_loss_that_it_ends_at(run):
     assert draw_curve(out) == []
     said = words(out)
     assert {
-        "1.55 training",
+        "1.57 training",
         "1.88 validation",
         "3.10 test before",
         "1.62 test after",
