@@ -11,6 +11,9 @@ from instructkit.train.config.bounds import Count, Rate
 
 TargetNames = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
+WHOLE_ONLY = ("adalora", "qlora")
+"""Kinds whose weights fsdp2 cannot cut into slices."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:

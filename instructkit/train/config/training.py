@@ -12,7 +12,7 @@ import msgspec
 
 from instructkit.errors import UsageFault
 from instructkit.models.place import PACKAGE, package_folder
-from instructkit.train.config.adapter import Adapter
+from instructkit.train.config.adapter import WHOLE_ONLY, Adapter
 from instructkit.train.config.bounds import Count, Rate, Share
 from instructkit.train.config.freeze import Freeze
 from instructkit.train.config.ledger import Ledger
@@ -215,6 +215,8 @@ class Training:
             found.append("export: best takes one checkpoint, average_checkpoints several; take one away")
         if self.cpu_offload and self.parallel != "fsdp2":
             found.append("cpu_offload: is of fsdp2 only; set parallel: fsdp2")
+        if self.parallel == "fsdp2" and self.adapter is not None and self.adapter.kind in WHOLE_ONLY:
+            found.append(f"parallel: {self.adapter.kind} cannot be cut into slices; set parallel: ddp")
         if self.model is None and self.from_ is None:
             found.append("name a model, or the training that it starts from with from:")
         elif self.model is not None and self.from_ is not None:

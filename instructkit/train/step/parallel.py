@@ -27,6 +27,7 @@ from instructkit.errors import TrainingError
 from instructkit.models.batch import Batch
 from instructkit.models.load import autocast, best_device, compute_dtype
 from instructkit.models.runner import Runner
+from instructkit.train.config.adapter import WHOLE_ONLY
 from instructkit.train.config.training import Training
 from instructkit.train.model.layers import blocks
 from instructkit.train.step.ranks import Ranks
@@ -158,7 +159,7 @@ def make_parallel(runner: Runner, config: Training, ranks: Ranks, probe: Batch) 
     kind = choose_kind(config, model, ranks, device)
     if kind != "fsdp2":
         model.to(device)
-    elif config.adapter is not None and config.adapter.kind in ("adalora", "qlora"):
+    elif config.adapter is not None and config.adapter.kind in WHOLE_ONLY:
         raise TrainingError(f"adapter: {config.adapter.kind} cannot be cut into slices; set parallel: ddp")
     root: Any = Root(model)
     if kind == "ddp":

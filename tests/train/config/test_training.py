@@ -107,6 +107,7 @@ def test_a_gguf_file_is_a_path_and_no_name_of_the_hub(tmp_path):
         ({"export": "best"}, "export: best: looks at validation losses; set evaluate_every"),
         ({"export": "best", "evaluate_every": 5, "average_checkpoints": 3}, "export: best takes one checkpoint"),
         ({"cpu_offload": True}, "cpu_offload: is of fsdp2 only; set parallel: fsdp2"),
+        ({"parallel": "fsdp2", "adapter": Adapter(kind="adalora")}, "parallel: adalora cannot be cut into slices"),
         ({"layer_decay": 0.9, "adapter": Adapter(kind="prefix")}, "layer_decay: a prefix stands below all layers"),
     ],
 )
