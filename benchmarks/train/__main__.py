@@ -27,8 +27,8 @@ STEPS = {"25M": 9, "SmolLM2-135M": 3}
 """Steps of each way, the untimed first included."""
 T = TypeVar("T")
 PIECES = 16_000
-CHATS_PER_STEP = 64
-"""About; chats of 128 tokens."""
+CHATS_PER_STEP = 66
+"""About; chats of 125 tokens."""
 HELD_OUT = 96
 """Chats that losses are measured on."""
 
@@ -52,10 +52,8 @@ def main(shapes: str, steps: int | None, rounds: int, rows: int, out: Path) -> N
         click.echo("chats, tokenizer and models", err=True)
         write_projects(folder, make_corpus(PIECES).pieces, counts, HELD_OUT)
         click.echo("tokens", err=True)
-        tokens = _measured(
-            ["-m", "benchmarks.train.tokens", str(folder / max(counts, key=lambda name: counts[name])), str(rows)],
-            Timed,
-        )
+        most = max(counts, key=lambda name: counts[name])
+        tokens = _measured(["-m", "benchmarks.train.tokens", str(folder / most), str(rows)], Timed)
         said = {name: _told(read_chats(folder / name / "tokens.npz")) for name in names}
         versions = {"trl": TRL_VERSION} if peers else {}
         left_out = [way for way in WAYS if way not in ways]

@@ -106,7 +106,7 @@ def model_card(
         data=_data(preflight, lost),
         templates=_templates(templates, lineage),
         said=fenced(yaml.safe_dump(_plain(_said(config)), sort_keys=False, allow_unicode=True), "yaml"),
-        settings=folded("All settings", fenced(_json(_plain(msgspec.to_builtins(config))), "json")),
+        settings=folded("All settings", fenced(_json(config), "json")),
         made_of=_made_of(lineage, base, made_of, key),
         recipe=folded("Recipe", fenced(lineage.recipe_text, "yaml")) if lineage.recipe_text else "",
     )
@@ -209,8 +209,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return text if len(rows) <= SHOWN else folded(f"{len(rows):,} rows", text)
 
 
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+def _json(config: Training) -> str:
+    return orjson.dumps(_plain(msgspec.to_builtins(config)), option=orjson.OPT_INDENT_2).decode()
 
 
 def _cell(value: object) -> str:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from instructkit.chat.format import format_for
-from instructkit.evaluate.result import Evaluation, Generation, Slice
+from instructkit.evaluate.result import Evaluation, Generation, Score, Slice
 from instructkit.hashing import record_hash
 from instructkit.models.runner import make_runner
 from instructkit.schema import Example, Message, Origin, frame
@@ -52,7 +52,7 @@ def preflight():
     return Preflight(table=table, dropped=empty, cut=empty, lengths={}, longest=None)
 
 
-def evaluation(loss):
+def evaluation(loss, scores=()):
     def part(by, name):
         return Slice(by=by, name=name, examples=2, tokens=10, loss=loss)
 
@@ -65,7 +65,12 @@ def evaluation(loss):
         stopped=True,
     )
     return Evaluation(
-        split="test", overall=part("all", "all"), slices=[part("template", "qa/open")], generations=[reply]
+        split="test",
+        overall=part("all", "all"),
+        slices=[part("template", "qa/open")],
+        generations=[reply],
+        scores=[*scores],
+        notes=["Greedy"],
     )
 
 
@@ -80,6 +85,7 @@ def card(small, preflight, shards):
         after=1.25,
         notes=("a note",),
         examples=3,
+        scores=(),
         **fields,
     ):
         outcome = Outcome(
@@ -94,7 +100,7 @@ def card(small, preflight, shards):
             chat=chat,
             notes=notes,
             before=evaluation(2.5),
-            after=None if after is None else evaluation(after),
+            after=None if after is None else evaluation(after, scores),
         )
         return model_card(
             "tuned",
@@ -260,6 +266,15 @@ def test_its_parts_are_one_empty_line_apart_whichever_there_are(card, after, not
     assert outside.endswith("\n")
     assert not outside.endswith("\n\n")
     assert all(before == "" for before, line in itertools.pairwise(outside.split("\n")) if re.match("#|<details", line))
+
+
+def test_scores_of_replies_stand_in_a_table_of_their_own(card):
+    score = Score(by="all", name="all", metric="rouge_l", value=0.25, examples=2, low=0.125, high=0.375)
+    assert re.search(
+        r"\nReplies on the test split\. Greedy\.\n\n\| template \| metric .*\n.*\n\| all \| rouge_l ",
+        card(scores=[score]),
+    )
+    assert "Replies on the" not in card()
 
 
 def test_the_same_training_has_the_same_card(card):

@@ -112,3 +112,9 @@ def test_a_step_without_a_loss_leaves_no_trace_in_the_curve(run):
     out = run([None if i == 3 else loss for i, loss in enumerate(LOSSES)], {4: {"a": 2.0}, 10: {"a": 1.0}})
     assert draw_curve(out) == []
     assert any(word.endswith("training") for word in words(out))
+
+
+def test_a_name_that_begins_with_an_underscore_is_shown_too(run):
+    out = run(LOSSES, {10: {"_drafts/a": 2.0, "b": 1.0}})
+    draw_curve(out)
+    assert {"2.00 _drafts/a", "1.00 b"} <= set(words(out))
